@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * abi.h: the one contract between the BPF programs and TypeScript. The codec in src/datapath/ebpf/abi.gen.ts is
+ * generated from the BTF of these types, so offsets and byte order are written here once: __be16 and __be32 are wire
+ * order, plain __uNN are host order, struct ip_addr is 16 bytes in wire order. All structs are naturally aligned with
+ * explicit padding, and every value of an mmapped array is a multiple of 8 bytes (the kernel's stride).
+ *
+ * Both families share every type: an IPv4 address is stored IPv4-mapped (::ffff:a.b.c.d, RFC 4291 2.5.5.2).
+ */
+#ifndef PORTOLAN_ABI_H
+#define PORTOLAN_ABI_H
+
+#include <linux/types.h>
+
+/* Bumped whenever a pinned layout changes; pins live below a directory of this name (v1, v2, ...). */
+enum portolan_abi { ABI_VERSION = 1 };
+
+enum limits {
+	IDS_PER_ROW = 16, /* backend ids in one row of a block */
+	SLOTS_PER_ROW = 16, /* lookup slots in one row of a Maglev table */
+	NAME_SIZE = 64, /* DNS label (63) and a NUL */
+	LONG_NAME_SIZE = 256, /* DNS subdomain (253) and a NUL */
+	SOCK_PEERS = 8, /* frontends one unconnected UDP socket may talk to at once */
+};
+
+struct ip_addr {
+	__be32 w[4];
+};
+
+/* ---- frontends: which service an address:port belongs to ------------------------------------------------------- */
+
+enum frontend_kind {
+	FRONTEND_CLUSTER_IP = 1,
+	FRONTEND_NODE_PORT = 2,
+	FRONTEND_EXTERNAL_IP = 3,
+	FRONTEND_LOAD_BALANCER = 4,
+};
+
+/* NodePorts stand once, under the family's wildcard (:: or ::ffff:0.0.0.0), behind the set of node addresses. */
+struct frontend_key {
+	struct ip_addr addr;
+	__be16 port;
+	__u8 proto; /* IPPROTO_TCP 6, IPPROTO_UDP 17 */
+	__u8 pad;
+};
+
+struct frontend {
+	__u32 service; /* index into services, service_meta, service_stats; never 0 */
+	__u8 kind; /* enum frontend_kind */
+	__u8 pad[3];
+};
+
+enum node_addr_flags {
+	NODE_ADDR_NODEPORT = 1, /* NodePorts are served here */
+	NODE_ADDR_LOOPBACK = 2, /* 127/8, ::1: only for sockets of the host's own network namespace */
+};
+
+struct node_addr {
+	__u32 flags; /* enum node_addr_flags */
+	__u32 pad;
+};
+
+/* ---- services -> block of members -> backends ------------------------------------------------------------------ */
+
+/*
+ * One 64-bit word names the block in force, so that one store publishes a change: row is the index of the block's
+ * header in members (0: the service has no block), epoch grows with every change of the word.
+ */
+struct service_word {
+	__u32 row;
+	__u32 epoch;
+};
+
+/* A set of endpoints: count ids beginning first_row rows after the block's header. table_row 0: no Maglev table. */
+struct endpoint_set {
+	__u32 count;
+	__u32 first_row;
+	__u32 table_row; /* absolute row in tables */
+	__u32 table_size; /* slots, a prime */
+};
+
+enum scheduler {
+	SCHEDULER_DEFAULT = 0, /* Maglev for clients from outside if there is a table, else random */
+	SCHEDULER_RANDOM = 1,
+	SCHEDULER_MAGLEV = 2,
+};
+
+enum block_flags {
+	BLOCK_INTERNAL_LOCAL = 1, /* internalTrafficPolicy: Local */
+	BLOCK_EXTERNAL_LOCAL = 2, /* externalTrafficPolicy: Local */
+	BLOCK_HAS_ENDPOINTS = 4, /* any node has a usable endpoint: an empty set drops instead of rejecting */
+};
+
+/*
+ * The first row of a block; immutable once a service_word names it. Where the local set is a prefix of the cluster
+ * set, local.first_row == cluster.first_row and only the count is smaller.
+ */
+struct block_header {
+	__u32 service;
+	__u32 rows; /* of the whole block, this one included */
+	struct endpoint_set cluster;
+	struct endpoint_set local;
+	__u8 scheduler; /* enum scheduler */
+	__u8 pad;
+	__u16 flags; /* enum block_flags */
+	__u32 pad2[5];
+};
+
+struct block_ids {
+	__u32 backend[IDS_PER_ROW]; /* index into backends, never 0; unused tail is 0 */
+};
+
+struct block_row {
+	union {
+		struct block_header header;
+		struct block_ids ids;
+	};
+};
+
+struct table_row {
+	__u16 slot[SLOTS_PER_ROW]; /* position in the endpoint set */
+};
+
+enum backend_flags {
+	BACKEND_LIVE = 1, /* the cell is in use */
+	BACKEND_LOCAL = 2, /* on this node */
+	BACKEND_TERMINATING = 4,
+};
+
+struct backend {
+	struct ip_addr addr;
+	__be16 port;
+	__u8 proto;
+	__u8 flags; /* enum backend_flags */
+	__u16 weight;
+	__u16 pad;
+	__u32 node; /* row in names, 0 unknown */
+	__u32 zone; /* row in names, 0 unknown */
+};
+
+/* ---- what people call things: read by the CLI and by adoption, never by the packet path ------------------------- */
+
+enum service_meta_flags { SERVICE_IN_USE = 1 };
+
+struct service_meta {
+	char namespace_[NAME_SIZE];
+	char name[NAME_SIZE];
+	char port_name[NAME_SIZE];
+	__u8 proto;
+	__u8 family; /* 4 or 6 */
+	__u8 type; /* enum service_type */
+	__u8 flags; /* enum service_meta_flags */
+	__u32 pad[15];
+};
+
+enum service_type {
+	SERVICE_CLUSTER_IP = 1,
+	SERVICE_NODE_PORT = 2,
+	SERVICE_LOAD_BALANCER = 3,
+};
+
+struct name_row {
+	char text[LONG_NAME_SIZE]; /* UTF-8, NUL-terminated; empty: unused */
+};
+
+struct agent_state {
+	__u32 abi_version;
+	__u32 synced; /* 1 once the first complete state is in the kernel */
+	__u64 last_sync_ms; /* Unix time, milliseconds */
+	__u64 started_ms;
+	__u64 netns_cookie; /* the host's network namespace, as bpf_get_netns_cookie() says it */
+	__u32 pid;
+	__u32 node; /* row in names */
+	char version[NAME_SIZE];
+};
+
+/* ---- devices ------------------------------------------------------------------------------------------------------ */
+
+enum device_flags {
+	DEVICE_UPLINK = 1, /* clients and backends beyond it are outside this node */
+	DEVICE_POD = 2, /* host end of a pod's veth: clients behind it are local pods */
+	DEVICE_BRIDGE_PORT = 4, /* enslaved to .bridge */
+	DEVICE_BRIDGE = 8,
+	DEVICE_L3 = 16, /* no Ethernet header (tun, wireguard) */
+	DEVICE_OVERLAY = 32, /* vxlan, geneve: an uplink whose packets travel inside another */
+};
+
+struct device {
+	__u32 flags; /* enum device_flags */
+	__u32 bridge; /* ifindex of the bridge this is a port of, else 0 */
+	struct ip_addr snat4; /* preferred source for packets that leave here; all zero: none */
+	struct ip_addr snat6;
+	__u8 mac[6]; /* the bridge's for a bridge port, else the device's own */
+	__u8 pad[2];
+};
+
+/* ---- flows -------------------------------------------------------------------------------------------------------- */
+
+enum flow_space {
+	SPACE_OUTER = 1, /* a packet as it arrives: (client -> vip) owner, (backend -> snat) index, or a PASS record */
+	SPACE_INNER = 2, /* between our hooks: (backend, client), the two ends ordered by bytes; always an index */
+};
+
+struct flow_key {
+	struct ip_addr src;
+	struct ip_addr dst;
+	__be16 sport;
+	__be16 dport;
+	__u8 proto;
+	__u8 space; /* enum flow_space */
+	__u16 pad;
+};
+
+enum flow_role {
+	FLOW_OWNER = 1, /* the one record that counts: key (client, vip) in SPACE_OUTER */
+	FLOW_INDEX = 2, /* a copy under another key; only as good as its owner */
+	FLOW_PASS = 3, /* not ours: a reply to it must not be taken for a new flow */
+};
+
+enum flow_flags {
+	FLOW_SNAT = 1, /* the backend sees snat:snat_port instead of client:mapped_port */
+	FLOW_TRANSIT = 2, /* enters and leaves by uplinks: both edges at once, conntrack never sees it */
+	FLOW_DIRECT = 4, /* no frontend: a direct or host connection whose tuple was taken (vip == backend) */
+};
+
+enum flow_state {
+	FLOW_ANSWERED = 1, /* the backend has replied: not nascent any more */
+	FLOW_FIN_CLIENT = 2,
+	FLOW_FIN_BACKEND = 4,
+	FLOW_RST = 8, /* closed: RST, or FIN from both ends */
+};
+
+/*
+ * All that translation needs, so that removing an endpoint or a Service never touches an established connection.
+ * Packets between our hooks are (client:mapped_port, backend:backend_port); mapped_port is client_port unless that
+ * tuple was taken when the flow began. Everything but state and last_seen is immutable.
+ */
+struct flow {
+	struct ip_addr client;
+	struct ip_addr vip;
+	struct ip_addr backend;
+	struct ip_addr snat; /* valid with FLOW_SNAT */
+	__be16 client_port;
+	__be16 vip_port;
+	__be16 backend_port;
+	__be16 snat_port;
+	__be16 mapped_port;
+	__u8 role; /* enum flow_role */
+	__u8 proto;
+	__u32 service; /* 0 with FLOW_DIRECT and FLOW_PASS */
+	__u32 backend_id;
+	__u32 created; /* seconds since boot */
+	__u32 last_seen; /* seconds since boot; of the owner */
+	__u16 flags; /* enum flow_flags */
+	__u16 state; /* enum flow_state; of the owner */
+};
+
+/* ---- sockets: life of the entry equals the socket's (sk_storage) ------------------------------------------------- */
+
+struct sock_peer {
+	struct ip_addr vip;
+	struct ip_addr backend;
+	__be16 vip_port;
+	__be16 backend_port;
+	__u32 backend_id;
+};
+
+struct sock_peers {
+	struct sock_peer peer[SOCK_PEERS];
+	__u32 next; /* slot to overwrite next */
+	__u32 pad;
+};
+
+/* ---- counters ------------------------------------------------------------------------------------------------------ */
+
+struct service_stats {
+	__u64 connections;
+	__u64 packets; /* on the wire path, both directions */
+	__u64 bytes;
+	__u64 rejects; /* REJECT and DROP verdicts for want of an endpoint */
+};
+
+struct backend_stats {
+	__u64 connections;
+};
+
+/* Why a packet or a connect() was not served. The numbers are ABI: append only, a retired one keeps its place. */
+enum drop_reason {
+	DROP_NONE = 0,
+	DROP_NO_ENDPOINTS, /* the Service has none anywhere: REJECT */
+	DROP_NO_LOCAL_ENDPOINTS, /* policy Local, none on this node: silent */
+	DROP_NO_FLOW, /* TCP that belongs to no connection we know */
+	DROP_FLOW_TABLE_FULL,
+	DROP_SNAT_EXHAUSTED, /* no free SNAT port towards this backend */
+	DROP_REMAP_EXHAUSTED, /* no free client port for a taken tuple */
+	DROP_NO_SNAT_ADDRESS, /* the device it leaves by has no address of this family */
+	DROP_NO_ROUTE, /* transit flow, no route to the other end */
+	DROP_TTL_EXCEEDED, /* transit flow */
+	DROP_STALE_SERVICE, /* a frontend names a service without a block */
+	DROP_REWRITE_FAILED, /* the kernel refused to change the packet */
+	DROP_REDIRECT_ICMP, /* ICMP redirect about a flow of ours */
+	DROP_REASONS /* count; not a reason */
+};
+
+/* ---- explain: what a dry run of the packet path decided ------------------------------------------------------------ */
+
+enum verdict {
+	VERDICT_PASS = 0, /* not ours */
+	VERDICT_DNAT = 1,
+	VERDICT_REJECT = 2,
+	VERDICT_DROP = 3,
+};
+
+struct explanation {
+	__u32 verdict; /* enum verdict */
+	__u32 reason; /* enum drop_reason */
+	__u32 service;
+	__u32 backend; /* id of the chosen one */
+	__u8 kind; /* enum frontend_kind */
+	__u8 local_set; /* 1: chosen from the local set */
+	__u8 masquerade; /* 1: the backend will see a node address */
+	__u8 existing; /* 1: an established flow answered, not the frontend */
+	struct ip_addr backend_addr;
+	__be16 backend_port;
+	__u16 pad;
+};
+
+#endif

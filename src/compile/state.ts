@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+// What compile hands to a datapath: services in the terms of traffic, with no Kubernetes object and no kernel in them.
+
+import type { Family, Ip } from "../model/ip.ts";
+import type { Protocol } from "../model/service.ts";
+
+/** `namespace/name:portName/TCP/IPv4`: one service port of one family; stable over restarts. */
+export type ServiceKey = string & { readonly brand: "ServiceKey" };
+
+/** The kind decides masquerade and traffic policy (kube-proxy rows 24-37 of the behaviour contract). */
+export type FrontendKind = "ClusterIP" | "NodePort" | "ExternalIP" | "LoadBalancer";
+
+export interface Frontend {
+  readonly kind: FrontendKind;
+  /** Undefined for a NodePort: served on every node address of the family. */
+  readonly address: Ip | undefined;
+  /** 1..65535 */
+  readonly port: number;
+}
+
+/** One endpoint a new connection may be sent to. Identity is (address, port, protocol). */
+export interface Member {
+  readonly address: Ip;
+  /** 1..65535 */
+  readonly port: number;
+  readonly nodeName: string | undefined;
+  readonly zone: string | undefined;
+  readonly local: boolean;
+  readonly terminating: boolean;
+  /** 1..65535; 1 unless the Service names weights. */
+  readonly weight: number;
+}
+
+export type Scheduler = "default" | "random" | "mh";
+
+/** One service port of one family. Immutable; a change makes a new object. */
+export interface CompiledService {
+  readonly key: ServiceKey;
+  readonly namespace: string;
+  readonly name: string;
+  /** "" for a single unnamed port. */
+  readonly portName: string;
+  readonly protocol: Protocol;
+  readonly family: Family;
+  readonly type: "ClusterIP" | "NodePort" | "LoadBalancer";
+  readonly frontends: readonly Frontend[];
+  /** Endpoints for policy Cluster, local ones first, otherwise sorted by address and port bytes. */
+  readonly cluster: readonly Member[];
+  /** Endpoints for policy Local, same order; empty unless a policy is Local. */
+  readonly local: readonly Member[];
+  readonly internalLocal: boolean;
+  readonly externalLocal: boolean;
+  /** Any node has a usable endpoint: an empty set then drops instead of rejecting (row 19). */
+  readonly hasAnyEndpoints: boolean;
+  readonly scheduler: Scheduler;
+}
+
+/**
+ * A change of compiled state. Applied as a whole: upserts carry the complete new service, removes name what is gone.
+ * A key is in at most one of the two. A frontend that moves between services appears in both services' upserts.
+ */
+export interface Delta {
+  readonly upsert: readonly CompiledService[];
+  readonly remove: readonly ServiceKey[];
+}

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// The one contract that every driver (ebpf; later nftables, ipvs, iptables) fulfils.
+
+import type { Delta, ServiceKey } from "../compile/state.ts";
+import type { Ip } from "../model/ip.ts";
+
+/** An address of this node, as the kernel has it now. */
+export interface NodeAddress {
+  readonly address: Ip;
+  readonly loopback: boolean;
+  /** Whether NodePorts are served on it (--nodeport-addresses). */
+  readonly nodePort: boolean;
+}
+
+/** What one apply() wrote; all zero when nothing had to change. */
+export interface ApplyReport {
+  readonly servicesWritten: number;
+  readonly servicesRemoved: number;
+  readonly frontendsWritten: number;
+  readonly frontendsRemoved: number;
+  readonly backendsWritten: number;
+}
+
+export interface Datapath extends Disposable {
+  readonly mode: "ebpf" | "nftables" | "ipvs" | "iptables";
+  /**
+   * Takes over what an earlier agent left in the kernel, without changing it. Returns the services found there. Until
+   * the first sync() nothing of them is removed.
+   */
+  adopt(): readonly ServiceKey[];
+  /** First complete state: like apply(), and everything adopted that is not in it goes away. */
+  sync(delta: Delta): ApplyReport;
+  /** Publishes a change; idempotent. Returns once new connections meet the new state. */
+  apply(delta: Delta): ApplyReport;
+  /** Replaces the set of node addresses. */
+  setNodeAddresses(addresses: readonly NodeAddress[]): void;
+  /** Takes the datapath away: ours only. */
+  cleanup(): void;
+}

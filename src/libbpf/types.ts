@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+// The typed face of the addon: what the rooms above see of libbpf. Raw bytes in and out; codecs belong to the callers.
+// Everything is synchronous (a map syscall is microseconds) but rcuSync and the netlink watch.
+
+/** Value bytes of a lookup: for per-CPU maps the values of all possible CPUs, each rounded up to 8 bytes, back to back. */
+export interface BpfMap extends Disposable {
+  readonly name: string;
+  /** enum bpf_map_type */
+  readonly type: number;
+  readonly keySize: number;
+  readonly valueSize: number;
+  readonly maxEntries: number;
+  readonly id: number;
+  readonly fd: number;
+  /** undefined when absent; every other errno throws BpfError. */
+  lookup(key: Uint8Array): Uint8Array | undefined;
+  /** flags: BPF_ANY 0, BPF_NOEXIST 1, BPF_EXIST 2 */
+  update(key: Uint8Array, value: Uint8Array, flags?: number): void;
+  /** false when absent. */
+  delete(key: Uint8Array): boolean;
+  /** A snapshot walk; entries changed meanwhile may or may not be seen. Batched where the kernel can. */
+  entries(): IterableIterator<readonly [Uint8Array, Uint8Array]>;
+  /** keys and values packed back to back; returns how many were written. Falls back to single updates once and remembers. */
+  updateBatch(keys: Uint8Array, values: Uint8Array, count: number): number;
+  /** Absent keys are skipped; returns how many were deleted. */
+  deleteBatch(keys: Uint8Array, count: number): number;
+  /** The map's memory (BPF_F_MMAPABLE arrays); elements at a stride of valueSize rounded up to 8. */
+  mmap(): ArrayBuffer;
+  pin(path: string): void;
+}
+
+export type TcDirection = "ingress" | "egress";
+
+/** Names of libbpf's section suffixes: cgroup/connect4 and so on. */
+export type CgroupAttachType =
+  | "connect4"
+  | "connect6"
+  | "sendmsg4"
+  | "sendmsg6"
+  | "recvmsg4"
+  | "recvmsg6"
+  | "getpeername4"
+  | "getpeername6";
+
+/** An attachment. Closing the handle leaves a pinned link attached; an unpinned one goes with its last descriptor. */
+export interface BpfLink extends Disposable {
+  readonly id: number;
+  readonly fd: number;
+  /** Replaces the program atomically. */
+  update(program: BpfProgram): void;
+  pin(path: string): void;
+  /** Detaches now, pinned or not. */
+  detach(): void;
+}
+
+export interface TestRunResult {
+  /** Verdict of the program. */
+  readonly retval: number;
+  readonly dataOut: Uint8Array;
+  readonly ctxOut: Uint8Array;
+  /** Average over repeat, nanoseconds. */
+  readonly durationNs: number;
+}
+
+export interface BpfProgram {
+  readonly name: string;
+  readonly id: number;
+  readonly fd: number;
+  /** BPF_PROG_TEST_RUN. ctx is struct __sk_buff for tc, the argument of a syscall program (written back to ctxOut). */
+  testRun(input: { data?: Uint8Array; ctx?: Uint8Array; repeat?: number; dataOutSize?: number }): TestRunResult;
+  /** TCX link (kernel 6.6). first: before others, else after them. */
+  attachTcx(ifindex: number, direction: TcDirection, first: boolean): BpfLink;
+  /** clsact filter where TCX is missing; replaces ours (same priority and handle) atomically. */
+  attachTc(ifindex: number, direction: TcDirection, priority: number): void;
+  attachCgroup(cgroupPath: string, type: CgroupAttachType): BpfLink;
+  pin(path: string): void;
+}
+
+/** What may be set between open and load; names are those of the C source. */
+export interface OpenBpfObject extends Disposable {
+  readonly mapNames: readonly string[];
+  readonly programNames: readonly string[];
+  /** Overwrites part of .rodata: the bytes of one `const volatile` variable, found by BTF. */
+  setRodata(variable: string, bytes: Uint8Array): void;
+  setMaxEntries(map: string, maxEntries: number): void;
+  /** The map is taken from this pin if it is there (refused if its shape differs), else created and pinned there. */
+  setPinPath(map: string, path: string): void;
+  /** Shares an already open map. */
+  reuseMap(map: string, from: BpfMap): void;
+  setAutoload(program: string, autoload: boolean): void;
+  /** Throws VerifierError with the log when the kernel refuses a program. The open object is spent. */
+  load(): LoadedBpfObject;
+}
+
+export interface LoadedBpfObject extends Disposable {
+  map(name: string): BpfMap;
+  program(name: string): BpfProgram;
+}
+
+export interface LinkInfo {
+  readonly ifindex: number;
+  readonly name: string;
+  /** "veth", "bridge", "vxlan", ...; "" for a plain device */
+  readonly kind: string;
+  /** ARPHRD_*: 1 Ethernet, 772 loopback, 65534 none */
+  readonly arpType: number;
+  /** Ifindex of the bridge or bond it is enslaved to, else 0. */
+  readonly master: number;
+  /** Peer or lower ifindex (IFLA_LINK), else 0. Of another namespace if linkNetnsid is set. */
+  readonly link: number;
+  /** Namespace id of the peer, undefined when it is in this one. */
+  readonly linkNetnsid: number | undefined;
+  readonly mac: Uint8Array;
+  readonly mtu: number;
+  readonly up: boolean;
+}
+
+export interface AddressInfo {
+  readonly ifindex: number;
+  /** 4 or 16 bytes */
+  readonly address: Uint8Array;
+  readonly prefixLength: number;
+  /** RT_SCOPE_*: 0 universe, 253 link, 254 host */
+  readonly scope: number;
+  /** IFA_F_*: secondary, deprecated, tentative */
+  readonly flags: number;
+}
+
+export interface RouteInfo {
+  readonly family: 4 | 6;
+  /** undefined: default route */
+  readonly destination: Uint8Array | undefined;
+  readonly prefixLength: number;
+  readonly outputIfindex: number;
+  readonly gateway: Uint8Array | undefined;
+  readonly preferredSource: Uint8Array | undefined;
+  readonly table: number;
+  /** RTN_*: 1 unicast, 2 local */
+  readonly type: number;
+}
+
+export type NetlinkEvent =
+  | { readonly kind: "link"; readonly removed: boolean; readonly link: LinkInfo }
+  | { readonly kind: "address"; readonly removed: boolean; readonly address: AddressInfo }
+  | { readonly kind: "route"; readonly removed: boolean; readonly route: RouteInfo }
+  /** The socket's buffer overflowed: list everything again. */
+  | { readonly kind: "overrun" };
+
+/** rtnetlink of the calling process's network namespace. */
+export interface Netlink extends Disposable {
+  links(): readonly LinkInfo[];
+  addresses(): readonly AddressInfo[];
+  routes(): readonly RouteInfo[];
+  /** Calls back from the event loop for every change, until disposed. */
+  watch(onEvent: (event: NetlinkEvent) => void): void;
+}
+
+/** One entry of an object's BTF, as far as codecs need it. */
+export interface BtfField {
+  readonly name: string;
+  /** bytes from the start of the struct */
+  readonly offset: number;
+  readonly type: BtfType;
+}
+export type BtfType =
+  | { readonly kind: "int"; readonly name: string; readonly size: number; readonly bigEndian: boolean; readonly char: boolean }
+  | { readonly kind: "array"; readonly length: number; readonly element: BtfType }
+  | { readonly kind: "struct" | "union"; readonly name: string; readonly size: number; readonly fields: readonly BtfField[] }
+  | { readonly kind: "enum"; readonly name: string; readonly size: number; readonly values: Readonly<Record<string, number>> };
+
+export interface Probe {
+  readonly supported: boolean;
+  /** What the kernel said: "loaded", "EPERM: needs CAP_BPF", "EINVAL: ..." */
+  readonly reason: string;
+}
+
+export interface Features {
+  readonly tcx: Probe;
+  readonly cgroupSockAddr: Probe;
+  readonly setRetval: Probe;
+  readonly mmapableArrays: Probe;
+  readonly conntrackLookup: Probe;
+  readonly csumIpv6Flag: Probe;
+  readonly btf: Probe;
+}

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+import { defineConfig } from "vitest/config";
+
+// unit needs neither root nor kernel; kernel tests run one file at a time, each in namespaces of its own.
+export default defineConfig({
+  test: {
+    projects: [
+      { test: { name: "unit", include: ["test/unit/**/*.test.ts", "test/property/**/*.test.ts"] } },
+      {
+        test: {
+          name: "kernel",
+          include: ["test/bpf/**/*.test.ts", "test/netns/**/*.test.ts"],
+          fileParallelism: false,
+          pool: "forks",
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
+        },
+      },
+    ],
+  },
+});
