@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* abi.bpf.c: never loaded; its BTF carries every type of abi.h, for the generator of the TypeScript codec. */
+#include "abi.h"
+
+#define CARRY_STRUCT(name) struct name carried_##name
+#define CARRY_ENUM(name) enum name carried_##name
+
+CARRY_ENUM(portolan_abi);
+CARRY_ENUM(limits);
+CARRY_ENUM(frontend_kind);
+CARRY_ENUM(node_addr_flags);
+CARRY_ENUM(scheduler);
+CARRY_ENUM(block_flags);
+CARRY_ENUM(backend_flags);
+CARRY_ENUM(service_meta_flags);
+CARRY_ENUM(service_type);
+CARRY_ENUM(device_flags);
+CARRY_ENUM(flow_space);
+CARRY_ENUM(flow_role);
+CARRY_ENUM(flow_flags);
+CARRY_ENUM(flow_state);
+CARRY_ENUM(drop_reason);
+CARRY_ENUM(verdict);
+
+CARRY_STRUCT(frontend_key);
+CARRY_STRUCT(frontend);
+CARRY_STRUCT(node_addr);
+CARRY_STRUCT(service_word);
+CARRY_STRUCT(block_row);
+CARRY_STRUCT(table_row);
+CARRY_STRUCT(backend);
+CARRY_STRUCT(service_meta);
+CARRY_STRUCT(name_row);
+CARRY_STRUCT(agent_state);
+CARRY_STRUCT(device);
+CARRY_STRUCT(flow_key);
+CARRY_STRUCT(flow);
+CARRY_STRUCT(sock_peers);
+CARRY_STRUCT(service_stats);
+CARRY_STRUCT(backend_stats);
+CARRY_STRUCT(explanation);

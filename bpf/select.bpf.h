@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * select.bpf.h: from a destination to the backend a new connection goes to. The same functions serve sockets, tc and
+ * explain, so that all of them choose alike.
+ */
+#ifndef PORTOLAN_SELECT_BPF_H
+#define PORTOLAN_SELECT_BPF_H
+
+#include "maps.bpf.h"
+#include "config.bpf.h"
+#include "addr.bpf.h"
+
+#include <stdbool.h>
+
+/* Where a connection comes from, as far as policy and masquerade ask (kube-proxy rows 34-38). */
+enum client_kind {
+	CLIENT_HOST, /* a process in the host's network namespace */
+	CLIENT_POD, /* a pod of this node */
+	CLIENT_OUTSIDE, /* beyond an uplink */
+};
+
+struct choice {
+	__u32 service;
+	__u32 backend;
+	struct ip_addr addr;
+	__be16 port;
+	__u8 kind; /* enum frontend_kind */
+	bool masquerade; /* on the wire the backend must not see the client */
+	bool local_set;
+};
+
+/*
+ * Returns the frontend of addr:port, or NULL when the address is not ours. NodePorts come last, on the addresses of
+ * this node (row 27); loopback and the unspecified address are the node only for its own processes (row 29).
+ */
+static __always_inline struct frontend *frontend_lookup(const struct ip_addr *addr, __be16 port, __u8 proto,
+							bool own_process)
+{
+	struct frontend_key key = {.addr = *addr, .port = port, .proto = proto};
+	bool unspecified = addr_is_unspecified(addr);
+	struct frontend *frontend;
+	struct node_addr *node;
+
+	if (!unspecified) {
+		frontend = bpf_map_lookup_elem(&frontends, &key);
+		if (frontend)
+			return frontend;
+		node = bpf_map_lookup_elem(&node_addrs, &key.addr);
+		if (!node || !(node->flags & NODE_ADDR_NODEPORT))
+			return NULL;
+		if ((node->flags & NODE_ADDR_LOOPBACK) && !own_process)
+			return NULL;
+	} else if (!own_process) {
+		return NULL;
+	}
+	key.addr = addr_wildcard(addr_is_v4(addr));
+	return bpf_map_lookup_elem(&frontends, &key);
+}
+
+/* Position in the set for a connection: from the consistent table where it counts, else uniformly random. */
+static __always_inline __u32 choose_position(const struct block_header *block, const struct endpoint_set *set,
+					     enum client_kind who, __u32 hash)
+{
+	bool table = block->scheduler == SCHEDULER_MAGLEV ||
+		     (block->scheduler == SCHEDULER_DEFAULT && who == CLIENT_OUTSIDE);
+
+	if (table && set->table_row && set->table_size) {
+		__u32 slot = hash % set->table_size;
+		__u32 row = set->table_row + slot / SLOTS_PER_ROW;
+		struct table_row *cells = bpf_map_lookup_elem(&tables, &row);
+
+		if (cells)
+			return cells->slot[slot & (SLOTS_PER_ROW - 1)];
+	}
+	return ((__u64)bpf_get_prandom_u32() * set->count) >> 32;
+}
+
+/* kube-proxy rows 34, 36, 37, 39; a hairpin is always masqueraded. */
+static __always_inline bool must_masquerade(const struct block_header *block, __u8 kind, enum client_kind who)
+{
+	if (masquerade_all)
+		return true;
+	if (kind == FRONTEND_CLUSTER_IP)
+		return who != CLIENT_POD;
+	if (block->flags & BLOCK_EXTERNAL_LOCAL)
+		return who == CLIENT_HOST;
+	return true;
+}
+
+/*
+ * Chooses a backend for a new connection through frontend. hash decides with a Maglev table; hash_flow() makes it the
+ * same on every node. Returns 0 and fills chosen, or a negative enum drop_reason; chosen->service and ->kind are valid
+ * in both cases.
+ */
+static __always_inline int choose_backend(const struct frontend *frontend, enum client_kind who, __u32 hash,
+					  struct choice *chosen)
+{
+	struct service_word *word;
+	struct endpoint_set set;
+	struct block_row *block, *ids;
+	struct backend *backend;
+	__u32 row, id_row, position;
+	bool local;
+
+	chosen->service = frontend->service;
+	chosen->kind = frontend->kind;
+	word = bpf_map_lookup_elem(&services, &chosen->service);
+	if (!word)
+		return -DROP_STALE_SERVICE;
+	row = *(volatile __u32 *)&word->row;
+	block = row ? bpf_map_lookup_elem(&members, &row) : NULL;
+	if (!block)
+		return -DROP_STALE_SERVICE;
+
+	local = chosen->kind == FRONTEND_CLUSTER_IP ?
+			(block->header.flags & BLOCK_INTERNAL_LOCAL) :
+			(block->header.flags & BLOCK_EXTERNAL_LOCAL) && who == CLIENT_OUTSIDE;
+	set = local ? block->header.local : block->header.cluster;
+	chosen->local_set = local;
+	if (!set.count)
+		return block->header.flags & BLOCK_HAS_ENDPOINTS ? -DROP_NO_LOCAL_ENDPOINTS : -DROP_NO_ENDPOINTS;
+
+	position = choose_position(&block->header, &set, who, hash);
+	id_row = row + set.first_row + position / IDS_PER_ROW;
+	ids = bpf_map_lookup_elem(&members, &id_row);
+	if (!ids)
+		return -DROP_STALE_SERVICE;
+	chosen->backend = ids->ids.backend[position & (IDS_PER_ROW - 1)];
+	backend = bpf_map_lookup_elem(&backends, &chosen->backend);
+	if (!backend || !(backend->flags & BACKEND_LIVE))
+		return -DROP_STALE_SERVICE;
+	chosen->addr = backend->addr;
+	chosen->port = backend->port;
+	chosen->masquerade = must_masquerade(&block->header, chosen->kind, who);
+	return 0;
+}
+
+static __always_inline void count_connection(const struct choice *chosen)
+{
+	struct service_stats *service = bpf_map_lookup_elem(&service_stats, &chosen->service);
+	struct backend_stats *backend = bpf_map_lookup_elem(&backend_stats, &chosen->backend);
+
+	if (service)
+		service->connections++;
+	if (backend)
+		backend->connections++;
+}
+
+static __always_inline void count_refusal(__u32 service, __u32 reason)
+{
+	struct service_stats *stats = bpf_map_lookup_elem(&service_stats, &service);
+
+	if (stats)
+		stats->rejects++;
+	count_drop(reason);
+}
+
+#endif
