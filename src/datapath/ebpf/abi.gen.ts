@@ -1,0 +1,954 @@
+// SPDX-License-Identifier: Apache-2.0
+// Generated from the BTF of bpf/abi.h by gen-abi.ts; do not edit. Meant to be imported as a namespace:
+// import * as abi from "./abi.gen.ts".
+
+import type { StructLayout } from "./abi-layout.ts";
+import { type Codec, HOST_LITTLE_ENDIAN as LE, readBytes, readText, writeBytes, writeText, writeZeros } from "./codec.ts";
+
+export const PortolanAbi = {
+  ABI_VERSION: 1,
+} as const;
+
+export const Limits = {
+  IDS_PER_ROW: 16,
+  SLOTS_PER_ROW: 16,
+  NAME_SIZE: 64,
+  LONG_NAME_SIZE: 256,
+  SOCK_PEERS: 8,
+} as const;
+
+export const FrontendKind = {
+  FRONTEND_CLUSTER_IP: 1,
+  FRONTEND_NODE_PORT: 2,
+  FRONTEND_EXTERNAL_IP: 3,
+  FRONTEND_LOAD_BALANCER: 4,
+} as const;
+/** value → name without its prefix */
+export const frontendKindNames: Readonly<Record<number, string>> = {
+  1: "cluster_ip",
+  2: "node_port",
+  3: "external_ip",
+  4: "load_balancer",
+};
+
+export const NodeAddrFlags = {
+  NODE_ADDR_NODEPORT: 1,
+  NODE_ADDR_LOOPBACK: 2,
+} as const;
+/** value → name without its prefix */
+export const nodeAddrFlagsNames: Readonly<Record<number, string>> = {
+  1: "nodeport",
+  2: "loopback",
+};
+
+export const Scheduler = {
+  SCHEDULER_DEFAULT: 0,
+  SCHEDULER_RANDOM: 1,
+  SCHEDULER_MAGLEV: 2,
+} as const;
+/** value → name without its prefix */
+export const schedulerNames: Readonly<Record<number, string>> = {
+  0: "default",
+  1: "random",
+  2: "maglev",
+};
+
+export const BlockFlags = {
+  BLOCK_INTERNAL_LOCAL: 1,
+  BLOCK_EXTERNAL_LOCAL: 2,
+  BLOCK_HAS_ENDPOINTS: 4,
+} as const;
+/** value → name without its prefix */
+export const blockFlagsNames: Readonly<Record<number, string>> = {
+  1: "internal_local",
+  2: "external_local",
+  4: "has_endpoints",
+};
+
+export const BackendFlags = {
+  BACKEND_LIVE: 1,
+  BACKEND_LOCAL: 2,
+  BACKEND_TERMINATING: 4,
+} as const;
+/** value → name without its prefix */
+export const backendFlagsNames: Readonly<Record<number, string>> = {
+  1: "live",
+  2: "local",
+  4: "terminating",
+};
+
+export const ServiceMetaFlags = {
+  SERVICE_IN_USE: 1,
+} as const;
+/** value → name without its prefix */
+export const serviceMetaFlagsNames: Readonly<Record<number, string>> = {
+  1: "in_use",
+};
+
+export const ServiceType = {
+  SERVICE_CLUSTER_IP: 1,
+  SERVICE_NODE_PORT: 2,
+  SERVICE_LOAD_BALANCER: 3,
+} as const;
+/** value → name without its prefix */
+export const serviceTypeNames: Readonly<Record<number, string>> = {
+  1: "cluster_ip",
+  2: "node_port",
+  3: "load_balancer",
+};
+
+export const DeviceFlags = {
+  DEVICE_UPLINK: 1,
+  DEVICE_POD: 2,
+  DEVICE_BRIDGE_PORT: 4,
+  DEVICE_BRIDGE: 8,
+  DEVICE_L3: 16,
+  DEVICE_OVERLAY: 32,
+} as const;
+/** value → name without its prefix */
+export const deviceFlagsNames: Readonly<Record<number, string>> = {
+  1: "uplink",
+  2: "pod",
+  4: "bridge_port",
+  8: "bridge",
+  16: "l3",
+  32: "overlay",
+};
+
+export const FlowSpace = {
+  SPACE_OUTER: 1,
+  SPACE_INNER: 2,
+} as const;
+/** value → name without its prefix */
+export const flowSpaceNames: Readonly<Record<number, string>> = {
+  1: "outer",
+  2: "inner",
+};
+
+export const FlowRole = {
+  FLOW_OWNER: 1,
+  FLOW_INDEX: 2,
+  FLOW_PASS: 3,
+} as const;
+/** value → name without its prefix */
+export const flowRoleNames: Readonly<Record<number, string>> = {
+  1: "owner",
+  2: "index",
+  3: "pass",
+};
+
+export const FlowFlags = {
+  FLOW_SNAT: 1,
+  FLOW_TRANSIT: 2,
+  FLOW_DIRECT: 4,
+} as const;
+/** value → name without its prefix */
+export const flowFlagsNames: Readonly<Record<number, string>> = {
+  1: "snat",
+  2: "transit",
+  4: "direct",
+};
+
+export const FlowState = {
+  FLOW_ANSWERED: 1,
+  FLOW_FIN_CLIENT: 2,
+  FLOW_FIN_BACKEND: 4,
+  FLOW_RST: 8,
+} as const;
+/** value → name without its prefix */
+export const flowStateNames: Readonly<Record<number, string>> = {
+  1: "answered",
+  2: "fin_client",
+  4: "fin_backend",
+  8: "rst",
+};
+
+export const DropReason = {
+  DROP_NONE: 0,
+  DROP_NO_ENDPOINTS: 1,
+  DROP_NO_LOCAL_ENDPOINTS: 2,
+  DROP_NO_FLOW: 3,
+  DROP_FLOW_TABLE_FULL: 4,
+  DROP_SNAT_EXHAUSTED: 5,
+  DROP_REMAP_EXHAUSTED: 6,
+  DROP_NO_SNAT_ADDRESS: 7,
+  DROP_NO_ROUTE: 8,
+  DROP_TTL_EXCEEDED: 9,
+  DROP_STALE_SERVICE: 10,
+  DROP_REWRITE_FAILED: 11,
+  DROP_REDIRECT_ICMP: 12,
+  DROP_REASONS: 13,
+} as const;
+/** value → name without its prefix */
+export const dropReasonNames: Readonly<Record<number, string>> = {
+  0: "none",
+  1: "no_endpoints",
+  2: "no_local_endpoints",
+  3: "no_flow",
+  4: "flow_table_full",
+  5: "snat_exhausted",
+  6: "remap_exhausted",
+  7: "no_snat_address",
+  8: "no_route",
+  9: "ttl_exceeded",
+  10: "stale_service",
+  11: "rewrite_failed",
+  12: "redirect_icmp",
+  13: "reasons",
+};
+
+export const Verdict = {
+  VERDICT_PASS: 0,
+  VERDICT_DNAT: 1,
+  VERDICT_REJECT: 2,
+  VERDICT_DROP: 3,
+} as const;
+/** value → name without its prefix */
+export const verdictNames: Readonly<Record<number, string>> = {
+  0: "pass",
+  1: "dnat",
+  2: "reject",
+  3: "drop",
+};
+
+export interface FrontendKey {
+  readonly addr: Uint8Array;
+  readonly port: number;
+  readonly proto: number;
+}
+/** bytes from the start of the struct */
+export const frontendKeyOffset = {
+  addr: 0,
+  port: 16,
+  proto: 18,
+} as const;
+export const frontendKey: Codec<FrontendKey> = {
+  name: "frontend_key",
+  size: 20,
+  read(view: DataView, offset: number): FrontendKey {
+    return {
+      addr: readBytes(view, offset + 0, 16),
+      port: view.getUint16(offset + 16, false),
+      proto: view.getUint8(offset + 18),
+    };
+  },
+  write(view: DataView, offset: number, value: FrontendKey): void {
+    writeBytes(view, offset + 0, 16, value.addr);
+    view.setUint16(offset + 16, value.port, false);
+    view.setUint8(offset + 18, value.proto);
+    writeZeros(view, offset + 19, 1);
+  },
+};
+
+export const ipAddr = { name: "ip_addr", size: 16 } as const;
+
+export interface Frontend {
+  readonly service: number;
+  readonly kind: number;
+}
+/** bytes from the start of the struct */
+export const frontendOffset = {
+  service: 0,
+  kind: 4,
+} as const;
+export const frontend: Codec<Frontend> = {
+  name: "frontend",
+  size: 8,
+  read(view: DataView, offset: number): Frontend {
+    return {
+      service: view.getUint32(offset + 0, LE),
+      kind: view.getUint8(offset + 4),
+    };
+  },
+  write(view: DataView, offset: number, value: Frontend): void {
+    view.setUint32(offset + 0, value.service, LE);
+    view.setUint8(offset + 4, value.kind);
+    writeZeros(view, offset + 5, 3);
+  },
+};
+
+export interface NodeAddr {
+  readonly flags: number;
+}
+/** bytes from the start of the struct */
+export const nodeAddrOffset = {
+  flags: 0,
+} as const;
+export const nodeAddr: Codec<NodeAddr> = {
+  name: "node_addr",
+  size: 8,
+  read(view: DataView, offset: number): NodeAddr {
+    return {
+      flags: view.getUint32(offset + 0, LE),
+    };
+  },
+  write(view: DataView, offset: number, value: NodeAddr): void {
+    view.setUint32(offset + 0, value.flags, LE);
+    writeZeros(view, offset + 4, 4);
+  },
+};
+
+export interface ServiceWord {
+  readonly row: number;
+  readonly epoch: number;
+}
+/** bytes from the start of the struct */
+export const serviceWordOffset = {
+  row: 0,
+  epoch: 4,
+} as const;
+export const serviceWord: Codec<ServiceWord> = {
+  name: "service_word",
+  size: 8,
+  read(view: DataView, offset: number): ServiceWord {
+    return {
+      row: view.getUint32(offset + 0, LE),
+      epoch: view.getUint32(offset + 4, LE),
+    };
+  },
+  write(view: DataView, offset: number, value: ServiceWord): void {
+    view.setUint32(offset + 0, value.row, LE);
+    view.setUint32(offset + 4, value.epoch, LE);
+  },
+};
+
+export const blockRow = { name: "block_row", size: 64 } as const;
+
+export interface BlockHeader {
+  readonly service: number;
+  readonly rows: number;
+  readonly cluster: EndpointSet;
+  readonly local: EndpointSet;
+  readonly scheduler: number;
+  readonly flags: number;
+}
+/** bytes from the start of the struct */
+export const blockHeaderOffset = {
+  service: 0,
+  rows: 4,
+  cluster: 8,
+  local: 24,
+  scheduler: 40,
+  flags: 42,
+} as const;
+export const blockHeader: Codec<BlockHeader> = {
+  name: "block_header",
+  size: 64,
+  read(view: DataView, offset: number): BlockHeader {
+    return {
+      service: view.getUint32(offset + 0, LE),
+      rows: view.getUint32(offset + 4, LE),
+      cluster: endpointSet.read(view, offset + 8),
+      local: endpointSet.read(view, offset + 24),
+      scheduler: view.getUint8(offset + 40),
+      flags: view.getUint16(offset + 42, LE),
+    };
+  },
+  write(view: DataView, offset: number, value: BlockHeader): void {
+    view.setUint32(offset + 0, value.service, LE);
+    view.setUint32(offset + 4, value.rows, LE);
+    endpointSet.write(view, offset + 8, value.cluster);
+    endpointSet.write(view, offset + 24, value.local);
+    view.setUint8(offset + 40, value.scheduler);
+    writeZeros(view, offset + 41, 1);
+    view.setUint16(offset + 42, value.flags, LE);
+    writeZeros(view, offset + 44, 20);
+  },
+};
+
+export interface EndpointSet {
+  readonly count: number;
+  readonly firstRow: number;
+  readonly tableRow: number;
+  readonly tableSize: number;
+}
+/** bytes from the start of the struct */
+export const endpointSetOffset = {
+  count: 0,
+  firstRow: 4,
+  tableRow: 8,
+  tableSize: 12,
+} as const;
+export const endpointSet: Codec<EndpointSet> = {
+  name: "endpoint_set",
+  size: 16,
+  read(view: DataView, offset: number): EndpointSet {
+    return {
+      count: view.getUint32(offset + 0, LE),
+      firstRow: view.getUint32(offset + 4, LE),
+      tableRow: view.getUint32(offset + 8, LE),
+      tableSize: view.getUint32(offset + 12, LE),
+    };
+  },
+  write(view: DataView, offset: number, value: EndpointSet): void {
+    view.setUint32(offset + 0, value.count, LE);
+    view.setUint32(offset + 4, value.firstRow, LE);
+    view.setUint32(offset + 8, value.tableRow, LE);
+    view.setUint32(offset + 12, value.tableSize, LE);
+  },
+};
+
+export interface BlockIds {
+  readonly backend: readonly number[];
+}
+/** bytes from the start of the struct */
+export const blockIdsOffset = {
+  backend: 0,
+} as const;
+export const blockIds: Codec<BlockIds> = {
+  name: "block_ids",
+  size: 64,
+  read(view: DataView, offset: number): BlockIds {
+    return {
+      backend: Array.from({ length: 16 }, (_, i) => view.getUint32(offset + 0 + i * 4, LE)),
+    };
+  },
+  write(view: DataView, offset: number, value: BlockIds): void {
+    for (let i = 0; i < 16; i++) {
+      const item = value.backend[i] ?? 0;
+      view.setUint32(offset + 0 + i * 4, item, LE);
+    }
+  },
+};
+
+export interface TableRow {
+  readonly slot: readonly number[];
+}
+/** bytes from the start of the struct */
+export const tableRowOffset = {
+  slot: 0,
+} as const;
+export const tableRow: Codec<TableRow> = {
+  name: "table_row",
+  size: 32,
+  read(view: DataView, offset: number): TableRow {
+    return {
+      slot: Array.from({ length: 16 }, (_, i) => view.getUint16(offset + 0 + i * 2, LE)),
+    };
+  },
+  write(view: DataView, offset: number, value: TableRow): void {
+    for (let i = 0; i < 16; i++) {
+      const item = value.slot[i] ?? 0;
+      view.setUint16(offset + 0 + i * 2, item, LE);
+    }
+  },
+};
+
+export interface Backend {
+  readonly addr: Uint8Array;
+  readonly port: number;
+  readonly proto: number;
+  readonly flags: number;
+  readonly weight: number;
+  readonly node: number;
+  readonly zone: number;
+}
+/** bytes from the start of the struct */
+export const backendOffset = {
+  addr: 0,
+  port: 16,
+  proto: 18,
+  flags: 19,
+  weight: 20,
+  node: 24,
+  zone: 28,
+} as const;
+export const backend: Codec<Backend> = {
+  name: "backend",
+  size: 32,
+  read(view: DataView, offset: number): Backend {
+    return {
+      addr: readBytes(view, offset + 0, 16),
+      port: view.getUint16(offset + 16, false),
+      proto: view.getUint8(offset + 18),
+      flags: view.getUint8(offset + 19),
+      weight: view.getUint16(offset + 20, LE),
+      node: view.getUint32(offset + 24, LE),
+      zone: view.getUint32(offset + 28, LE),
+    };
+  },
+  write(view: DataView, offset: number, value: Backend): void {
+    writeBytes(view, offset + 0, 16, value.addr);
+    view.setUint16(offset + 16, value.port, false);
+    view.setUint8(offset + 18, value.proto);
+    view.setUint8(offset + 19, value.flags);
+    view.setUint16(offset + 20, value.weight, LE);
+    writeZeros(view, offset + 22, 2);
+    view.setUint32(offset + 24, value.node, LE);
+    view.setUint32(offset + 28, value.zone, LE);
+  },
+};
+
+export interface ServiceMeta {
+  readonly namespace: string;
+  readonly name: string;
+  readonly portName: string;
+  readonly proto: number;
+  readonly family: number;
+  readonly type: number;
+  readonly flags: number;
+}
+/** bytes from the start of the struct */
+export const serviceMetaOffset = {
+  namespace: 0,
+  name: 64,
+  portName: 128,
+  proto: 192,
+  family: 193,
+  type: 194,
+  flags: 195,
+} as const;
+export const serviceMeta: Codec<ServiceMeta> = {
+  name: "service_meta",
+  size: 256,
+  read(view: DataView, offset: number): ServiceMeta {
+    return {
+      namespace: readText(view, offset + 0, 64),
+      name: readText(view, offset + 64, 64),
+      portName: readText(view, offset + 128, 64),
+      proto: view.getUint8(offset + 192),
+      family: view.getUint8(offset + 193),
+      type: view.getUint8(offset + 194),
+      flags: view.getUint8(offset + 195),
+    };
+  },
+  write(view: DataView, offset: number, value: ServiceMeta): void {
+    writeText(view, offset + 0, 64, value.namespace);
+    writeText(view, offset + 64, 64, value.name);
+    writeText(view, offset + 128, 64, value.portName);
+    view.setUint8(offset + 192, value.proto);
+    view.setUint8(offset + 193, value.family);
+    view.setUint8(offset + 194, value.type);
+    view.setUint8(offset + 195, value.flags);
+    writeZeros(view, offset + 196, 60);
+  },
+};
+
+export interface NameRow {
+  readonly text: string;
+}
+/** bytes from the start of the struct */
+export const nameRowOffset = {
+  text: 0,
+} as const;
+export const nameRow: Codec<NameRow> = {
+  name: "name_row",
+  size: 256,
+  read(view: DataView, offset: number): NameRow {
+    return {
+      text: readText(view, offset + 0, 256),
+    };
+  },
+  write(view: DataView, offset: number, value: NameRow): void {
+    writeText(view, offset + 0, 256, value.text);
+  },
+};
+
+export interface AgentState {
+  readonly abiVersion: number;
+  readonly synced: number;
+  readonly lastSyncMs: bigint;
+  readonly startedMs: bigint;
+  readonly netnsCookie: bigint;
+  readonly pid: number;
+  readonly node: number;
+  readonly version: string;
+}
+/** bytes from the start of the struct */
+export const agentStateOffset = {
+  abiVersion: 0,
+  synced: 4,
+  lastSyncMs: 8,
+  startedMs: 16,
+  netnsCookie: 24,
+  pid: 32,
+  node: 36,
+  version: 40,
+} as const;
+export const agentState: Codec<AgentState> = {
+  name: "agent_state",
+  size: 104,
+  read(view: DataView, offset: number): AgentState {
+    return {
+      abiVersion: view.getUint32(offset + 0, LE),
+      synced: view.getUint32(offset + 4, LE),
+      lastSyncMs: view.getBigUint64(offset + 8, LE),
+      startedMs: view.getBigUint64(offset + 16, LE),
+      netnsCookie: view.getBigUint64(offset + 24, LE),
+      pid: view.getUint32(offset + 32, LE),
+      node: view.getUint32(offset + 36, LE),
+      version: readText(view, offset + 40, 64),
+    };
+  },
+  write(view: DataView, offset: number, value: AgentState): void {
+    view.setUint32(offset + 0, value.abiVersion, LE);
+    view.setUint32(offset + 4, value.synced, LE);
+    view.setBigUint64(offset + 8, value.lastSyncMs, LE);
+    view.setBigUint64(offset + 16, value.startedMs, LE);
+    view.setBigUint64(offset + 24, value.netnsCookie, LE);
+    view.setUint32(offset + 32, value.pid, LE);
+    view.setUint32(offset + 36, value.node, LE);
+    writeText(view, offset + 40, 64, value.version);
+  },
+};
+
+export interface Device {
+  readonly flags: number;
+  readonly bridge: number;
+  readonly snat4: Uint8Array;
+  readonly snat6: Uint8Array;
+  readonly mac: Uint8Array;
+}
+/** bytes from the start of the struct */
+export const deviceOffset = {
+  flags: 0,
+  bridge: 4,
+  snat4: 8,
+  snat6: 24,
+  mac: 40,
+} as const;
+export const device: Codec<Device> = {
+  name: "device",
+  size: 48,
+  read(view: DataView, offset: number): Device {
+    return {
+      flags: view.getUint32(offset + 0, LE),
+      bridge: view.getUint32(offset + 4, LE),
+      snat4: readBytes(view, offset + 8, 16),
+      snat6: readBytes(view, offset + 24, 16),
+      mac: readBytes(view, offset + 40, 6),
+    };
+  },
+  write(view: DataView, offset: number, value: Device): void {
+    view.setUint32(offset + 0, value.flags, LE);
+    view.setUint32(offset + 4, value.bridge, LE);
+    writeBytes(view, offset + 8, 16, value.snat4);
+    writeBytes(view, offset + 24, 16, value.snat6);
+    writeBytes(view, offset + 40, 6, value.mac);
+    writeZeros(view, offset + 46, 2);
+  },
+};
+
+export interface FlowKey {
+  readonly src: Uint8Array;
+  readonly dst: Uint8Array;
+  readonly sport: number;
+  readonly dport: number;
+  readonly proto: number;
+  readonly space: number;
+}
+/** bytes from the start of the struct */
+export const flowKeyOffset = {
+  src: 0,
+  dst: 16,
+  sport: 32,
+  dport: 34,
+  proto: 36,
+  space: 37,
+} as const;
+export const flowKey: Codec<FlowKey> = {
+  name: "flow_key",
+  size: 40,
+  read(view: DataView, offset: number): FlowKey {
+    return {
+      src: readBytes(view, offset + 0, 16),
+      dst: readBytes(view, offset + 16, 16),
+      sport: view.getUint16(offset + 32, false),
+      dport: view.getUint16(offset + 34, false),
+      proto: view.getUint8(offset + 36),
+      space: view.getUint8(offset + 37),
+    };
+  },
+  write(view: DataView, offset: number, value: FlowKey): void {
+    writeBytes(view, offset + 0, 16, value.src);
+    writeBytes(view, offset + 16, 16, value.dst);
+    view.setUint16(offset + 32, value.sport, false);
+    view.setUint16(offset + 34, value.dport, false);
+    view.setUint8(offset + 36, value.proto);
+    view.setUint8(offset + 37, value.space);
+    writeZeros(view, offset + 38, 2);
+  },
+};
+
+export interface Flow {
+  readonly client: Uint8Array;
+  readonly vip: Uint8Array;
+  readonly backend: Uint8Array;
+  readonly snat: Uint8Array;
+  readonly clientPort: number;
+  readonly vipPort: number;
+  readonly backendPort: number;
+  readonly snatPort: number;
+  readonly mappedPort: number;
+  readonly role: number;
+  readonly proto: number;
+  readonly service: number;
+  readonly backendId: number;
+  readonly created: number;
+  readonly lastSeen: number;
+  readonly flags: number;
+  readonly state: number;
+}
+/** bytes from the start of the struct */
+export const flowOffset = {
+  client: 0,
+  vip: 16,
+  backend: 32,
+  snat: 48,
+  clientPort: 64,
+  vipPort: 66,
+  backendPort: 68,
+  snatPort: 70,
+  mappedPort: 72,
+  role: 74,
+  proto: 75,
+  service: 76,
+  backendId: 80,
+  created: 84,
+  lastSeen: 88,
+  flags: 92,
+  state: 94,
+} as const;
+export const flow: Codec<Flow> = {
+  name: "flow",
+  size: 96,
+  read(view: DataView, offset: number): Flow {
+    return {
+      client: readBytes(view, offset + 0, 16),
+      vip: readBytes(view, offset + 16, 16),
+      backend: readBytes(view, offset + 32, 16),
+      snat: readBytes(view, offset + 48, 16),
+      clientPort: view.getUint16(offset + 64, false),
+      vipPort: view.getUint16(offset + 66, false),
+      backendPort: view.getUint16(offset + 68, false),
+      snatPort: view.getUint16(offset + 70, false),
+      mappedPort: view.getUint16(offset + 72, false),
+      role: view.getUint8(offset + 74),
+      proto: view.getUint8(offset + 75),
+      service: view.getUint32(offset + 76, LE),
+      backendId: view.getUint32(offset + 80, LE),
+      created: view.getUint32(offset + 84, LE),
+      lastSeen: view.getUint32(offset + 88, LE),
+      flags: view.getUint16(offset + 92, LE),
+      state: view.getUint16(offset + 94, LE),
+    };
+  },
+  write(view: DataView, offset: number, value: Flow): void {
+    writeBytes(view, offset + 0, 16, value.client);
+    writeBytes(view, offset + 16, 16, value.vip);
+    writeBytes(view, offset + 32, 16, value.backend);
+    writeBytes(view, offset + 48, 16, value.snat);
+    view.setUint16(offset + 64, value.clientPort, false);
+    view.setUint16(offset + 66, value.vipPort, false);
+    view.setUint16(offset + 68, value.backendPort, false);
+    view.setUint16(offset + 70, value.snatPort, false);
+    view.setUint16(offset + 72, value.mappedPort, false);
+    view.setUint8(offset + 74, value.role);
+    view.setUint8(offset + 75, value.proto);
+    view.setUint32(offset + 76, value.service, LE);
+    view.setUint32(offset + 80, value.backendId, LE);
+    view.setUint32(offset + 84, value.created, LE);
+    view.setUint32(offset + 88, value.lastSeen, LE);
+    view.setUint16(offset + 92, value.flags, LE);
+    view.setUint16(offset + 94, value.state, LE);
+  },
+};
+
+export interface SockPeers {
+  readonly peer: readonly SockPeer[];
+  readonly next: number;
+}
+/** bytes from the start of the struct */
+export const sockPeersOffset = {
+  peer: 0,
+  next: 320,
+} as const;
+export const sockPeers: Codec<SockPeers> = {
+  name: "sock_peers",
+  size: 328,
+  read(view: DataView, offset: number): SockPeers {
+    return {
+      peer: Array.from({ length: 8 }, (_, i) => sockPeer.read(view, offset + 0 + i * 40)),
+      next: view.getUint32(offset + 320, LE),
+    };
+  },
+  write(view: DataView, offset: number, value: SockPeers): void {
+    for (let i = 0; i < 8; i++) {
+      const item = value.peer[i];
+      if (item !== undefined) sockPeer.write(view, offset + 0 + i * 40, item);
+    }
+    view.setUint32(offset + 320, value.next, LE);
+    writeZeros(view, offset + 324, 4);
+  },
+};
+
+export interface SockPeer {
+  readonly vip: Uint8Array;
+  readonly backend: Uint8Array;
+  readonly vipPort: number;
+  readonly backendPort: number;
+  readonly backendId: number;
+}
+/** bytes from the start of the struct */
+export const sockPeerOffset = {
+  vip: 0,
+  backend: 16,
+  vipPort: 32,
+  backendPort: 34,
+  backendId: 36,
+} as const;
+export const sockPeer: Codec<SockPeer> = {
+  name: "sock_peer",
+  size: 40,
+  read(view: DataView, offset: number): SockPeer {
+    return {
+      vip: readBytes(view, offset + 0, 16),
+      backend: readBytes(view, offset + 16, 16),
+      vipPort: view.getUint16(offset + 32, false),
+      backendPort: view.getUint16(offset + 34, false),
+      backendId: view.getUint32(offset + 36, LE),
+    };
+  },
+  write(view: DataView, offset: number, value: SockPeer): void {
+    writeBytes(view, offset + 0, 16, value.vip);
+    writeBytes(view, offset + 16, 16, value.backend);
+    view.setUint16(offset + 32, value.vipPort, false);
+    view.setUint16(offset + 34, value.backendPort, false);
+    view.setUint32(offset + 36, value.backendId, LE);
+  },
+};
+
+export interface ServiceStats {
+  readonly connections: bigint;
+  readonly packets: bigint;
+  readonly bytes: bigint;
+  readonly rejects: bigint;
+}
+/** bytes from the start of the struct */
+export const serviceStatsOffset = {
+  connections: 0,
+  packets: 8,
+  bytes: 16,
+  rejects: 24,
+} as const;
+export const serviceStats: Codec<ServiceStats> = {
+  name: "service_stats",
+  size: 32,
+  read(view: DataView, offset: number): ServiceStats {
+    return {
+      connections: view.getBigUint64(offset + 0, LE),
+      packets: view.getBigUint64(offset + 8, LE),
+      bytes: view.getBigUint64(offset + 16, LE),
+      rejects: view.getBigUint64(offset + 24, LE),
+    };
+  },
+  write(view: DataView, offset: number, value: ServiceStats): void {
+    view.setBigUint64(offset + 0, value.connections, LE);
+    view.setBigUint64(offset + 8, value.packets, LE);
+    view.setBigUint64(offset + 16, value.bytes, LE);
+    view.setBigUint64(offset + 24, value.rejects, LE);
+  },
+};
+
+export interface BackendStats {
+  readonly connections: bigint;
+}
+/** bytes from the start of the struct */
+export const backendStatsOffset = {
+  connections: 0,
+} as const;
+export const backendStats: Codec<BackendStats> = {
+  name: "backend_stats",
+  size: 8,
+  read(view: DataView, offset: number): BackendStats {
+    return {
+      connections: view.getBigUint64(offset + 0, LE),
+    };
+  },
+  write(view: DataView, offset: number, value: BackendStats): void {
+    view.setBigUint64(offset + 0, value.connections, LE);
+  },
+};
+
+export interface Explanation {
+  readonly verdict: number;
+  readonly reason: number;
+  readonly service: number;
+  readonly backend: number;
+  readonly kind: number;
+  readonly localSet: number;
+  readonly masquerade: number;
+  readonly existing: number;
+  readonly backendAddr: Uint8Array;
+  readonly backendPort: number;
+}
+/** bytes from the start of the struct */
+export const explanationOffset = {
+  verdict: 0,
+  reason: 4,
+  service: 8,
+  backend: 12,
+  kind: 16,
+  localSet: 17,
+  masquerade: 18,
+  existing: 19,
+  backendAddr: 20,
+  backendPort: 36,
+} as const;
+export const explanation: Codec<Explanation> = {
+  name: "explanation",
+  size: 40,
+  read(view: DataView, offset: number): Explanation {
+    return {
+      verdict: view.getUint32(offset + 0, LE),
+      reason: view.getUint32(offset + 4, LE),
+      service: view.getUint32(offset + 8, LE),
+      backend: view.getUint32(offset + 12, LE),
+      kind: view.getUint8(offset + 16),
+      localSet: view.getUint8(offset + 17),
+      masquerade: view.getUint8(offset + 18),
+      existing: view.getUint8(offset + 19),
+      backendAddr: readBytes(view, offset + 20, 16),
+      backendPort: view.getUint16(offset + 36, false),
+    };
+  },
+  write(view: DataView, offset: number, value: Explanation): void {
+    view.setUint32(offset + 0, value.verdict, LE);
+    view.setUint32(offset + 4, value.reason, LE);
+    view.setUint32(offset + 8, value.service, LE);
+    view.setUint32(offset + 12, value.backend, LE);
+    view.setUint8(offset + 16, value.kind);
+    view.setUint8(offset + 17, value.localSet);
+    view.setUint8(offset + 18, value.masquerade);
+    view.setUint8(offset + 19, value.existing);
+    writeBytes(view, offset + 20, 16, value.backendAddr);
+    view.setUint16(offset + 36, value.backendPort, false);
+    writeZeros(view, offset + 38, 2);
+  },
+};
+
+/** C name → layout, for the check at load. */
+export const layouts: Readonly<Record<string, StructLayout>> = {
+  frontend_key: { size: 20, fields: { addr: [0, "struct ip_addr"], port: [16, "be16"], proto: [18, "u8"], pad: [19, "u8"] } },
+  ip_addr: { size: 16, fields: { w: [0, "be32[4]"] } },
+  frontend: { size: 8, fields: { service: [0, "u32"], kind: [4, "u8"], pad: [5, "u8[3]"] } },
+  node_addr: { size: 8, fields: { flags: [0, "u32"], pad: [4, "u32"] } },
+  service_word: { size: 8, fields: { row: [0, "u32"], epoch: [4, "u32"] } },
+  block_row: { size: 64, fields: { header: [0, "struct block_header"], ids: [0, "struct block_ids"] } },
+  block_header: { size: 64, fields: { service: [0, "u32"], rows: [4, "u32"], cluster: [8, "struct endpoint_set"], local: [24, "struct endpoint_set"], scheduler: [40, "u8"], pad: [41, "u8"], flags: [42, "u16"], pad2: [44, "u32[5]"] } },
+  endpoint_set: { size: 16, fields: { count: [0, "u32"], first_row: [4, "u32"], table_row: [8, "u32"], table_size: [12, "u32"] } },
+  block_ids: { size: 64, fields: { backend: [0, "u32[16]"] } },
+  table_row: { size: 32, fields: { slot: [0, "u16[16]"] } },
+  backend: { size: 32, fields: { addr: [0, "struct ip_addr"], port: [16, "be16"], proto: [18, "u8"], flags: [19, "u8"], weight: [20, "u16"], pad: [22, "u16"], node: [24, "u32"], zone: [28, "u32"] } },
+  service_meta: { size: 256, fields: { namespace_: [0, "char[64]"], name: [64, "char[64]"], port_name: [128, "char[64]"], proto: [192, "u8"], family: [193, "u8"], type: [194, "u8"], flags: [195, "u8"], pad: [196, "u32[15]"] } },
+  name_row: { size: 256, fields: { text: [0, "char[256]"] } },
+  agent_state: { size: 104, fields: { abi_version: [0, "u32"], synced: [4, "u32"], last_sync_ms: [8, "u64"], started_ms: [16, "u64"], netns_cookie: [24, "u64"], pid: [32, "u32"], node: [36, "u32"], version: [40, "char[64]"] } },
+  device: { size: 48, fields: { flags: [0, "u32"], bridge: [4, "u32"], snat4: [8, "struct ip_addr"], snat6: [24, "struct ip_addr"], mac: [40, "u8[6]"], pad: [46, "u8[2]"] } },
+  flow_key: { size: 40, fields: { src: [0, "struct ip_addr"], dst: [16, "struct ip_addr"], sport: [32, "be16"], dport: [34, "be16"], proto: [36, "u8"], space: [37, "u8"], pad: [38, "u16"] } },
+  flow: { size: 96, fields: { client: [0, "struct ip_addr"], vip: [16, "struct ip_addr"], backend: [32, "struct ip_addr"], snat: [48, "struct ip_addr"], client_port: [64, "be16"], vip_port: [66, "be16"], backend_port: [68, "be16"], snat_port: [70, "be16"], mapped_port: [72, "be16"], role: [74, "u8"], proto: [75, "u8"], service: [76, "u32"], backend_id: [80, "u32"], created: [84, "u32"], last_seen: [88, "u32"], flags: [92, "u16"], state: [94, "u16"] } },
+  sock_peers: { size: 328, fields: { peer: [0, "struct sock_peer[8]"], next: [320, "u32"], pad: [324, "u32"] } },
+  sock_peer: { size: 40, fields: { vip: [0, "struct ip_addr"], backend: [16, "struct ip_addr"], vip_port: [32, "be16"], backend_port: [34, "be16"], backend_id: [36, "u32"] } },
+  service_stats: { size: 32, fields: { connections: [0, "u64"], packets: [8, "u64"], bytes: [16, "u64"], rejects: [24, "u64"] } },
+  backend_stats: { size: 8, fields: { connections: [0, "u64"] } },
+  explanation: { size: 40, fields: { verdict: [0, "u32"], reason: [4, "u32"], service: [8, "u32"], backend: [12, "u32"], kind: [16, "u8"], local_set: [17, "u8"], masquerade: [18, "u8"], existing: [19, "u8"], backend_addr: [20, "struct ip_addr"], backend_port: [36, "be16"], pad: [38, "u16"] } },
+};
