@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+// What each drop reason means to the person who reads it. Names are those of enum drop_reason (bpf/abi.h) in lower case
+// without DROP_; a test holds the two lists together.
+
+export const DROP_EXPLANATIONS: Readonly<Record<string, string>> = {
+  no_endpoints: "the Service has no usable endpoint on any node: refused (REJECT)",
+  no_local_endpoints: "traffic policy is Local and no usable endpoint is on this node: dropped silently",
+  no_flow: "a TCP packet that is no SYN and belongs to no connection known here: reset",
+  flow_table_full: "the flow table is full: new connections are refused, old ones are kept",
+  snat_exhausted: "no free source port on the node address towards this backend",
+  remap_exhausted: "the client's port is taken towards this backend and no other port is free",
+  no_snat_address: "the device the packet leaves by has no address of its family",
+  no_route: "no route to the other end of a connection that only passes through this node",
+  ttl_exceeded: "the TTL or hop limit ran out on this node",
+  stale_service: "the address belongs to a Service whose endpoints are not in the kernel",
+  rewrite_failed: "the kernel refused to change the packet",
+  redirect_icmp: "an ICMP redirect about a connection of ours: never obeyed",
+};
