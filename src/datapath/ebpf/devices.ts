@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which devices carry Service traffic, and what lies behind each. Pure: a view of the network in, the contents of the map
+// `devices` out.
+
+import type { AddressInfo, LinkInfo } from "../../libbpf/types.ts";
+import type { NetworkView } from "../network.ts";
+import { snatSources } from "./devices-snat.ts";
+
+/** What lies behind a device; the flags of struct device in these terms. */
+export interface DeviceRole {
+  readonly uplink: boolean;
+  readonly pod: boolean;
+  readonly bridge: boolean;
+  readonly bridgePort: boolean;
+  /** No Ethernet header. */
+  readonly l3: boolean;
+  readonly overlay: boolean;
+}
+
+export interface Device {
+  readonly ifindex: number;
+  readonly name: string;
+  readonly role: DeviceRole;
+  /** Ifindex of the bridge it is a port of, else 0. */
+  readonly bridgeIfindex: number;
+  /** 4 and 16 bytes; undefined: packets that leave here cannot be masqueraded. */
+  readonly snat4: Uint8Array | undefined;
+  readonly snat6: Uint8Array | undefined;
+  /** The bridge's for a bridge port; 6 bytes. */
+  readonly mac: Uint8Array;
+}
+
+export interface DeviceRules {
+  /** Glob patterns of names that are uplinks, beside those found. */
+  readonly uplinkPatterns: readonly string[];
+  /** Glob patterns of names that lead to pods, whatever they look like. */
+  readonly podPatterns: readonly string[];
+  /** The Node object's InternalIPs, 4 or 16 bytes each. */
+  readonly nodeAddresses: readonly Uint8Array[];
+}
+
+const ARPHRD_ETHER = 1;
+const ARPHRD_LOOPBACK = 772;
+const POD_KINDS: ReadonlySet<string> = new Set(["veth", "netkit"]);
+const OVERLAY_KINDS: ReadonlySet<string> = new Set(["vxlan", "geneve"]);
+/** Tunnels without an Ethernet header: what they carry comes from other nodes, so they are edges like uplinks. */
+const TUNNEL_KINDS: ReadonlySet<string> = new Set(["wireguard", "ipip", "sit", "ip6tnl", "gre", "ip6gre", "xfrm"]);
+
+/** All devices that get programs, by ifindex. */
+export function classifyDevices(network: NetworkView, rules: DeviceRules): ReadonlyMap<number, Device> {
+  const links = network.links.filter((link) => link.arpType !== ARPHRD_LOOPBACK && link.kind !== "dummy");
+  const uplinks = uplinksOf(links, network, rules);
+  const pods = podsOf(links, uplinks, rules);
+  const bridges = bridgesOf(links, network.addresses, pods);
+  const sources = snatSources(network, rules.nodeAddresses);
+  const devices = new Map<number, Device>();
+  for (const link of links) {
+    const bridge = bridges.get(link.master);
+    const role: DeviceRole = {
+      // A port that leads to no pod, on a bridge that is an uplink, is the way out of the node itself.
+      uplink:
+        uplinks.has(link.ifindex) || (uplinks.has(link.master) && bridge !== undefined && !pods.has(link.ifindex)),
+      pod: pods.has(link.ifindex),
+      bridge: bridges.has(link.ifindex),
+      bridgePort: bridge !== undefined,
+      l3: link.arpType !== ARPHRD_ETHER,
+      overlay: isTunnel(link),
+    };
+    if (!role.uplink && !role.pod && !role.bridge && !role.bridgePort) continue;
+    devices.set(link.ifindex, {
+      ifindex: link.ifindex,
+      name: link.name,
+      role,
+      bridgeIfindex: bridge?.ifindex ?? 0,
+      ...sources(link.ifindex),
+      mac: (bridge ?? link).mac,
+    });
+  }
+  return devices;
+}
+
+function uplinksOf(links: readonly LinkInfo[], network: NetworkView, rules: DeviceRules): ReadonlySet<number> {
+  const uplinks = new Set(network.defaultRoutes.map((route) => route.outputIfindex));
+  for (const { ifindex, address } of network.addresses) {
+    if (rules.nodeAddresses.some((own) => Buffer.compare(own, address) === 0)) uplinks.add(ifindex);
+  }
+  for (const link of links) {
+    if (isTunnel(link) || matchesAny(link.name, rules.uplinkPatterns)) uplinks.add(link.ifindex);
+    if (matchesAny(link.name, rules.podPatterns)) uplinks.delete(link.ifindex);
+  }
+  return uplinks;
+}
+
+function podsOf(links: readonly LinkInfo[], uplinks: ReadonlySet<number>, rules: DeviceRules): ReadonlySet<number> {
+  const leadsToPod = (link: LinkInfo): boolean =>
+    matchesAny(link.name, rules.podPatterns) || (POD_KINDS.has(link.kind) && link.linkNetnsid !== undefined);
+  return new Set(links.filter((link) => !uplinks.has(link.ifindex) && leadsToPod(link)).map((link) => link.ifindex));
+}
+
+/** Bridges that carry pods or are addressed on this node; others only pass frames through. */
+function bridgesOf(
+  links: readonly LinkInfo[],
+  addresses: readonly AddressInfo[],
+  pods: ReadonlySet<number>,
+): ReadonlyMap<number, LinkInfo> {
+  const inUse = new Set(addresses.filter(({ scope }) => scope === 0).map(({ ifindex }) => ifindex));
+  for (const link of links) if (pods.has(link.ifindex)) inUse.add(link.master);
+  const bridges = links.filter((link) => link.kind === "bridge" && inUse.has(link.ifindex));
+  return new Map(bridges.map((bridge) => [bridge.ifindex, bridge]));
+}
+
+/** The fallback devices of tunnel modules (tunl0, sit0) are there without being used: those are down. */
+function isTunnel(link: LinkInfo): boolean {
+  return link.up && (OVERLAY_KINDS.has(link.kind) || TUNNEL_KINDS.has(link.kind));
+}
+
+/** Shell patterns with `*` and `?`, over the whole name. */
+export function matchesAny(name: string, patterns: readonly string[]): boolean {
+  return patterns.some((pattern) => globRegExp(pattern).test(name));
+}
+
+function globRegExp(pattern: string): RegExp {
+  const source = pattern
+    .replace(/[.+^${}()|[\]\\]/g, "\\$&")
+    .replaceAll("*", ".*")
+    .replaceAll("?", ".");
+  return new RegExp(`^${source}$`);
+}
