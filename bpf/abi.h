@@ -251,8 +251,8 @@ struct flow {
 	__u32 backend_id;
 	__u32 created; /* seconds since boot */
 	__u32 last_seen; /* seconds since boot; of the owner */
-	__u16 flags; /* enum flow_flags */
-	__u16 state; /* enum flow_state; of the owner */
+	__u32 state; /* enum flow_state; of the owner; changed atomically */
+	__u32 flags; /* enum flow_flags */
 };
 
 /* ---- sockets: life of the entry equals the socket's (sk_storage) ------------------------------------------------- */
@@ -263,12 +263,14 @@ struct sock_peer {
 	__be16 vip_port;
 	__be16 backend_port;
 	__u32 backend_id;
+	__u32 service;
+	__u32 epoch; /* of the service word that the backend was last seen in */
+	__u32 sent; /* sock_peers.clock at the last use; the greatest is the latest, 0 an empty slot */
 };
 
 struct sock_peers {
 	struct sock_peer peer[SOCK_PEERS];
-	__u32 next; /* slot to overwrite next */
-	__u32 pad;
+	__u32 clock; /* counts changes of the peer in use */
 };
 
 /* ---- counters ------------------------------------------------------------------------------------------------------ */
@@ -298,7 +300,6 @@ enum drop_reason {
 	DROP_TTL_EXCEEDED, /* transit flow */
 	DROP_STALE_SERVICE, /* a frontend names a service without a block */
 	DROP_REWRITE_FAILED, /* the kernel refused to change the packet */
-	DROP_REDIRECT_ICMP, /* ICMP redirect about a flow of ours */
 	DROP_REASONS /* count; not a reason */
 };
 

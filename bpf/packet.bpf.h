@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * packet.bpf.h: reading and rewriting an IPv4 or IPv6 packet in an skb. Bytes are loaded and stored through helpers, so
+ * no packet pointer lives across a change.
+ */
+#ifndef PORTOLAN_PACKET_BPF_H
+#define PORTOLAN_PACKET_BPF_H
+
+#include <linux/bpf.h>
+#include <linux/if_ether.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/in.h>
+#include <stddef.h>
+#include <bpf/bpf_helpers.h>
+#include "addr.bpf.h"
+#include "config.bpf.h"
+
+#define TCP_FIN 0x01
+#define TCP_SYN 0x02
+#define TCP_RST 0x04
+#define TCP_ACK 0x10
+
+#define IPV6_HEADERS_MAX 6 /* extension headers we walk before giving the packet up as not ours */
+
+struct packet {
+	struct ip_addr src;
+	struct ip_addr dst;
+	__be16 sport;
+	__be16 dport;
+	__u8 proto;
+	__u8 tcp_flags;
+	bool v4;
+	bool fragment; /* one of several */
+	__u16 l3; /* offset of the IP header */
+	__u16 l4; /* offset of the transport header */
+	__u16 l4_csum; /* offset of its checksum */
+};
+
+static __always_inline bool packet_is_syn(const struct packet *p)
+{
+	return p->proto == IPPROTO_TCP && (p->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
+}
+
+static __always_inline int parse_ipv4(struct __sk_buff *skb, struct packet *p)
+{
+	struct iphdr ip;
+	__u32 total, header;
+
+	if (bpf_skb_load_bytes(skb, p->l3, &ip, sizeof(ip)) < 0)
+		return -1;
+	header = ip.ihl * 4;
+	total = bpf_ntohs(ip.tot_len);
+	if (ip.version != 4 || header < sizeof(ip) || total < header + 8 || total > skb->len - p->l3)
+		return -1;
+	p->src = addr_v4(ip.saddr);
+	p->dst = addr_v4(ip.daddr);
+	p->proto = ip.protocol;
+	p->l4 = p->l3 + header;
+	p->fragment = (ip.frag_off & bpf_htons(0x3fff)) != 0;
+	return 0;
+}
+
+/* Walks hop-by-hop, destination, routing, fragment and authentication headers (RFC 8200, RFC 4302). */
+static __always_inline int parse_ipv6(struct __sk_buff *skb, struct packet *p)
+{
+	struct ipv6hdr ip;
+	__u32 at = p->l3 + sizeof(ip);
+	__u8 next;
+
+	if (bpf_skb_load_bytes(skb, p->l3, &ip, sizeof(ip)) < 0 || ip.version != 6)
+		return -1;
+	if (bpf_ntohs(ip.payload_len) < 8 || bpf_ntohs(ip.payload_len) + sizeof(ip) > skb->len - p->l3)
+		return -1;
+	__builtin_memcpy(&p->src, &ip.saddr, sizeof(p->src));
+	__builtin_memcpy(&p->dst, &ip.daddr, sizeof(p->dst));
+	next = ip.nexthdr;
+	for (int i = 0; i < IPV6_HEADERS_MAX; i++) {
+		__u8 ext[8];
+
+		if (next != IPPROTO_HOPOPTS && next != IPPROTO_DSTOPTS && next != IPPROTO_ROUTING &&
+		    next != IPPROTO_FRAGMENT && next != IPPROTO_AH)
+			break;
+		if (bpf_skb_load_bytes(skb, at, ext, sizeof(ext)) < 0)
+			return -1;
+		if (next == IPPROTO_ROUTING && ext[3]) /* segments left: the address is not the last stop's */
+			return -1;
+		if (next == IPPROTO_FRAGMENT) {
+			p->fragment = ext[2] || (ext[3] & 0xf9);
+			at += 8;
+		} else if (next == IPPROTO_AH) {
+			at += (ext[1] + 2) * 4;
+		} else {
+			at += (ext[1] + 1) * 8;
+		}
+		next = ext[0];
+	}
+	p->proto = next;
+	p->l4 = at;
+	return 0;
+}
+
+/*
+ * Reads the headers of a TCP or UDP packet; l3 is the offset of the IP header. Returns 0, or -1 for anything that is
+ * none, is truncated or malformed: the stack knows best what to do with that.
+ */
+static __always_inline int packet_parse(struct __sk_buff *skb, __u16 l3, struct packet *p)
+{
+	__be16 ports[2];
+
+	p->l3 = l3;
+	p->v4 = skb->protocol == bpf_htons(ETH_P_IP);
+	if (p->v4 ? parse_ipv4(skb, p) : skb->protocol == bpf_htons(ETH_P_IPV6) ? parse_ipv6(skb, p) : -1)
+		return -1;
+	if (p->proto != IPPROTO_TCP && p->proto != IPPROTO_UDP)
+		return -1;
+	if (p->fragment)
+		return 0;
+	if (bpf_skb_load_bytes(skb, p->l4, ports, sizeof(ports)) < 0)
+		return -1;
+	p->sport = ports[0];
+	p->dport = ports[1];
+	if (p->proto == IPPROTO_UDP) {
+		p->l4_csum = p->l4 + 6;
+		return p->l4 + 8 > skb->len ? -1 : 0;
+	}
+	p->l4_csum = p->l4 + 16;
+	if (p->l4 + 20 > skb->len)
+		return -1;
+	return bpf_skb_load_bytes(skb, p->l4 + 13, &p->tcp_flags, 1) < 0 ? -1 : 0;
+}
+
+/*
+ * Gives one end of the packet another address and port and keeps every checksum right, also CHECKSUM_PARTIAL and
+ * CHECKSUM_COMPLETE. Addresses differ in at most their last word for IPv4, so one 16-byte difference serves both families.
+ * Returns 0, or -1 when the kernel refused.
+ */
+static __always_inline int packet_set_end(struct __sk_buff *skb, struct packet *p, bool source,
+					  const struct ip_addr *addr, __be16 port)
+{
+	struct ip_addr *old_addr = source ? &p->src : &p->dst;
+	__be16 *old_port = source ? &p->sport : &p->dport;
+	/* A UDP checksum of zero means none was computed and must stay (RFC 768). */
+	__u64 mangled = p->proto == IPPROTO_UDP ? BPF_F_MARK_MANGLED_0 : 0;
+	int err = 0;
+
+	if (!addr_equal(old_addr, addr)) {
+		__s64 diff = bpf_csum_diff(old_addr->w, 16, (__be32 *)addr->w, 16, 0);
+
+		err |= bpf_l4_csum_replace(skb, p->l4_csum, 0, diff,
+					   BPF_F_PSEUDO_HDR | mangled | (p->v4 ? 0 : csum_ipv6_flag));
+		if (p->v4) {
+			__u32 at = p->l3 +
+				   (source ? offsetof(struct iphdr, saddr) : offsetof(struct iphdr, daddr));
+
+			err |= bpf_l3_csum_replace(skb, p->l3 + offsetof(struct iphdr, check), old_addr->w[3],
+						   addr->w[3], 4);
+			err |= bpf_skb_store_bytes(skb, at, &addr->w[3], 4, 0);
+		} else {
+			__u32 at = p->l3 +
+				   (source ? offsetof(struct ipv6hdr, saddr) : offsetof(struct ipv6hdr, daddr));
+
+			err |= bpf_skb_store_bytes(skb, at, addr->w, 16, 0);
+		}
+		*old_addr = *addr;
+	}
+	if (*old_port != port) {
+		err |= bpf_l4_csum_replace(skb, p->l4_csum, *old_port, port, mangled | 2);
+		err |= bpf_skb_store_bytes(skb, p->l4 + (source ? 0 : 2), &port, 2, 0);
+		*old_port = port;
+	}
+	return err ? -1 : 0;
+}
+
+/* One hop less to live, for packets that do not pass the stack's forwarding. Returns -1 when that was the last. */
+static __always_inline int packet_decrement_ttl(struct __sk_buff *skb, const struct packet *p)
+{
+	__u32 at = p->l3 + (p->v4 ? offsetof(struct iphdr, ttl) : offsetof(struct ipv6hdr, hop_limit));
+	__u8 ttl;
+
+	if (bpf_skb_load_bytes(skb, at, &ttl, 1) < 0 || ttl <= 1)
+		return -1;
+	if (p->v4) {
+		/* the checksum runs over 16-bit words; ttl is the first byte of its word on the wire */
+		bpf_l3_csum_replace(skb, p->l3 + offsetof(struct iphdr, check), bpf_htons(ttl << 8),
+				    bpf_htons((ttl - 1) << 8), 2);
+	}
+	ttl--;
+	return bpf_skb_store_bytes(skb, at, &ttl, 1, 0);
+}
+
+#endif
