@@ -14,5 +14,4 @@ export const DROP_EXPLANATIONS: Readonly<Record<string, string>> = {
   ttl_exceeded: "the TTL or hop limit ran out on this node",
   stale_service: "the address belongs to a Service whose endpoints are not in the kernel",
   rewrite_failed: "the kernel refused to change the packet",
-  redirect_icmp: "an ICMP redirect about a connection of ours: never obeyed",
 };

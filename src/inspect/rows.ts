@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+// The rows of every listing: their JSON is the stable interface of `-o json` (docs/cli.md), so names here are public.
+// Addresses are text, `a.b.c.d:port` or `[v6]:port`; a service is `namespace/name:port`, without the colon if unnamed.
+
+export type TrafficPolicy = "Cluster" | "Local";
+
+/** One service port of one family. */
+export interface ServiceRow {
+  readonly service: string;
+  readonly protocol: string;
+  readonly family: "IPv4" | "IPv6";
+  readonly type: "ClusterIP" | "NodePort" | "LoadBalancer";
+  /** A NodePort stands under the family's wildcard: `0.0.0.0:30080`, `[::]:30080`. */
+  readonly frontends: readonly string[];
+  readonly scheduler: "default" | "random" | "maglev";
+  readonly internalTrafficPolicy: TrafficPolicy;
+  readonly externalTrafficPolicy: TrafficPolicy;
+  readonly endpoints: { readonly local: number; readonly total: number };
+  /** Since the service got its place in the kernel: connections chosen, packets and bytes on the wire path both ways. */
+  readonly connections: number;
+  readonly packets: number;
+  readonly bytes: number;
+  /** New connections refused for want of an endpoint. */
+  readonly rejects: number;
+}
+
+/** One endpoint of one service port. */
+export interface BackendRow {
+  readonly service: string;
+  readonly protocol: string;
+  readonly endpoint: string;
+  readonly node: string | null;
+  readonly zone: string | null;
+  readonly local: boolean;
+  readonly state: "ready" | "terminating";
+  readonly weight: number;
+  /** Of the endpoint, over all services that share it. */
+  readonly connections: number;
+  /** 0..1 of the connections of this service's endpoints; null before the first connection. */
+  readonly share: number | null;
+  /** 0..1: what equal chances give. */
+  readonly expectedShare: number;
+}
+
+export interface FrontendRow {
+  readonly frontend: string;
+  readonly protocol: string;
+  readonly kind: "ClusterIP" | "NodePort" | "ExternalIP" | "LoadBalancer";
+  readonly service: string;
+}
+
+/** One connection on the wire path; connections of local sockets have no record. */
+export interface FlowRow {
+  readonly protocol: string;
+  readonly client: string;
+  readonly vip: string;
+  readonly backend: string;
+  /** What the backend sees as its client; null when it sees the client itself. */
+  readonly snat: string | null;
+  /** new: nobody has answered yet. */
+  readonly state: "new" | "established" | "closing" | "closed";
+  readonly ageSeconds: number;
+  readonly idleSeconds: number;
+  /** null: a direct connection that had to give up its port to a Service's. */
+  readonly service: string | null;
+}
+
+export interface DropRow {
+  readonly reason: string;
+  /** Packets, or connect() calls of local sockets. */
+  readonly count: number;
+  readonly explanation: string;
+}
