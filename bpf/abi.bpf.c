@@ -14,6 +14,7 @@ CARRY_ENUM(block_flags);
 CARRY_ENUM(backend_flags);
 CARRY_ENUM(service_meta_flags);
 CARRY_ENUM(service_type);
+CARRY_ENUM(agent_config);
 CARRY_ENUM(device_flags);
 CARRY_ENUM(flow_space);
 CARRY_ENUM(flow_role);

@@ -163,6 +163,11 @@ struct name_row {
 	char text[LONG_NAME_SIZE]; /* UTF-8, NUL-terminated; empty: unused */
 };
 
+/* What the programs were loaded with, so that explain loads the same. */
+enum agent_config {
+	AGENT_MASQUERADE_ALL = 1,
+};
+
 struct agent_state {
 	__u32 abi_version;
 	__u32 synced; /* 1 once the first complete state is in the kernel */
@@ -171,6 +176,12 @@ struct agent_state {
 	__u64 netns_cookie; /* the host's network namespace, as bpf_get_netns_cookie() says it */
 	__u32 pid;
 	__u32 node; /* row in names */
+	__u32 config; /* enum agent_config */
+	__u8 pods4_prefix; /* 0: the node has no such range */
+	__u8 pods6_prefix;
+	__u16 pad;
+	struct ip_addr pods4; /* the node's own pod ranges, as its Node object names them: explain tells pods by them */
+	struct ip_addr pods6;
 	char version[NAME_SIZE];
 };
 

@@ -97,6 +97,14 @@ export const serviceTypeNames: Readonly<Record<number, string>> = {
   3: "load_balancer",
 };
 
+export const AgentConfig = {
+  AGENT_MASQUERADE_ALL: 1,
+} as const;
+/** value → name without its prefix */
+export const agentConfigNames: Readonly<Record<number, string>> = {
+  1: "masquerade_all",
+};
+
 export const DeviceFlags = {
   DEVICE_UPLINK: 1,
   DEVICE_POD: 2,
@@ -176,8 +184,7 @@ export const DropReason = {
   DROP_TTL_EXCEEDED: 9,
   DROP_STALE_SERVICE: 10,
   DROP_REWRITE_FAILED: 11,
-  DROP_REDIRECT_ICMP: 12,
-  DROP_REASONS: 13,
+  DROP_REASONS: 12,
 } as const;
 /** value → name without its prefix */
 export const dropReasonNames: Readonly<Record<number, string>> = {
@@ -193,8 +200,7 @@ export const dropReasonNames: Readonly<Record<number, string>> = {
   9: "ttl_exceeded",
   10: "stale_service",
   11: "rewrite_failed",
-  12: "redirect_icmp",
-  13: "reasons",
+  12: "reasons",
 };
 
 export const Verdict = {
@@ -552,6 +558,11 @@ export interface AgentState {
   readonly netnsCookie: bigint;
   readonly pid: number;
   readonly node: number;
+  readonly config: number;
+  readonly pods4Prefix: number;
+  readonly pods6Prefix: number;
+  readonly pods4: Uint8Array;
+  readonly pods6: Uint8Array;
   readonly version: string;
 }
 /** bytes from the start of the struct */
@@ -563,11 +574,16 @@ export const agentStateOffset = {
   netnsCookie: 24,
   pid: 32,
   node: 36,
-  version: 40,
+  config: 40,
+  pods4Prefix: 44,
+  pods6Prefix: 45,
+  pods4: 48,
+  pods6: 64,
+  version: 80,
 } as const;
 export const agentState: Codec<AgentState> = {
   name: "agent_state",
-  size: 104,
+  size: 144,
   read(view: DataView, offset: number): AgentState {
     return {
       abiVersion: view.getUint32(offset + 0, LE),
@@ -577,7 +593,12 @@ export const agentState: Codec<AgentState> = {
       netnsCookie: view.getBigUint64(offset + 24, LE),
       pid: view.getUint32(offset + 32, LE),
       node: view.getUint32(offset + 36, LE),
-      version: readText(view, offset + 40, 64),
+      config: view.getUint32(offset + 40, LE),
+      pods4Prefix: view.getUint8(offset + 44),
+      pods6Prefix: view.getUint8(offset + 45),
+      pods4: readBytes(view, offset + 48, 16),
+      pods6: readBytes(view, offset + 64, 16),
+      version: readText(view, offset + 80, 64),
     };
   },
   write(view: DataView, offset: number, value: AgentState): void {
@@ -588,7 +609,13 @@ export const agentState: Codec<AgentState> = {
     view.setBigUint64(offset + 24, value.netnsCookie, LE);
     view.setUint32(offset + 32, value.pid, LE);
     view.setUint32(offset + 36, value.node, LE);
-    writeText(view, offset + 40, 64, value.version);
+    view.setUint32(offset + 40, value.config, LE);
+    view.setUint8(offset + 44, value.pods4Prefix);
+    view.setUint8(offset + 45, value.pods6Prefix);
+    writeZeros(view, offset + 46, 2);
+    writeBytes(view, offset + 48, 16, value.pods4);
+    writeBytes(view, offset + 64, 16, value.pods6);
+    writeText(view, offset + 80, 64, value.version);
   },
 };
 
@@ -686,8 +713,8 @@ export interface Flow {
   readonly backendId: number;
   readonly created: number;
   readonly lastSeen: number;
-  readonly flags: number;
   readonly state: number;
+  readonly flags: number;
 }
 /** bytes from the start of the struct */
 export const flowOffset = {
@@ -706,12 +733,12 @@ export const flowOffset = {
   backendId: 80,
   created: 84,
   lastSeen: 88,
-  flags: 92,
-  state: 94,
+  state: 92,
+  flags: 96,
 } as const;
 export const flow: Codec<Flow> = {
   name: "flow",
-  size: 96,
+  size: 100,
   read(view: DataView, offset: number): Flow {
     return {
       client: readBytes(view, offset + 0, 16),
@@ -729,8 +756,8 @@ export const flow: Codec<Flow> = {
       backendId: view.getUint32(offset + 80, LE),
       created: view.getUint32(offset + 84, LE),
       lastSeen: view.getUint32(offset + 88, LE),
-      flags: view.getUint16(offset + 92, LE),
-      state: view.getUint16(offset + 94, LE),
+      state: view.getUint32(offset + 92, LE),
+      flags: view.getUint32(offset + 96, LE),
     };
   },
   write(view: DataView, offset: number, value: Flow): void {
@@ -749,36 +776,35 @@ export const flow: Codec<Flow> = {
     view.setUint32(offset + 80, value.backendId, LE);
     view.setUint32(offset + 84, value.created, LE);
     view.setUint32(offset + 88, value.lastSeen, LE);
-    view.setUint16(offset + 92, value.flags, LE);
-    view.setUint16(offset + 94, value.state, LE);
+    view.setUint32(offset + 92, value.state, LE);
+    view.setUint32(offset + 96, value.flags, LE);
   },
 };
 
 export interface SockPeers {
   readonly peer: readonly SockPeer[];
-  readonly next: number;
+  readonly clock: number;
 }
 /** bytes from the start of the struct */
 export const sockPeersOffset = {
   peer: 0,
-  next: 320,
+  clock: 416,
 } as const;
 export const sockPeers: Codec<SockPeers> = {
   name: "sock_peers",
-  size: 328,
+  size: 420,
   read(view: DataView, offset: number): SockPeers {
     return {
-      peer: Array.from({ length: 8 }, (_, i) => sockPeer.read(view, offset + 0 + i * 40)),
-      next: view.getUint32(offset + 320, LE),
+      peer: Array.from({ length: 8 }, (_, i) => sockPeer.read(view, offset + 0 + i * 52)),
+      clock: view.getUint32(offset + 416, LE),
     };
   },
   write(view: DataView, offset: number, value: SockPeers): void {
     for (let i = 0; i < 8; i++) {
       const item = value.peer[i];
-      if (item !== undefined) sockPeer.write(view, offset + 0 + i * 40, item);
+      if (item !== undefined) sockPeer.write(view, offset + 0 + i * 52, item);
     }
-    view.setUint32(offset + 320, value.next, LE);
-    writeZeros(view, offset + 324, 4);
+    view.setUint32(offset + 416, value.clock, LE);
   },
 };
 
@@ -788,6 +814,9 @@ export interface SockPeer {
   readonly vipPort: number;
   readonly backendPort: number;
   readonly backendId: number;
+  readonly service: number;
+  readonly epoch: number;
+  readonly sent: number;
 }
 /** bytes from the start of the struct */
 export const sockPeerOffset = {
@@ -796,10 +825,13 @@ export const sockPeerOffset = {
   vipPort: 32,
   backendPort: 34,
   backendId: 36,
+  service: 40,
+  epoch: 44,
+  sent: 48,
 } as const;
 export const sockPeer: Codec<SockPeer> = {
   name: "sock_peer",
-  size: 40,
+  size: 52,
   read(view: DataView, offset: number): SockPeer {
     return {
       vip: readBytes(view, offset + 0, 16),
@@ -807,6 +839,9 @@ export const sockPeer: Codec<SockPeer> = {
       vipPort: view.getUint16(offset + 32, false),
       backendPort: view.getUint16(offset + 34, false),
       backendId: view.getUint32(offset + 36, LE),
+      service: view.getUint32(offset + 40, LE),
+      epoch: view.getUint32(offset + 44, LE),
+      sent: view.getUint32(offset + 48, LE),
     };
   },
   write(view: DataView, offset: number, value: SockPeer): void {
@@ -815,6 +850,9 @@ export const sockPeer: Codec<SockPeer> = {
     view.setUint16(offset + 32, value.vipPort, false);
     view.setUint16(offset + 34, value.backendPort, false);
     view.setUint32(offset + 36, value.backendId, LE);
+    view.setUint32(offset + 40, value.service, LE);
+    view.setUint32(offset + 44, value.epoch, LE);
+    view.setUint32(offset + 48, value.sent, LE);
   },
 };
 
@@ -942,12 +980,12 @@ export const layouts: Readonly<Record<string, StructLayout>> = {
   backend: { size: 32, fields: { addr: [0, "struct ip_addr"], port: [16, "be16"], proto: [18, "u8"], flags: [19, "u8"], weight: [20, "u16"], pad: [22, "u16"], node: [24, "u32"], zone: [28, "u32"] } },
   service_meta: { size: 256, fields: { namespace_: [0, "char[64]"], name: [64, "char[64]"], port_name: [128, "char[64]"], proto: [192, "u8"], family: [193, "u8"], type: [194, "u8"], flags: [195, "u8"], pad: [196, "u32[15]"] } },
   name_row: { size: 256, fields: { text: [0, "char[256]"] } },
-  agent_state: { size: 104, fields: { abi_version: [0, "u32"], synced: [4, "u32"], last_sync_ms: [8, "u64"], started_ms: [16, "u64"], netns_cookie: [24, "u64"], pid: [32, "u32"], node: [36, "u32"], version: [40, "char[64]"] } },
+  agent_state: { size: 144, fields: { abi_version: [0, "u32"], synced: [4, "u32"], last_sync_ms: [8, "u64"], started_ms: [16, "u64"], netns_cookie: [24, "u64"], pid: [32, "u32"], node: [36, "u32"], config: [40, "u32"], pods4_prefix: [44, "u8"], pods6_prefix: [45, "u8"], pad: [46, "u16"], pods4: [48, "struct ip_addr"], pods6: [64, "struct ip_addr"], version: [80, "char[64]"] } },
   device: { size: 48, fields: { flags: [0, "u32"], bridge: [4, "u32"], snat4: [8, "struct ip_addr"], snat6: [24, "struct ip_addr"], mac: [40, "u8[6]"], pad: [46, "u8[2]"] } },
   flow_key: { size: 40, fields: { src: [0, "struct ip_addr"], dst: [16, "struct ip_addr"], sport: [32, "be16"], dport: [34, "be16"], proto: [36, "u8"], space: [37, "u8"], pad: [38, "u16"] } },
-  flow: { size: 96, fields: { client: [0, "struct ip_addr"], vip: [16, "struct ip_addr"], backend: [32, "struct ip_addr"], snat: [48, "struct ip_addr"], client_port: [64, "be16"], vip_port: [66, "be16"], backend_port: [68, "be16"], snat_port: [70, "be16"], mapped_port: [72, "be16"], role: [74, "u8"], proto: [75, "u8"], service: [76, "u32"], backend_id: [80, "u32"], created: [84, "u32"], last_seen: [88, "u32"], flags: [92, "u16"], state: [94, "u16"] } },
-  sock_peers: { size: 328, fields: { peer: [0, "struct sock_peer[8]"], next: [320, "u32"], pad: [324, "u32"] } },
-  sock_peer: { size: 40, fields: { vip: [0, "struct ip_addr"], backend: [16, "struct ip_addr"], vip_port: [32, "be16"], backend_port: [34, "be16"], backend_id: [36, "u32"] } },
+  flow: { size: 100, fields: { client: [0, "struct ip_addr"], vip: [16, "struct ip_addr"], backend: [32, "struct ip_addr"], snat: [48, "struct ip_addr"], client_port: [64, "be16"], vip_port: [66, "be16"], backend_port: [68, "be16"], snat_port: [70, "be16"], mapped_port: [72, "be16"], role: [74, "u8"], proto: [75, "u8"], service: [76, "u32"], backend_id: [80, "u32"], created: [84, "u32"], last_seen: [88, "u32"], state: [92, "u32"], flags: [96, "u32"] } },
+  sock_peers: { size: 420, fields: { peer: [0, "struct sock_peer[8]"], clock: [416, "u32"] } },
+  sock_peer: { size: 52, fields: { vip: [0, "struct ip_addr"], backend: [16, "struct ip_addr"], vip_port: [32, "be16"], backend_port: [34, "be16"], backend_id: [36, "u32"], service: [40, "u32"], epoch: [44, "u32"], sent: [48, "u32"] } },
   service_stats: { size: 32, fields: { connections: [0, "u64"], packets: [8, "u64"], bytes: [16, "u64"], rejects: [24, "u64"] } },
   backend_stats: { size: 8, fields: { connections: [0, "u64"] } },
   explanation: { size: 40, fields: { verdict: [0, "u32"], reason: [4, "u32"], service: [8, "u32"], backend: [12, "u32"], kind: [16, "u8"], local_set: [17, "u8"], masquerade: [18, "u8"], existing: [19, "u8"], backend_addr: [20, "struct ip_addr"], backend_port: [36, "be16"], pad: [38, "u16"] } },

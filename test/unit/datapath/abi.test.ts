@@ -65,6 +65,11 @@ describe("the ABI codec", () => {
       netnsCookie: 2n ** 63n + 1n,
       pid: 42,
       node: 3,
+      config: 1,
+      pods4Prefix: 24,
+      pods6Prefix: 0,
+      pods4: Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 244, 1, 0),
+      pods6: new Uint8Array(16),
       version: "0.1.0",
     };
     expect(decode(abi.agentState, encode(abi.agentState, state))).toEqual(state);
