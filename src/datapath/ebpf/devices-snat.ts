@@ -3,13 +3,12 @@
 // address, else the node's.
 
 import type { AddressInfo } from "../../libbpf/types.ts";
+import { type Family, familyOf, type Ip, ipFromBytes } from "../../model/ip.ts";
 import type { NetworkView } from "../network.ts";
 
 export interface SnatSources {
-  /** 4 bytes */
-  readonly snat4: Uint8Array | undefined;
-  /** 16 bytes */
-  readonly snat6: Uint8Array | undefined;
+  readonly snat4: Ip | undefined;
+  readonly snat6: Ip | undefined;
 }
 
 const RT_SCOPE_UNIVERSE = 0;
@@ -22,39 +21,36 @@ const NOT_PREFERRED = IFA_F_SECONDARY | IFA_F_DEPRECATED;
 const NOT_USABLE = IFA_F_DADFAILED | IFA_F_TENTATIVE;
 const MAIN_TABLE = 254;
 
-/** nodeAddresses: the Node object's InternalIPs, 4 or 16 bytes each. */
-export function snatSources(
-  network: NetworkView,
-  nodeAddresses: readonly Uint8Array[],
-): (ifindex: number) => SnatSources {
+/** nodeAddresses: the Node object's, most important first. */
+export function snatSources(network: NetworkView, nodeAddresses: readonly Ip[]): (ifindex: number) => SnatSources {
   const node4 = nodeSource(network, nodeAddresses, 4);
-  const node6 = nodeSource(network, nodeAddresses, 16);
+  const node6 = nodeSource(network, nodeAddresses, 6);
   return (ifindex) => ({
     snat4: firstGlobal(network.addresses, ifindex, 4) ?? node4,
-    snat6: firstGlobal(network.addresses, ifindex, 16) ?? node6,
+    snat6: firstGlobal(network.addresses, ifindex, 6) ?? node6,
   });
 }
 
-/** The node's InternalIP if a device has it, else the source that the default route prefers or its device has. */
-function nodeSource(network: NetworkView, nodeAddresses: readonly Uint8Array[], size: number): Uint8Array | undefined {
-  const own = nodeAddresses.find(
-    (address) =>
-      address.length === size && network.addresses.some((held) => Buffer.compare(held.address, address) === 0),
-  );
+/** The node's address if a device has it, else the source that the default route prefers or its device has. */
+function nodeSource(network: NetworkView, nodeAddresses: readonly Ip[], family: Family): Ip | undefined {
+  const held = new Set(network.addresses.map(({ address }) => ipFromBytes(address)));
+  const own = nodeAddresses.find((ip) => familyOf(ip) === family && held.has(ip));
   if (own) return own;
-  const routes = network.defaultRoutes.filter((route) => route.family === (size === 4 ? 4 : 6));
+  const routes = network.defaultRoutes.filter((route) => route.family === family);
   const route = routes.find(({ table }) => table === MAIN_TABLE) ?? routes[0];
   if (!route) return undefined;
-  return route.preferredSource ?? firstGlobal(network.addresses, route.outputIfindex, size);
+  if (route.preferredSource) return ipFromBytes(route.preferredSource);
+  return firstGlobal(network.addresses, route.outputIfindex, family);
 }
 
-function firstGlobal(addresses: readonly AddressInfo[], ifindex: number, size: number): Uint8Array | undefined {
+function firstGlobal(addresses: readonly AddressInfo[], ifindex: number, family: Family): Ip | undefined {
   const usable = addresses.filter(
     (held) =>
       held.ifindex === ifindex &&
-      held.address.length === size &&
+      held.address.length === (family === 4 ? 4 : 16) &&
       held.scope === RT_SCOPE_UNIVERSE &&
       (held.flags & NOT_USABLE) === 0,
   );
-  return (usable.find(({ flags }) => (flags & NOT_PREFERRED) === 0) ?? usable[0])?.address;
+  const first = usable.find(({ flags }) => (flags & NOT_PREFERRED) === 0) ?? usable[0];
+  return first && ipFromBytes(first.address);
 }

@@ -3,6 +3,7 @@
 // `devices` out.
 
 import type { AddressInfo, LinkInfo } from "../../libbpf/types.ts";
+import { type Ip, ipFromBytes } from "../../model/ip.ts";
 import type { NetworkView } from "../network.ts";
 import { snatSources } from "./devices-snat.ts";
 
@@ -23,9 +24,9 @@ export interface Device {
   readonly role: DeviceRole;
   /** Ifindex of the bridge it is a port of, else 0. */
   readonly bridgeIfindex: number;
-  /** 4 and 16 bytes; undefined: packets that leave here cannot be masqueraded. */
-  readonly snat4: Uint8Array | undefined;
-  readonly snat6: Uint8Array | undefined;
+  /** Undefined: packets of that family that leave here cannot be masqueraded. */
+  readonly snat4: Ip | undefined;
+  readonly snat6: Ip | undefined;
   /** The bridge's for a bridge port; 6 bytes. */
   readonly mac: Uint8Array;
 }
@@ -35,8 +36,8 @@ export interface DeviceRules {
   readonly uplinkPatterns: readonly string[];
   /** Glob patterns of names that lead to pods, whatever they look like. */
   readonly podPatterns: readonly string[];
-  /** The Node object's InternalIPs, 4 or 16 bytes each. */
-  readonly nodeAddresses: readonly Uint8Array[];
+  /** The Node object's addresses. */
+  readonly nodeAddresses: readonly Ip[];
 }
 
 const ARPHRD_ETHER = 1;
@@ -82,7 +83,7 @@ export function classifyDevices(network: NetworkView, rules: DeviceRules): Reado
 function uplinksOf(links: readonly LinkInfo[], network: NetworkView, rules: DeviceRules): ReadonlySet<number> {
   const uplinks = new Set(network.defaultRoutes.map((route) => route.outputIfindex));
   for (const { ifindex, address } of network.addresses) {
-    if (rules.nodeAddresses.some((own) => Buffer.compare(own, address) === 0)) uplinks.add(ifindex);
+    if (rules.nodeAddresses.includes(ipFromBytes(address))) uplinks.add(ifindex);
   }
   for (const link of links) {
     if (isTunnel(link) || matchesAny(link.name, rules.uplinkPatterns)) uplinks.add(link.ifindex);

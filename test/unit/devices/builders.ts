@@ -3,6 +3,7 @@
 
 import type { NetworkView } from "../../../src/datapath/network.ts";
 import type { AddressInfo, LinkInfo, RouteInfo } from "../../../src/libbpf/types.ts";
+import { type Ip, parseIp } from "../../../src/model/ip.ts";
 
 export function link(ifindex: number, name: string, more: Partial<LinkInfo> = {}): LinkInfo {
   return {
@@ -45,4 +46,10 @@ export function defaultRoute(outputIfindex: number, more: Partial<RouteInfo> = {
 
 export function network(view: Partial<NetworkView>): NetworkView {
   return { links: [], addresses: [], defaultRoutes: [], ...view };
+}
+
+export function ip(text: string): Ip {
+  const parsed = parseIp(text);
+  if (!parsed) throw new Error(`${text} is no address`);
+  return parsed;
 }

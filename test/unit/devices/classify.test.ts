@@ -4,7 +4,7 @@
 import { expect, test } from "vitest";
 import { classifyDevices, type Device, type DeviceRules, matchesAny } from "../../../src/datapath/ebpf/devices.ts";
 import type { NetworkView } from "../../../src/datapath/network.ts";
-import { address, defaultRoute, link, network, veth } from "./builders.ts";
+import { address, defaultRoute, ip, link, network, veth } from "./builders.ts";
 
 /** `name: role role` for every device that gets programs. */
 function roles(view: NetworkView, rules: Partial<DeviceRules> = {}): readonly string[] {
@@ -33,7 +33,7 @@ test("the device of a default route is an uplink, loopback and dummy devices get
 test("the device that holds the node's InternalIP is an uplink, even a veth into another namespace", () => {
   const links = [veth(2, "up0"), veth(3, "pod1")];
   const addresses = [address(2, [192, 0, 2, 10])];
-  const rules = { nodeAddresses: [Uint8Array.of(192, 0, 2, 10)] };
+  const rules = { nodeAddresses: [ip("192.0.2.10")] };
   expect(roles(network({ links, addresses }), rules)).toEqual(["up0: uplink", "pod1: pod"]);
 });
 

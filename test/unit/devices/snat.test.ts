@@ -3,7 +3,7 @@
 
 import { expect, test } from "vitest";
 import { snatSources } from "../../../src/datapath/ebpf/devices-snat.ts";
-import { address, defaultRoute, link, network } from "./builders.ts";
+import { address, defaultRoute, ip, link, network } from "./builders.ts";
 
 const v6 = (last: number): number[] => [0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, last];
 
@@ -17,28 +17,24 @@ test("a device's own first global address is its source, secondary, tentative an
     address(2, v6(3)),
   ];
   const sources = snatSources(network({ links: [link(2, "eth0")], addresses }), []);
-  expect(sources(2)).toEqual({ snat4: Uint8Array.of(192, 0, 2, 10), snat6: Uint8Array.from(v6(3)) });
+  expect(sources(2)).toEqual({ snat4: "192.0.2.10", snat6: "2001:db8::3" });
 });
 
 test("a deprecated address is better than none", () => {
   const sources = snatSources(network({ addresses: [address(2, v6(2), { flags: 0x20 })] }), []);
-  expect(sources(2)).toEqual({ snat4: undefined, snat6: Uint8Array.from(v6(2)) });
+  expect(sources(2)).toEqual({ snat4: undefined, snat6: "2001:db8::2" });
 });
 
 test("a device without an address takes the node's InternalIP, if a device has it", () => {
   const addresses = [address(2, [192, 0, 2, 10]), address(2, [192, 0, 2, 11])];
-  expect(snatSources(network({ addresses }), [Uint8Array.of(192, 0, 2, 11)])(7).snat4).toEqual(
-    Uint8Array.of(192, 0, 2, 11),
-  );
-  expect(snatSources(network({ addresses }), [Uint8Array.of(192, 0, 2, 99)])(7).snat4).toBeUndefined();
+  expect(snatSources(network({ addresses }), [ip("192.0.2.11")])(7).snat4).toEqual("192.0.2.11");
+  expect(snatSources(network({ addresses }), [ip("192.0.2.99")])(7).snat4).toBeUndefined();
 });
 
 test("without an InternalIP the default route of the main table decides", () => {
   const addresses = [address(2, [192, 0, 2, 10]), address(3, [198, 51, 100, 1])];
   const defaultRoutes = [defaultRoute(3, { table: 100 }), defaultRoute(2)];
-  expect(snatSources(network({ addresses, defaultRoutes }), [])(7).snat4).toEqual(Uint8Array.of(192, 0, 2, 10));
+  expect(snatSources(network({ addresses, defaultRoutes }), [])(7).snat4).toEqual("192.0.2.10");
   const preferred = [defaultRoute(2, { preferredSource: Uint8Array.of(192, 0, 2, 77) })];
-  expect(snatSources(network({ addresses, defaultRoutes: preferred }), [])(7).snat4).toEqual(
-    Uint8Array.of(192, 0, 2, 77),
-  );
+  expect(snatSources(network({ addresses, defaultRoutes: preferred }), [])(7).snat4).toEqual("192.0.2.77");
 });

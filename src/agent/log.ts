@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// The agent's log: pino's JSON lines on stderr, or the same lines written for people.
+
+import { writeSync } from "node:fs";
+import { type Logger, pino, stdTimeFunctions } from "pino";
+import type { LogFormat } from "./options.ts";
+
+const STDERR = 2;
+
+export function openLog(format: LogFormat, level: string): Logger {
+  const write = format === "json" ? (line: string) => line : textLine;
+  return pino(
+    {
+      level,
+      base: null,
+      timestamp: stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+    },
+    { write: (line: string) => void writeSync(STDERR, write(line)) },
+  );
+}
+
+/** `2026-01-31T12:00:00.000Z WARN message key=value …` of one JSON line. */
+export function textLine(json: string): string {
+  const { time, level, msg, err, ...rest } = JSON.parse(json) as Record<string, unknown>;
+  const fields = Object.entries(rest).map(([key, value]) => ` ${key}=${textValue(value)}`);
+  const stack = isErrorRecord(err) ? `\n${err.stack}` : "";
+  return `${time} ${String(level).toUpperCase()} ${msg}${fields.join("")}${stack}\n`;
+}
+
+function textValue(value: unknown): string {
+  if (typeof value === "string" && /^[^\s"=]+$/.test(value)) return value;
+  return JSON.stringify(value);
+}
+
+function isErrorRecord(value: unknown): value is { readonly stack: string } {
+  return typeof value === "object" && value !== null && "stack" in value;
+}

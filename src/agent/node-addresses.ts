@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which of the node's addresses serve NodePorts (behaviour rows 27 and 28). Pure.
+
+import type { NodeAddress } from "../datapath/contract.ts";
+import type { NetworkView } from "../datapath/network.ts";
+import { type Cidr, familyOf, type Ip, ipFromBytes, ipToBytes, parseCidr } from "../model/ip.ts";
+import { UsageError } from "./errors.ts";
+
+/** "primary": only the Node object's own addresses; no CIDR of a family: every address of it. */
+export type NodePortRule = "primary" | readonly Cidr[];
+
+/** Throws UsageError for what is neither CIDRs nor the single word "primary". */
+export function parseNodePortRule(items: readonly string[]): NodePortRule {
+  if (items.length === 1 && items[0] === "primary") return "primary";
+  return items.map((item) => {
+    const cidr = parseCidr(item);
+    if (cidr) return cidr;
+    const hint = item === "primary" ? '"primary" stands alone' : "give CIDRs such as 192.0.2.0/24";
+    throw new UsageError(`--nodeport-addresses: ${JSON.stringify(item)} is no CIDR; ${hint}`);
+  });
+}
+
+/** Every local address once. own: the Node object's addresses. */
+export function nodeAddresses(network: NetworkView, rule: NodePortRule, own: readonly Ip[]): readonly NodeAddress[] {
+  const addresses = new Set(network.addresses.map(({ address }) => ipFromBytes(address)));
+  return [...addresses].map((address) => {
+    const loopback = isLoopback(address);
+    const nodePort = rule === "primary" ? !loopback && own.includes(address) : isWithin(address, rule);
+    return { address, loopback, nodePort };
+  });
+}
+
+function isWithin(address: Ip, cidrs: readonly Cidr[]): boolean {
+  const ofFamily = cidrs.filter((cidr) => familyOf(cidr.address) === familyOf(address));
+  return ofFamily.length === 0 || ofFamily.some((cidr) => contains(cidr, address));
+}
+
+/** Both of one family. */
+function contains(cidr: Cidr, address: Ip): boolean {
+  const bits = familyOf(address) === 4 ? 96 + cidr.prefixLength : cidr.prefixLength;
+  const [prefix, bytes] = [ipToBytes(cidr.address), ipToBytes(address)];
+  for (let i = 0; i < 16; i++) {
+    const mask = 0xff & ~(0xff >> Math.min(8, Math.max(0, bits - 8 * i)));
+    if (((prefix[i] ?? 0) & mask) !== ((bytes[i] ?? 0) & mask)) return false;
+  }
+  return true;
+}
+
+function isLoopback(address: Ip): boolean {
+  return address === "::1" || address.startsWith("127.");
+}

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+// What an agent is told: the flags of `portolan agent`, checked. Every location is one of them, so that several agents
+// run on one machine.
+
+import { resolve } from "node:path";
+import { UsageError } from "./errors.ts";
+
+export type LogFormat = "json" | "text";
+export const LOG_FORMATS: readonly LogFormat[] = ["json", "text"];
+export const LOG_LEVELS: readonly string[] = ["trace", "debug", "info", "warn", "error", "fatal", "silent"];
+export const MODES: readonly string[] = ["auto", "ebpf", "nftables", "ipvs", "iptables"];
+
+/** Sizes of the maps; taken from the pins instead where those exist already. */
+export interface MapSizes {
+  readonly maxServices: number;
+  readonly maxBackends: number;
+  readonly maxFlows: number;
+}
+
+export interface AgentOptions {
+  /** Directory of manifests, absolute. */
+  readonly manifests: string;
+  readonly nodeName: string;
+  /** Glob patterns of device names that are uplinks, beside those found. */
+  readonly devices: readonly string[];
+  /** Glob patterns of device names that are host ends of pods, whatever they look like. */
+  readonly podDevices: readonly string[];
+  /** CIDRs, or the single word "primary"; empty: every local address. */
+  readonly nodePortAddresses: readonly string[];
+  /** undefined: the cgroup2 mount of /proc/mounts. */
+  readonly cgroupRoot: string | undefined;
+  readonly bpffs: string;
+  readonly stateDir: string;
+  readonly sizes: MapSizes;
+  readonly masqueradeAll: boolean;
+}
+
+/** The flags as commander hands them over; every value is already of its own kind. */
+export interface AgentFlags {
+  readonly kubeconfig?: string;
+  readonly inCluster?: boolean;
+  readonly manifests?: string;
+  readonly nodeName: string;
+  readonly mode: string;
+  readonly devices?: readonly string[];
+  readonly podDevices?: readonly string[];
+  readonly nodeportAddresses?: readonly string[];
+  readonly cgroupRoot?: string;
+  readonly bpffs: string;
+  readonly stateDir: string;
+  readonly maxServices: number;
+  readonly maxBackends: number;
+  readonly maxFlows: number;
+  readonly masqueradeAll?: boolean;
+}
+
+/** Throws UsageError for what cannot be, and for what is not there yet. */
+export function agentOptions(flags: AgentFlags): AgentOptions {
+  if (flags.kubeconfig !== undefined) throw notYet("--kubeconfig");
+  if (flags.inCluster) throw notYet("--in-cluster");
+  if (flags.mode !== "auto" && flags.mode !== "ebpf") throw notYet(`--mode ${flags.mode}`, "use --mode ebpf");
+  if (flags.manifests === undefined) {
+    throw new UsageError("--manifests DIR is missing: name the directory with the Service and EndpointSlice files");
+  }
+  return {
+    manifests: resolve(flags.manifests),
+    nodeName: flags.nodeName,
+    devices: flags.devices ?? [],
+    podDevices: flags.podDevices ?? [],
+    nodePortAddresses: flags.nodeportAddresses ?? [],
+    cgroupRoot: flags.cgroupRoot === undefined ? undefined : resolve(flags.cgroupRoot),
+    bpffs: resolve(flags.bpffs),
+    stateDir: resolve(flags.stateDir),
+    sizes: { maxServices: flags.maxServices, maxBackends: flags.maxBackends, maxFlows: flags.maxFlows },
+    masqueradeAll: flags.masqueradeAll ?? false,
+  };
+}
+
+function notYet(flag: string, instead = "use --manifests DIR"): UsageError {
+  return new UsageError(`${flag}: not yet supported; ${instead}`);
+}

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a node must have.
+
+import { expect, test } from "vitest";
+import { cgroup2Mount, checkBpffs, missingCapabilities } from "../../../src/agent/checks.ts";
+import { NodeError } from "../../../src/agent/errors.ts";
+
+test("missing capabilities are named", () => {
+  expect(missingCapabilities("Name:\tnode\nCapEff:\t0000000000000000\n")).toEqual([
+    "CAP_NET_ADMIN",
+    "CAP_BPF",
+    "CAP_PERFMON",
+  ]);
+  // NET_ADMIN (12), PERFMON (38), BPF (39)
+  expect(missingCapabilities("CapEff:\t000000c000001000\n")).toEqual([]);
+});
+
+test("CAP_SYS_ADMIN stands for CAP_BPF and CAP_PERFMON", () => {
+  expect(missingCapabilities("CapEff:\t0000000000200000\n")).toEqual(["CAP_NET_ADMIN"]);
+});
+
+test("the first cgroup2 mount is the root, blanks in its name included", () => {
+  const mounts =
+    "cgroup /sys/fs/cgroup/cpu cgroup rw 0 0\ncgroup2 /mnt/a\\040b cgroup2 rw 0 0\ncgroup2 /c cgroup2 rw 0 0\n";
+  expect(cgroup2Mount(mounts)).toBe("/mnt/a b");
+  expect(cgroup2Mount("tmpfs / tmpfs rw 0 0\n")).toBeUndefined();
+});
+
+test("a bpffs that is not mounted is refused with the command that mounts it", () => {
+  expect(() => checkBpffs("/proc")).toThrow(
+    new NodeError("no bpf file system is mounted at /proc: mount -t bpf bpf /proc"),
+  );
+  expect(() => checkBpffs("/nowhere")).toThrow("mkdir -p /nowhere && mount -t bpf bpf /nowhere");
+});

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+// NodePort addresses: behaviour rows 27 and 28.
+
+import { expect, test } from "vitest";
+import { UsageError } from "../../../src/agent/errors.ts";
+import { nodeAddresses, parseNodePortRule } from "../../../src/agent/node-addresses.ts";
+import { address, ip, network } from "../devices/builders.ts";
+
+const LOOPBACK6 = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
+const GLOBAL6 = [0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9];
+const view = network({
+  addresses: [
+    address(1, [127, 0, 0, 1]),
+    address(1, LOOPBACK6),
+    address(2, [192, 0, 2, 10]),
+    address(3, [192, 0, 2, 10]),
+    address(3, [198, 51, 100, 7]),
+    address(3, GLOBAL6),
+  ],
+});
+
+function served(flag: readonly string[], own: readonly string[] = []): readonly string[] {
+  const all = nodeAddresses(view, parseNodePortRule(flag), own.map(ip));
+  return all.filter(({ nodePort }) => nodePort).map((entry) => entry.address);
+}
+
+test("without the flag every local address serves NodePorts, once", () => {
+  expect(served([])).toEqual(["127.0.0.1", "::1", "192.0.2.10", "198.51.100.7", "2001:db8::9"]);
+});
+
+test("a family without a CIDR keeps all its addresses", () => {
+  expect(served(["192.0.0.0/16"])).toEqual(["::1", "192.0.2.10", "2001:db8::9"]);
+  expect(served(["192.0.2.8/29", "2001:db8::/125"])).toEqual(["192.0.2.10"]);
+  expect(served(["0.0.0.0/0", "2001:db8::/124"])).toEqual(["127.0.0.1", "192.0.2.10", "198.51.100.7", "2001:db8::9"]);
+});
+
+test("primary means the Node object's addresses and never loopback", () => {
+  expect(served(["primary"], ["198.51.100.7", "127.0.0.1", "203.0.113.1"])).toEqual(["198.51.100.7"]);
+  expect(served(["primary"])).toEqual([]);
+});
+
+test("loopback addresses are marked", () => {
+  const loopback = nodeAddresses(view, [], []).filter((entry) => entry.loopback);
+  expect(loopback.map((entry) => entry.address)).toEqual(["127.0.0.1", "::1"]);
+});
+
+test("what is no CIDR is refused by name", () => {
+  expect(() => parseNodePortRule(["10.0.0.0/8", "primary"])).toThrow(UsageError);
+  expect(() => parseNodePortRule(["10.0.0.0/33"])).toThrow(
+    '--nodeport-addresses: "10.0.0.0/33" is no CIDR; give CIDRs such as 192.0.2.0/24',
+  );
+});
