@@ -27,6 +27,9 @@ const volatile __u16 node_port_max = 32767;
 /* 1: every connection is masqueraded, ClusterIP included; sockets then leave the packet to tc. */
 const volatile __u32 masquerade_all = 0;
 
+/* 1: bpf_set_retval() is there (kernel 5.18), a refused connect() gets a fitting errno; 0: it gets EPERM. */
+const volatile __u32 has_set_retval = 1;
+
 /* Idle limits, seconds. */
 const volatile __u32 timeout_tcp_established = 86400;
 const volatile __u32 timeout_tcp_closed = 60;

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * cgroup.bpf.c: balances local sockets where they connect or send, so that no packet of theirs costs anything
+ * afterwards. The destination VIP is replaced by a backend before the kernel routes; recvmsg and getpeername show the
+ * application the VIP again. Both families run through the same functions on 16-byte addresses, an IPv6 socket that
+ * uses IPv4-mapped addresses included.
+ *
+ * The hooks return 1 to go on and 0 to refuse.
+ */
+#include <linux/errno.h>
+#include "socket.bpf.h"
+#include "peers.bpf.h"
+
+enum hook_result { REFUSE = 0, PROCEED = 1 };
+
+static __always_inline struct ip_addr get_address(const struct bpf_sock_addr *ctx, bool v4)
+{
+	if (v4)
+		return addr_v4(ctx->user_ip4);
+	return (struct ip_addr){{ctx->user_ip6[0], ctx->user_ip6[1], ctx->user_ip6[2], ctx->user_ip6[3]}};
+}
+
+static __always_inline void set_address(struct bpf_sock_addr *ctx, bool v4, const struct ip_addr *addr, __be16 port)
+{
+	if (v4) {
+		ctx->user_ip4 = addr->w[3];
+	} else {
+		ctx->user_ip6[0] = addr->w[0];
+		ctx->user_ip6[1] = addr->w[1];
+		ctx->user_ip6[2] = addr->w[2];
+		ctx->user_ip6[3] = addr->w[3];
+	}
+	ctx->user_port = port;
+}
+
+static __always_inline struct sock_peers *socket_peers(const struct bpf_sock_addr *ctx, __u64 flags)
+{
+	struct bpf_sock *sk = ctx->sk;
+
+	return sk ? bpf_sk_storage_get(&sockets, sk, NULL, flags) : NULL;
+}
+
+/*
+ * No endpoint anywhere is what REJECT says on the wire: ECONNREFUSED. A policy's silent DROP would leave the client to
+ * its own timeout, which this hook cannot do; EHOSTUNREACH is what clients retry and, unlike EPERM or a hang, a reader
+ * of their logs understands.
+ */
+static __always_inline int refuse(__u32 service, int reason)
+{
+	count_refusal(service, reason);
+	if (has_set_retval)
+		bpf_set_retval(reason == DROP_NO_ENDPOINTS ? -ECONNREFUSED : -EHOSTUNREACH);
+	return REFUSE;
+}
+
+/* The same for connect() and for a datagram with an address; only the latter keeps to the backend it had. */
+static __always_inline int to_backend(struct bpf_sock_addr *ctx, bool v4, bool sticky)
+{
+	struct ip_addr vip = get_address(ctx, v4);
+	__be16 port = ctx->user_port;
+	bool host = bpf_get_netns_cookie(ctx) == host_netns_cookie;
+	enum client_kind who = host ? CLIENT_HOST : CLIENT_POD;
+	/* The lower byte: Multipath TCP (0x106) is TCP here. */
+	struct frontend *frontend = socket_frontend(&vip, port, ctx->protocol, who);
+	struct sock_peers *peers = socket_peers(ctx, 0);
+	struct choice chosen = {};
+	struct service_word *word;
+	struct sock_peer *peer;
+	__u32 epoch = 0;
+	int err;
+
+	if (!frontend) {
+		if (peers)
+			peers_forget(peers, &vip, port);
+		return PROCEED;
+	}
+	peer = peers ? peers_find_vip(peers, &vip, port) : NULL;
+	if (sticky && peer && peer_still_serves(peer, frontend->service)) {
+		peer_touch(peers, peer);
+		set_address(ctx, v4, &peer->backend, peer->backend_port);
+		return PROCEED;
+	}
+
+	/* Read before the choice: if the word changes in between, the next datagram looks again. */
+	word = bpf_map_lookup_elem(&services, &frontend->service);
+	if (word)
+		epoch = *(volatile __u32 *)&word->epoch;
+	err = socket_choose(frontend, who, &chosen);
+	if (err)
+		return refuse(chosen.service, -err);
+	set_address(ctx, v4, &chosen.addr, chosen.port);
+	count_connection(&chosen);
+
+	if (!peers)
+		peers = socket_peers(ctx, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!peers)
+		return PROCEED; /* out of memory: served, but the application sees the backend's address */
+	if (!peer)
+		peer = peers_oldest(peers);
+	peer->vip = vip;
+	peer->vip_port = port;
+	peer->backend = chosen.addr;
+	peer->backend_port = chosen.port;
+	peer->backend_id = chosen.backend;
+	peer->service = chosen.service;
+	peer->epoch = epoch;
+	peer_touch(peers, peer);
+	return PROCEED;
+}
+
+/* Shows the VIP where the kernel knows the backend: the source of a datagram, the peer of a connection. */
+static __always_inline int to_vip(struct bpf_sock_addr *ctx, bool v4)
+{
+	struct sock_peers *peers = socket_peers(ctx, 0);
+	struct sock_peer *peer;
+	struct ip_addr backend;
+
+	if (!peers)
+		return PROCEED;
+	backend = get_address(ctx, v4);
+	peer = peers_find_backend(peers, &backend, ctx->user_port);
+	if (peer)
+		set_address(ctx, v4, &peer->vip, peer->vip_port);
+	return PROCEED;
+}
+
+SEC("cgroup/connect4")
+int pt_connect4(struct bpf_sock_addr *ctx)
+{
+	return to_backend(ctx, true, false);
+}
+
+SEC("cgroup/connect6")
+int pt_connect6(struct bpf_sock_addr *ctx)
+{
+	return to_backend(ctx, false, false);
+}
+
+SEC("cgroup/sendmsg4")
+int pt_sendmsg4(struct bpf_sock_addr *ctx)
+{
+	return to_backend(ctx, true, true);
+}
+
+SEC("cgroup/sendmsg6")
+int pt_sendmsg6(struct bpf_sock_addr *ctx)
+{
+	return to_backend(ctx, false, true);
+}
+
+SEC("cgroup/recvmsg4")
+int pt_recvmsg4(struct bpf_sock_addr *ctx)
+{
+	return to_vip(ctx, true);
+}
+
+SEC("cgroup/recvmsg6")
+int pt_recvmsg6(struct bpf_sock_addr *ctx)
+{
+	return to_vip(ctx, false);
+}
+
+SEC("cgroup/getpeername4")
+int pt_getpeername4(struct bpf_sock_addr *ctx)
+{
+	return to_vip(ctx, true);
+}
+
+SEC("cgroup/getpeername6")
+int pt_getpeername6(struct bpf_sock_addr *ctx)
+{
+	return to_vip(ctx, false);
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

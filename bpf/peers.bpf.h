@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * peers.bpf.h: what a socket remembers of the frontends it talked to: which backend stands for which VIP. The kernel
+ * holds the socket's lock around every hook that comes here, so the entries need none of their own.
+ */
+#ifndef PORTOLAN_PEERS_BPF_H
+#define PORTOLAN_PEERS_BPF_H
+
+#include "select.bpf.h"
+
+/* socket -> its peers; lives and dies with the socket. Programs write; pinned, so that a new program knows old sockets. */
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct sock_peers);
+} sockets SEC(".maps");
+
+/* Rows of a block that block_holds() reads at most, the header included: 4080 endpoints. */
+#define SEARCHED_ROWS 256
+
+static __always_inline struct sock_peer *peers_find_vip(struct sock_peers *peers, const struct ip_addr *vip, __be16 port)
+{
+	for (int i = 0; i < SOCK_PEERS; i++) {
+		struct sock_peer *peer = &peers->peer[i];
+
+		if (peer->sent && peer->vip_port == port && addr_equal(&peer->vip, vip))
+			return peer;
+	}
+	return NULL;
+}
+
+/* The peer whose replies come from backend:port. Two VIPs may share a backend: the one last sent to wins. */
+static __always_inline struct sock_peer *peers_find_backend(struct sock_peers *peers, const struct ip_addr *backend,
+							    __be16 port)
+{
+	struct sock_peer *latest = NULL;
+	__u32 sent = 0;
+
+	for (int i = 0; i < SOCK_PEERS; i++) {
+		struct sock_peer *peer = &peers->peer[i];
+
+		if (peer->sent > sent && peer->backend_port == port && addr_equal(&peer->backend, backend)) {
+			latest = peer;
+			sent = peer->sent;
+		}
+	}
+	return latest;
+}
+
+/* An empty slot, or the one used longest ago. */
+static __always_inline struct sock_peer *peers_oldest(struct sock_peers *peers)
+{
+	struct sock_peer *oldest = &peers->peer[0];
+
+	for (int i = 1; i < SOCK_PEERS; i++) {
+		if (peers->peer[i].sent < oldest->sent)
+			oldest = &peers->peer[i];
+	}
+	return oldest;
+}
+
+static __always_inline void peer_touch(struct sock_peers *peers, struct sock_peer *peer)
+{
+	if (peer->sent != peers->clock || !peers->clock)
+		peer->sent = ++peers->clock;
+}
+
+/* The socket talks to backend:port itself now: replies from there are no VIP's. */
+static __always_inline void peers_forget(struct sock_peers *peers, const struct ip_addr *backend, __be16 port)
+{
+	for (int i = 0; i < SOCK_PEERS; i++) {
+		struct sock_peer *peer = &peers->peer[i];
+
+		if (peer->backend_port == port && addr_equal(&peer->backend, backend))
+			peer->sent = 0;
+	}
+}
+
+/* Whether the block at row has this backend in any of its sets. */
+static __noinline int block_holds(__u32 row, __u32 backend)
+{
+	struct block_row *block = bpf_map_lookup_elem(&members, &row);
+	__u32 rows = block ? block->header.rows : 0;
+
+	for (__u32 i = 1; i < SEARCHED_ROWS && i < rows; i++) {
+		__u32 id_row = row + i, differ = 1;
+		struct block_row *ids = bpf_map_lookup_elem(&members, &id_row);
+
+		if (!ids)
+			return 0;
+		for (int j = 0; j < IDS_PER_ROW; j++)
+			differ = ids->ids.backend[j] == backend ? 0 : differ;
+		if (!differ)
+			return 1;
+	}
+	return 0;
+}
+
+/*
+ * Whether datagrams to the VIP still belong on the backend this socket used last: kube-proxy keeps a 5-tuple on its
+ * endpoint as long as that serves the Service. Nothing to ask while the service's word is the same; after a change of
+ * it the backend must still be in the block, whatever set. (A block of more than 4080 endpoints is not searched to its
+ * end: the socket may then move to another endpoint when the Service changes.)
+ */
+static __always_inline bool peer_still_serves(struct sock_peer *peer, __u32 service)
+{
+	struct service_word *word = bpf_map_lookup_elem(&services, &service);
+	struct backend *backend;
+	__u32 epoch;
+
+	if (!word || peer->service != service)
+		return false;
+	epoch = *(volatile __u32 *)&word->epoch;
+	if (peer->epoch == epoch)
+		return true;
+	backend = bpf_map_lookup_elem(&backends, &peer->backend_id);
+	if (!backend || !(backend->flags & BACKEND_LIVE) || backend->port != peer->backend_port ||
+	    !addr_equal(&backend->addr, &peer->backend))
+		return false;
+	if (!block_holds(*(volatile __u32 *)&word->row, peer->backend_id))
+		return false;
+	peer->epoch = epoch;
+	return true;
+}
+
+#endif

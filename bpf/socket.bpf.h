@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * socket.bpf.h: what a local socket meets at an address: shared by the cgroup programs and explain --socket, so that
+ * both decide alike.
+ */
+#ifndef PORTOLAN_SOCKET_BPF_H
+#define PORTOLAN_SOCKET_BPF_H
+
+#include "select.bpf.h"
+
+/*
+ * Returns the frontend a socket of a process of this kind meets at dst:port, or NULL: the packets go out as they are.
+ * With masquerade_all every connection must be translated on the wire, so sockets leave all of them to tc.
+ */
+static __always_inline struct frontend *socket_frontend(const struct ip_addr *dst, __be16 port, __u8 proto,
+							enum client_kind who)
+{
+	if (masquerade_all)
+		return NULL;
+	return frontend_lookup(dst, port, proto, who == CLIENT_HOST);
+}
+
+/*
+ * Chooses a backend as choose_backend() does. The source is not known yet when a socket connects, the kernel picks it
+ * afterwards by the route to the backend: so there is nothing to hash, and a random number stands for the hash. With
+ * a Maglev table that keeps the table's shares.
+ */
+static __always_inline int socket_choose(const struct frontend *frontend, enum client_kind who, struct choice *chosen)
+{
+	return choose_backend(frontend, who, bpf_get_prandom_u32(), chosen);
+}
+
+#endif
