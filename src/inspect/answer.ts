@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+// From what a dry run decided to what people and scripts read: the JSON of `explain` and its sentence of reasons. Pure.
+
+import { DROP_EXPLANATIONS } from "./drop-reasons.ts";
+import { formatEndpoint } from "./endpoint.ts";
+import type { Question } from "./question.ts";
+
+export type VerdictName = "pass" | "dnat" | "reject" | "drop";
+
+/** The stable JSON of `explain`, one line of --batch. */
+export interface Answer {
+  readonly verdict: VerdictName;
+  /** All candidates in compiled order. */
+  readonly endpoints: readonly string[];
+  readonly chosen: string | null;
+  /** Whether the backend will see a node address. */
+  readonly masquerade: boolean;
+  readonly service: string | null;
+  readonly reason: string;
+}
+
+/** Where the connection begins; device is the name of the device its first packet enters by. */
+export interface Entry {
+  readonly client: "host" | "pod" | "outside";
+  readonly device: string | null;
+  /** Answered for a connect() of a local process instead of a packet on the wire. */
+  readonly socket: boolean;
+}
+
+/** What the programs decided, names instead of ids. */
+export interface Decision {
+  readonly verdict: VerdictName;
+  /** Name of enum drop_reason; "none" unless the verdict is reject or drop. */
+  readonly dropReason: string;
+  /** Undefined with pass. */
+  readonly service: DecidedService | undefined;
+  readonly kind: string;
+  readonly chosen: string | null;
+  readonly masquerade: boolean;
+  /** An established flow answered, not the frontend. */
+  readonly existing: boolean;
+  readonly policy: "Cluster" | "Local";
+}
+
+export interface DecidedService {
+  readonly name: string;
+  /** Of the policy in force. */
+  readonly endpoints: readonly string[];
+  readonly scheduler: "random" | "maglev";
+}
+
+export function composeAnswer(question: Question, entry: Entry, decision: Decision): Answer {
+  return {
+    verdict: decision.verdict,
+    endpoints: decision.service?.endpoints ?? [],
+    chosen: decision.chosen,
+    masquerade: decision.masquerade,
+    service: decision.service?.name ?? null,
+    reason: [entryClause(entry), verdictClause(question, decision), ...natClauses(entry, decision)].join("; "),
+  };
+}
+
+function entryClause(entry: Entry): string {
+  if (entry.client === "host")
+    return "the source is this node: its packets pass no tc ingress, so its sockets' path answers";
+  const client = entry.client === "pod" ? "a pod of this node" : "a client from outside";
+  if (entry.socket) return `connect() of ${client}`;
+  return entry.device === null ? client : `${client}, by ${entry.device}`;
+}
+
+function verdictClause(question: Question, decision: Decision): string {
+  const target = `${formatEndpoint(question.destination, question.destinationPort)}/${question.protocol}`;
+  if (decision.verdict === "pass") return `${target} is no Service's address: left to the kernel`;
+  const frontend = `${target} is a ${decision.kind} of ${decision.service?.name ?? "an unknown Service"}`;
+  if (decision.verdict !== "dnat")
+    return `${frontend}; ${DROP_EXPLANATIONS[decision.dropReason] ?? decision.dropReason}`;
+  if (decision.existing) return `${frontend}; the connection exists already and keeps its endpoint`;
+  const count = decision.service?.endpoints.length ?? 0;
+  const how = count === 1 ? "the only endpoint" : `chosen from ${count} endpoints by ${decision.service?.scheduler}`;
+  return `${frontend}; ${how}, traffic policy ${decision.policy}`;
+}
+
+function natClauses(entry: Entry, decision: Decision): readonly string[] {
+  if (decision.verdict !== "dnat") return [];
+  if (entry.client === "host") return ["the backend sees this node's address anyway"];
+  return [
+    decision.masquerade ? "masqueraded: the backend sees a node address" : "the backend sees the client's address",
+  ];
+}

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+import { expect, test } from "vitest";
+import { composeAnswer, type Decision, type Entry } from "../../../src/inspect/answer.ts";
+import { parseQuestion } from "../../../src/inspect/question.ts";
+
+const QUESTION = parseQuestion("203.0.113.2", "172.30.0.41:80");
+const OUTSIDE: Entry = { client: "outside", device: "eth0", socket: false };
+const POD: Entry = { client: "pod", device: null, socket: true };
+const HOST: Entry = { client: "host", device: null, socket: true };
+const DNAT: Decision = {
+  verdict: "dnat",
+  dropReason: "none",
+  service: { name: "ns1/svc1:http", endpoints: ["10.180.0.1:80", "10.180.0.2:80"], scheduler: "maglev" },
+  kind: "ClusterIP",
+  chosen: "10.180.0.2:80",
+  masquerade: true,
+  existing: false,
+  policy: "Cluster",
+};
+const PASS: Decision = { ...DNAT, verdict: "pass", service: undefined, kind: "", chosen: null, masquerade: false };
+const REJECT: Decision = {
+  ...DNAT,
+  verdict: "reject",
+  dropReason: "no_endpoints",
+  service: { name: "ns1/svc1:http", endpoints: [], scheduler: "random" },
+  chosen: null,
+  masquerade: false,
+};
+
+test("an answer carries the candidates, the choice and the NAT in the documented JSON", () => {
+  expect(JSON.stringify(composeAnswer(QUESTION, OUTSIDE, DNAT))).toBe(
+    '{"verdict":"dnat","endpoints":["10.180.0.1:80","10.180.0.2:80"],"chosen":"10.180.0.2:80","masquerade":true,' +
+      '"service":"ns1/svc1:http","reason":"a client from outside, by eth0; 172.30.0.41:80/TCP is a ClusterIP of ' +
+      "ns1/svc1:http; chosen from 2 endpoints by maglev, traffic policy Cluster; masqueraded: the backend sees a node " +
+      'address"}',
+  );
+});
+
+test("an address of no Service passes", () => {
+  expect(composeAnswer(QUESTION, OUTSIDE, PASS)).toEqual({
+    verdict: "pass",
+    endpoints: [],
+    chosen: null,
+    masquerade: false,
+    service: null,
+    reason: "a client from outside, by eth0; 172.30.0.41:80/TCP is no Service's address: left to the kernel",
+  });
+});
+
+test("a Service without endpoints says so", () => {
+  expect(composeAnswer(QUESTION, POD, REJECT)).toEqual({
+    verdict: "reject",
+    endpoints: [],
+    chosen: null,
+    masquerade: false,
+    service: "ns1/svc1:http",
+    reason:
+      "connect() of a pod of this node; 172.30.0.41:80/TCP is a ClusterIP of ns1/svc1:http; " +
+      "the Service has no usable endpoint on any node: refused (REJECT)",
+  });
+});
+
+test.each<[string, Entry, Decision, string]>([
+  [
+    "the node itself",
+    HOST,
+    DNAT,
+    "the source is this node: its packets pass no tc ingress, so its sockets' path answers; " +
+      "172.30.0.41:80/TCP is a ClusterIP of ns1/svc1:http; chosen from 2 endpoints by maglev, traffic policy Cluster; " +
+      "the backend sees this node's address anyway",
+  ],
+  [
+    "an existing connection",
+    OUTSIDE,
+    { ...DNAT, existing: true, masquerade: false },
+    "a client from outside, by eth0; 172.30.0.41:80/TCP is a ClusterIP of ns1/svc1:http; " +
+      "the connection exists already and keeps its endpoint; the backend sees the client's address",
+  ],
+])("the reason for %s reads as a sentence", (_, entry, decision, reason) => {
+  expect(composeAnswer(QUESTION, entry, decision).reason).toBe(reason);
+});
