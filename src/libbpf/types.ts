@@ -29,6 +29,17 @@ export interface BpfMap extends Disposable {
   pin(path: string): void;
 }
 
+/** For createMap(). innerMap: the shape of what a map-in-map holds. */
+export interface MapSpec {
+  readonly name: string;
+  readonly type: number;
+  readonly keySize: number;
+  readonly valueSize: number;
+  readonly maxEntries: number;
+  readonly flags?: number;
+  readonly innerMap?: BpfMap;
+}
+
 export type TcDirection = "ingress" | "egress";
 
 /** Names of libbpf's section suffixes: cgroup/connect4 and so on. */
@@ -62,7 +73,8 @@ export interface TestRunResult {
   readonly durationNs: number;
 }
 
-export interface BpfProgram {
+/** Closing the handle leaves attachments and pins as they are. */
+export interface BpfProgram extends Disposable {
   readonly name: string;
   readonly id: number;
   readonly fd: number;
@@ -92,6 +104,7 @@ export interface OpenBpfObject extends Disposable {
   load(): LoadedBpfObject;
 }
 
+/** Disposing it closes the handles of all its maps and programs; links, pins and mapped memory live on. */
 export interface LoadedBpfObject extends Disposable {
   map(name: string): BpfMap;
   program(name: string): BpfProgram;
@@ -163,10 +176,26 @@ export interface BtfField {
   readonly type: BtfType;
 }
 export type BtfType =
-  | { readonly kind: "int"; readonly name: string; readonly size: number; readonly bigEndian: boolean; readonly char: boolean }
+  | {
+      readonly kind: "int";
+      readonly name: string;
+      readonly size: number;
+      readonly bigEndian: boolean;
+      readonly char: boolean;
+    }
   | { readonly kind: "array"; readonly length: number; readonly element: BtfType }
-  | { readonly kind: "struct" | "union"; readonly name: string; readonly size: number; readonly fields: readonly BtfField[] }
-  | { readonly kind: "enum"; readonly name: string; readonly size: number; readonly values: Readonly<Record<string, number>> };
+  | {
+      readonly kind: "struct" | "union";
+      readonly name: string;
+      readonly size: number;
+      readonly fields: readonly BtfField[];
+    }
+  | {
+      readonly kind: "enum";
+      readonly name: string;
+      readonly size: number;
+      readonly values: Readonly<Record<string, number>>;
+    };
 
 export interface Probe {
   readonly supported: boolean;
