@@ -37,9 +37,9 @@ Napi::Value TextOrUndefined(Napi::Env env, const std::string& text) {
 void Throw(Napi::Env env, const Failure& failure) {
   const auto& factory = env.GetInstanceData<AddonData>()->error_factory;
   if (factory.IsEmpty()) throw Napi::Error::New(env, failure.syscall + ": errno " + std::to_string(failure.error));
-  const Napi::Value error = factory.Call(
-      {Napi::String::New(env, failure.syscall), Napi::Number::New(env, -failure.error),
-       TextOrUndefined(env, failure.object), TextOrUndefined(env, failure.hint), TextOrUndefined(env, failure.log)});
+  const Napi::Value error = factory.Call({Napi::String::New(env, failure.syscall),
+                                          Napi::Number::New(env, -failure.error), TextOrUndefined(env, failure.object),
+                                          TextOrUndefined(env, failure.hint), TextOrUndefined(env, failure.log)});
   throw Napi::Error(env, error);
 }
 

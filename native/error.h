@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The one shape in which native code reports failure: syscall, errno, the thing it was about, a hint, libbpf's own words.
-// TypeScript hands over a factory at start-up and so decides the classes; here is only what happened.
+// The one shape in which native code reports failure: syscall, errno, the thing it was about, a hint, libbpf's own
+// words. TypeScript hands over a factory at start-up and so decides the classes; here is only what happened.
 #pragma once
 
 #include <napi.h>

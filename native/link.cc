@@ -21,11 +21,11 @@ Napi::Value OpenPinnedLink(const Napi::CallbackInfo& info) {
 }  // namespace
 
 void Link::Init(Napi::Env env, Napi::Object exports) {
-  env.GetInstanceData<AddonData>()->link_class = Napi::Persistent(
-      DefineClass(env, "Link",
-                  {InstanceMethod<&Link::Update>("update"), InstanceMethod<&Link::Pin>("pin"),
-                   InstanceMethod<&Link::Detach>("detach"), InstanceMethod<&Link::Close>("close"),
-                   InstanceMethod<&Link::Info>("info")}));
+  env.GetInstanceData<AddonData>()->link_class =
+      Napi::Persistent(DefineClass(env, "Link",
+                                   {InstanceMethod<&Link::Update>("update"), InstanceMethod<&Link::Pin>("pin"),
+                                    InstanceMethod<&Link::Detach>("detach"), InstanceMethod<&Link::Close>("close"),
+                                    InstanceMethod<&Link::Info>("info")}));
   exports.Set("openPinnedLink", Napi::Function::New(env, OpenPinnedLink, "openPinnedLink"));
 }
 

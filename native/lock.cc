@@ -28,10 +28,8 @@ Napi::Value LockFile(const Napi::CallbackInfo& info) {
   if (!fd.valid()) Throw(env, {.syscall = "open", .error = errno, .object = path});
   if (flock(fd.get(), LOCK_EX | LOCK_NB) < 0) {
     const int error = errno;
-    Throw(env, {.syscall = "flock",
-                .error = error,
-                .object = path,
-                .hint = error == EWOULDBLOCK ? HolderOf(fd.get()) : ""});
+    Throw(env,
+          {.syscall = "flock", .error = error, .object = path, .hint = error == EWOULDBLOCK ? HolderOf(fd.get()) : ""});
   }
   const std::string pid = std::to_string(getpid()) + "\n";
   if (ftruncate(fd.get(), 0) < 0 || pwrite(fd.get(), pid.data(), pid.size(), 0) < 0) {

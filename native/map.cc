@@ -60,13 +60,13 @@ Napi::Value OpenPinnedMap(const Napi::CallbackInfo& info) {
 }  // namespace
 
 void Map::Init(Napi::Env env, Napi::Object exports) {
-  env.GetInstanceData<AddonData>()->map_class = Napi::Persistent(DefineClass(
-      env, "Map",
-      {InstanceMethod<&Map::Lookup>("lookup"), InstanceMethod<&Map::Update>("update"),
-       InstanceMethod<&Map::Delete>("delete"), InstanceMethod<&Map::UpdateBatch>("updateBatch"),
-       InstanceMethod<&Map::DeleteBatch>("deleteBatch"), InstanceMethod<&Map::ReadChunk>("readChunk"),
-       InstanceMethod<&Map::Mmap>("mmap"), InstanceMethod<&Map::Pin>("pin"), InstanceMethod<&Map::Close>("close"),
-       InstanceMethod<&Map::Info>("info")}));
+  env.GetInstanceData<AddonData>()->map_class = Napi::Persistent(
+      DefineClass(env, "Map",
+                  {InstanceMethod<&Map::Lookup>("lookup"), InstanceMethod<&Map::Update>("update"),
+                   InstanceMethod<&Map::Delete>("delete"), InstanceMethod<&Map::UpdateBatch>("updateBatch"),
+                   InstanceMethod<&Map::DeleteBatch>("deleteBatch"), InstanceMethod<&Map::ReadChunk>("readChunk"),
+                   InstanceMethod<&Map::Mmap>("mmap"), InstanceMethod<&Map::Pin>("pin"),
+                   InstanceMethod<&Map::Close>("close"), InstanceMethod<&Map::Info>("info")}));
   exports.Set("createMap", Napi::Function::New(env, CreateMap, "createMap"));
   exports.Set("openPinnedMap", Napi::Function::New(env, OpenPinnedMap, "openPinnedMap"));
 }

@@ -58,12 +58,12 @@ Napi::Uint8Array ToBytes(Napi::Env env, const std::vector<uint8_t>& from, size_t
 }  // namespace
 
 void Program::Init(Napi::Env env, Napi::Object exports) {
-  env.GetInstanceData<AddonData>()->program_class = Napi::Persistent(DefineClass(
-      env, "Program",
-      {InstanceMethod<&Program::TestRun>("testRun"), InstanceMethod<&Program::AttachTcx>("attachTcx"),
-       InstanceMethod<&Program::AttachTc>("attachTc"), InstanceMethod<&Program::AttachCgroup>("attachCgroup"),
-       InstanceMethod<&Program::Pin>("pin"), InstanceMethod<&Program::Close>("close"),
-       InstanceMethod<&Program::Info>("info")}));
+  env.GetInstanceData<AddonData>()->program_class = Napi::Persistent(
+      DefineClass(env, "Program",
+                  {InstanceMethod<&Program::TestRun>("testRun"), InstanceMethod<&Program::AttachTcx>("attachTcx"),
+                   InstanceMethod<&Program::AttachTc>("attachTc"),
+                   InstanceMethod<&Program::AttachCgroup>("attachCgroup"), InstanceMethod<&Program::Pin>("pin"),
+                   InstanceMethod<&Program::Close>("close"), InstanceMethod<&Program::Info>("info")}));
   exports.Set("openPinnedProgram", Napi::Function::New(env, OpenPinnedProgram, "openPinnedProgram"));
 }
 
@@ -125,7 +125,8 @@ Napi::Value Program::TestRun(const Napi::CallbackInfo& info) {
   Napi::Object result = Napi::Object::New(env);
   result.Set("retval", run.retval);
   result.Set("dataOut", ToBytes(env, data_out, data.empty() ? 0 : run.data_size_out));
-  result.Set("ctxOut", ToBytes(env, ctx_out, is_syscall ? ctx_out.size() : std::min<size_t>(run.ctx_size_out, ctx_out.size())));
+  result.Set("ctxOut",
+             ToBytes(env, ctx_out, is_syscall ? ctx_out.size() : std::min<size_t>(run.ctx_size_out, ctx_out.size())));
   result.Set("durationNs", run.duration);
   return result;
 }
@@ -160,10 +161,11 @@ void Program::AttachTc(const Napi::CallbackInfo& info) {
               .priority = Uint32Argument(info, 2, "priority"));
   if (result == 0 || result == -EEXIST) result = bpf_tc_attach(&hook, &filter);
   if (result < 0) {
-    Throw(info.Env(), {.syscall = "rtnetlink(RTM_NEWTFILTER)",
-                       .error = -result,
-                       .object = name_ + " on clsact " + (ingress ? "ingress" : "egress") + " of " + DeviceText(ifindex),
-                       .log = log.text()});
+    Throw(info.Env(),
+          {.syscall = "rtnetlink(RTM_NEWTFILTER)",
+           .error = -result,
+           .object = name_ + " on clsact " + (ingress ? "ingress" : "egress") + " of " + DeviceText(ifindex),
+           .log = log.text()});
   }
 }
 
