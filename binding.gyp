@@ -6,7 +6,9 @@
       "target_name": "portolan",
       "sources": [
         "native/addon.cc",
+        "native/btf.cc",
         "native/error.cc",
+        "native/host.cc",
         "native/link.cc",
         "native/lock.cc",
         "native/map.cc",

@@ -54,6 +54,8 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   Map::Init(env, exports);
   Program::Init(env, exports);
   Link::Init(env, exports);
+  InitBtf(env, exports);
+  InitHost(env, exports);
   InitLock(env, exports);
   InitRcu(env, exports);
   return exports;

@@ -14,6 +14,8 @@ struct AddonData {
   Napi::FunctionReference link_class;
 };
 
+void InitBtf(Napi::Env env, Napi::Object exports);
+void InitHost(Napi::Env env, Napi::Object exports);
 void InitLock(Napi::Env env, Napi::Object exports);
 void InitRcu(Napi::Env env, Napi::Object exports);
 

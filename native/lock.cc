@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// lockFile(): an advisory lock on a file, held until closed or the process ends, whatever way it ends. The holder
-// writes its process id into the file so that the next one can be told who it is.
+// lockDirectory(): an advisory lock on a directory, held until released or the process ends, whatever way it ends. A
+// directory, because a bpffs takes no files: so the lock is on the pins themselves.
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 
+#include <fstream>
 #include <string>
 
 #include "addon.h"
@@ -13,27 +16,29 @@
 namespace portolan {
 namespace {
 
+/** /proc/locks: `1: FLOCK  ADVISORY  WRITE 4711 00:1c:5678 0 EOF`, the process as this pid namespace sees it. */
 std::string HolderOf(int fd) {
-  char text[32] = {};
-  const ssize_t length = pread(fd, text, sizeof(text) - 1, 0);
-  const std::string pid(text, length > 0 ? length : 0);
-  return pid.empty() ? "held by another process" : "held by process " + pid.substr(0, pid.find('\n'));
+  struct stat held{};
+  if (fstat(fd, &held) < 0) return "held by another process";
+  const std::string inode = ":" + std::to_string(held.st_ino);
+  std::ifstream locks("/proc/locks");
+  std::string number, kind, mode, access, pid, place, rest;
+  while (locks >> number >> kind >> mode >> access >> pid >> place && std::getline(locks, rest)) {
+    if (kind == "FLOCK" && place.ends_with(inode)) return "held by process " + pid;
+  }
+  return "held by another process";
 }
 
-// lockFile(path) -> release()
-Napi::Value LockFile(const Napi::CallbackInfo& info) {
+// lockDirectory(path) -> release()
+Napi::Value LockDirectory(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const std::string path = StringArgument(info, 0, "path");
-  Fd fd(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
+  Fd fd(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!fd.valid()) Throw(env, {.syscall = "open", .error = errno, .object = path});
   if (flock(fd.get(), LOCK_EX | LOCK_NB) < 0) {
     const int error = errno;
     Throw(env,
           {.syscall = "flock", .error = error, .object = path, .hint = error == EWOULDBLOCK ? HolderOf(fd.get()) : ""});
-  }
-  const std::string pid = std::to_string(getpid()) + "\n";
-  if (ftruncate(fd.get(), 0) < 0 || pwrite(fd.get(), pid.data(), pid.size(), 0) < 0) {
-    Throw(env, {.syscall = "write", .error = errno, .object = path});
   }
   auto* held = new Fd(std::move(fd));
   Napi::Function release = Napi::Function::New(env, [held](const Napi::CallbackInfo&) { held->Close(); }, "release");
@@ -44,7 +49,7 @@ Napi::Value LockFile(const Napi::CallbackInfo& info) {
 }  // namespace
 
 void InitLock(Napi::Env env, Napi::Object exports) {
-  exports.Set("lockFile", Napi::Function::New(env, LockFile, "lockFile"));
+  exports.Set("lockDirectory", Napi::Function::New(env, LockDirectory, "lockDirectory"));
 }
 
 }  // namespace portolan

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // The public face of this room: libbpf as handles, errors and plain data. Nothing else in here is imported from outside.
 
+export { readBtf } from "./btf.ts";
 export { BpfError, VerifierError } from "./errors.ts";
 export { createMap, openPinnedMap } from "./map.ts";
 export { AddonError } from "./native.ts";
 export { openObject } from "./object.ts";
 export { openPinnedLink, openPinnedProgram } from "./program.ts";
-export { libbpfVersion, lockFile, possibleCpus, rcuSync } from "./system.ts";
+export { detachTc, libbpfVersion, lockDirectory, netnsCookie, possibleCpus, rcuSync } from "./system.ts";
 export type * from "./types.ts";

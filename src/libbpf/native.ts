@@ -5,6 +5,7 @@
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 import { errorFromNative } from "./errors.ts";
+import type { BtfType } from "./types.ts";
 
 export interface NativeMapInfo {
   readonly name: string;
@@ -91,7 +92,10 @@ export interface Addon {
     inner: NativeMap | undefined,
   ): NativeMap;
   rcuSync(): Promise<void>;
-  lockFile(path: string): () => void;
+  readBtf(path: string): BtfType[];
+  lockDirectory(path: string): () => void;
+  netnsCookie(): bigint;
+  detachTc(ifindex: number, direction: string, priority: number, program: string): boolean;
 }
 
 /** The addon could not be loaded; the message lists each place that was tried and why it failed. */

@@ -2,6 +2,7 @@
 // What belongs to the machine rather than to one map or program.
 
 import { addon } from "./native.ts";
+import type { TcDirection } from "./types.ts";
 
 /** Version of the libbpf in use, "1.1". */
 export function libbpfVersion(): string {
@@ -19,10 +20,20 @@ export function rcuSync(): Promise<void> {
 }
 
 /**
- * Takes an exclusive lock on a file, created if need be, until disposed or the process ends. Throws BpfError EAGAIN,
+ * Takes an exclusive lock on a directory, a bpffs's too, until disposed or the process ends. Throws BpfError EAGAIN,
  * whose hint names the holder's process id, when it is taken.
  */
-export function lockFile(path: string): Disposable {
-  const release = addon().lockFile(path);
+export function lockDirectory(path: string): Disposable {
+  const release = addon().lockDirectory(path);
   return { [Symbol.dispose]: release };
+}
+
+/** The network namespace of this process as bpf_get_netns_cookie() names it. */
+export function netnsCookie(): bigint {
+  return addon().netnsCookie();
+}
+
+/** Takes a clsact filter away if attachTc() put it there with a program of this name; false: there is none. */
+export function detachTc(ifindex: number, direction: TcDirection, priority: number, program: string): boolean {
+  return addon().detachTc(ifindex, direction, priority, program);
 }
