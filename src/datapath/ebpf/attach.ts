@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+// Keeps the map `devices` and the tc programs in step with the devices of this network namespace as they come, go,
+// change and are renamed.
+
+import { existsSync, readdirSync } from "node:fs";
+import { BpfError, type BpfMap, type BpfProgram, detachTc, type TcDirection } from "../../libbpf/index.ts";
+import type { NetworkView } from "../network.ts";
+import { classifyDevices, type Device, type DeviceRules } from "./devices.ts";
+import { deviceKey, encodeDevice, knownDevices } from "./devices-map.ts";
+import { dropLink, ensureLink } from "./links.ts";
+import { linkPin, type Pins } from "./pins.ts";
+
+/** How programs hang on a device: links where the kernel has them (6.6), else filters of the clsact qdisc. */
+export type TcAttachment = "tcx" | "clsact";
+
+export interface DevicePrograms {
+  readonly ingress: BpfProgram;
+  readonly egress: BpfProgram;
+}
+
+interface FailedDevice {
+  readonly device: Device;
+  readonly error: BpfError;
+}
+
+export interface DeviceChanges {
+  readonly added: readonly Device[];
+  readonly changed: readonly Device[];
+  /** ifindexes */
+  readonly removed: readonly number[];
+  /** Devices that could not be attached to; tried again at the next change. */
+  readonly failed: readonly FailedDevice[];
+}
+
+/** Priority of our clsact filters: before others. */
+const TC_PRIORITY = 1;
+/** Egress first: a flow begins at an ingress, and by then its replies must find their way. */
+const DIRECTIONS: readonly TcDirection[] = ["egress", "ingress"];
+
+export class DeviceHooks {
+  readonly #programs: DevicePrograms;
+  readonly #map: BpfMap;
+  readonly #pins: Pins;
+  readonly #attachment: TcAttachment;
+  /** ifindex → what the map says of it */
+  readonly #attached = new Map<number, Uint8Array>();
+  #adopted = false;
+
+  constructor(programs: DevicePrograms, map: BpfMap, pins: Pins, attachment: TcAttachment) {
+    this.#programs = programs;
+    this.#map = map;
+    this.#pins = pins;
+    this.#attachment = attachment;
+  }
+
+  /** Makes hooks and map fit the network. The first call also puts right what an earlier agent left. */
+  reconcile(network: NetworkView, rules: DeviceRules): DeviceChanges {
+    const wanted = classifyDevices(network, rules);
+    const added: Device[] = [];
+    const changed: Device[] = [];
+    const failed: FailedDevice[] = [];
+    for (const device of wanted.values()) {
+      const value = encodeDevice(device);
+      const before = this.#attached.get(device.ifindex);
+      if (before && Buffer.compare(before, value) === 0) continue;
+      // The programs must never see a packet of a device that they do not know.
+      this.#map.update(deviceKey(device.ifindex), value);
+      const error = before ? undefined : this.#attach(device.ifindex);
+      if (error) {
+        failed.push({ device, error });
+        continue;
+      }
+      this.#attached.set(device.ifindex, value);
+      (before ? changed : added).push(device);
+    }
+    const removed = this.#servedBefore().filter((ifindex) => !wanted.has(ifindex));
+    for (const ifindex of removed) this.#detach(ifindex);
+    return { added, changed, removed, failed };
+  }
+
+  #attach(ifindex: number): BpfError | undefined {
+    try {
+      for (const direction of DIRECTIONS) this.#attachDirection(ifindex, direction);
+      return undefined;
+    } catch (error) {
+      if (error instanceof BpfError) return error;
+      throw error;
+    }
+  }
+
+  #attachDirection(ifindex: number, direction: TcDirection): void {
+    const program = this.#programs[direction];
+    if (this.#attachment === "clsact") {
+      program.attachTc(ifindex, direction, TC_PRIORITY);
+      return;
+    }
+    ensureLink(
+      tcxPin(this.#pins, ifindex, direction),
+      program,
+      (target) => target.ifindex === ifindex,
+      () => program.attachTcx(ifindex, direction, direction === "ingress"),
+    );
+    // A filter left from before the kernel had TCX: the marks of clause E3 keep the two from doing the work twice.
+    detachTc(ifindex, direction, TC_PRIORITY, program.name);
+  }
+
+  #detach(ifindex: number): void {
+    for (const direction of DIRECTIONS) {
+      const pin = tcxPin(this.#pins, ifindex, direction);
+      if (existsSync(pin)) dropLink(pin);
+    }
+    detachFilters(ifindex);
+    this.#map.delete(deviceKey(ifindex));
+    this.#attached.delete(ifindex);
+  }
+
+  /** Our devices, and once those that an earlier agent left: gone meanwhile, or not to be served any more. */
+  #servedBefore(): readonly number[] {
+    if (this.#adopted) return [...this.#attached.keys()];
+    this.#adopted = true;
+    return [...new Set([...this.#attached.keys(), ...pinnedDevices(this.#pins), ...knownDevices(this.#map)])];
+  }
+}
+
+/** Takes our clsact filters off a device. Nothing there, or no device, is fine. */
+export function detachFilters(ifindex: number): void {
+  for (const direction of DIRECTIONS) detachTc(ifindex, direction, TC_PRIORITY, `pt_${direction}`);
+}
+
+function pinnedDevices(pins: Pins): readonly number[] {
+  const names = readdirSync(pins.links).map((name) => /^tcx-(\d+)-/.exec(name)?.[1]);
+  return names.filter((ifindex) => ifindex !== undefined).map(Number);
+}
+
+function tcxPin(pins: Pins, ifindex: number, direction: TcDirection): string {
+  return linkPin(pins, `tcx-${ifindex}-${direction}`);
+}

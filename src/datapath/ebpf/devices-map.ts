@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// A device as the map `devices` holds it.
+
+import type { BpfMap } from "../../libbpf/types.ts";
+import { type Ip, ipToBytes } from "../../model/ip.ts";
+import * as abi from "./abi.gen.ts";
+import { encode, HOST_LITTLE_ENDIAN } from "./codec.ts";
+import type { Device, DeviceRole } from "./devices.ts";
+
+const ROLE_FLAGS: Readonly<Record<keyof DeviceRole, number>> = {
+  uplink: abi.DeviceFlags.DEVICE_UPLINK,
+  pod: abi.DeviceFlags.DEVICE_POD,
+  bridge: abi.DeviceFlags.DEVICE_BRIDGE,
+  bridgePort: abi.DeviceFlags.DEVICE_BRIDGE_PORT,
+  l3: abi.DeviceFlags.DEVICE_L3,
+  overlay: abi.DeviceFlags.DEVICE_OVERLAY,
+};
+
+/** struct device */
+export function encodeDevice(device: Device): Uint8Array {
+  return encode(abi.device, {
+    flags: roleFlags(device.role),
+    bridge: device.bridgeIfindex,
+    snat4: addressBytes(device.snat4),
+    snat6: addressBytes(device.snat6),
+    mac: macBytes(device.mac),
+  });
+}
+
+export function deviceKey(ifindex: number): Uint8Array {
+  const view = new DataView(new ArrayBuffer(4));
+  view.setUint32(0, ifindex, HOST_LITTLE_ENDIAN);
+  return new Uint8Array(view.buffer);
+}
+
+/** Ifindexes that the map knows. */
+export function knownDevices(map: BpfMap): readonly number[] {
+  return [...map.entries()].map(([key]) => new DataView(key.buffer, key.byteOffset).getUint32(0, HOST_LITTLE_ENDIAN));
+}
+
+function roleFlags(role: DeviceRole): number {
+  let flags = 0;
+  for (const [name, flag] of Object.entries(ROLE_FLAGS)) if (role[name as keyof DeviceRole]) flags |= flag;
+  return flags;
+}
+
+function addressBytes(address: Ip | undefined): Uint8Array {
+  return address === undefined ? new Uint8Array(16) : ipToBytes(address);
+}
+
+/** Devices without an Ethernet header have none, or one of another length. */
+function macBytes(mac: Uint8Array): Uint8Array {
+  return mac.length === 6 ? mac : new Uint8Array(6);
+}

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+// Loads the BPF objects over the pinned maps, which an earlier agent may have left, and attaches the socket programs.
+
+import { existsSync, mkdirSync, statSync } from "node:fs";
+import { join } from "node:path";
+import {
+  type BpfMap,
+  type BpfProgram,
+  type CgroupAttachType,
+  type LoadedBpfObject,
+  openObject,
+  openPinnedMap,
+} from "../../libbpf/index.ts";
+import { HOST_LITTLE_ENDIAN } from "./codec.ts";
+import { ensureLink } from "./links.ts";
+import { linkPin, mapPin, type Pins } from "./pins.ts";
+
+const OBJECTS = ["cgroup", "tc", "sweep"] as const;
+type ObjectName = (typeof OBJECTS)[number];
+
+const CGROUP_HOOKS: readonly CgroupAttachType[] = [
+  "connect4",
+  "connect6",
+  "sendmsg4",
+  "sendmsg6",
+  "recvmsg4",
+  "recvmsg6",
+  "getpeername4",
+  "getpeername6",
+];
+
+/** What the programs are told before they are loaded (bpf/config.bpf.h). */
+export interface ProgramConfig {
+  readonly hostNetnsCookie: bigint;
+  readonly masqueradeAll: boolean;
+  /** The kernel knows BPF_F_IPV6 in bpf_l4_csum_replace. */
+  readonly csumIpv6Flag: boolean;
+}
+
+/** max_entries by map name; a map that is pinned already keeps its size. */
+export type MapSizeTable = Readonly<Record<string, number>>;
+
+export interface SizeConflict {
+  readonly map: string;
+  readonly wanted: number;
+  readonly pinned: number;
+}
+
+const BPF_F_IPV6 = 1n << 7n;
+
+export class Programs implements Disposable {
+  readonly #objects: ReadonlyMap<ObjectName, LoadedBpfObject>;
+  readonly #pins: Pins;
+  /** Sizes that could not be had because the maps were there before. */
+  readonly sizeConflicts: readonly SizeConflict[];
+
+  private constructor(
+    objects: ReadonlyMap<ObjectName, LoadedBpfObject>,
+    pins: Pins,
+    sizeConflicts: readonly SizeConflict[],
+  ) {
+    this.#objects = objects;
+    this.#pins = pins;
+    this.sizeConflicts = sizeConflicts;
+  }
+
+  /** Throws VerifierError or BpfError; what is attached stays as it is. */
+  static load(pins: Pins, sizes: MapSizeTable, config: ProgramConfig): Programs {
+    mkdirSync(pins.maps, { recursive: true });
+    mkdirSync(pins.links, { recursive: true });
+    const inForce = sizesInForce(pins, sizes);
+    const objects = new Map<ObjectName, LoadedBpfObject>();
+    try {
+      for (const name of OBJECTS) objects.set(name, loadObject(name, pins, inForce, config));
+    } catch (error) {
+      for (const object of objects.values()) object[Symbol.dispose]();
+      throw error;
+    }
+    const conflicts = Object.entries(sizes)
+      .map(([map, wanted]) => ({ map, wanted, pinned: inForce[map] ?? wanted }))
+      .filter(({ wanted, pinned }) => wanted !== pinned);
+    return new Programs(objects, pins, conflicts);
+  }
+
+  /** Any map of maps.bpf.h: every object has them all. */
+  map(name: string): BpfMap {
+    return this.#object("tc").map(name);
+  }
+
+  get ingress(): BpfProgram {
+    return this.#object("tc").program("pt_ingress");
+  }
+
+  get egress(): BpfProgram {
+    return this.#object("tc").program("pt_egress");
+  }
+
+  get sweep(): BpfProgram {
+    return this.#object("sweep").program("pt_sweep");
+  }
+
+  /** Puts the socket programs on a cgroup2 directory, in place of those of an earlier agent. */
+  attachCgroup(cgroupRoot: string): void {
+    const cgroupId = statSync(cgroupRoot, { bigint: true }).ino;
+    for (const hook of CGROUP_HOOKS) {
+      const program = this.#object("cgroup").program(`pt_${hook}`);
+      ensureLink(
+        linkPin(this.#pins, `cgroup-${hook}`),
+        program,
+        (target) => target.cgroupId === cgroupId,
+        () => program.attachCgroup(cgroupRoot, hook),
+      );
+    }
+  }
+
+  [Symbol.dispose](): void {
+    for (const object of this.#objects.values()) object[Symbol.dispose]();
+  }
+
+  #object(name: ObjectName): LoadedBpfObject {
+    const object = this.#objects.get(name);
+    if (!object) throw new Error(`BPF object ${name} is not loaded`);
+    return object;
+  }
+}
+
+/** Directory of the built objects: beside the bundle's folder, or in the source tree. */
+export function bpfDirectory(): string {
+  const given = process.env.PORTOLAN_BPF_DIR;
+  if (given !== undefined) return given;
+  const candidates = ["../build/bpf", "../../../build/bpf"].map((path) => join(import.meta.dirname, path));
+  const found = candidates.find((path) => existsSync(path));
+  if (found) return found;
+  throw new Error(`no built BPF objects in ${candidates.join(" or ")}: npm run build, or set PORTOLAN_BPF_DIR`);
+}
+
+/** The kernel refuses a pinned map of another size, and a map cannot grow: what is there decides. */
+function sizesInForce(pins: Pins, sizes: MapSizeTable): MapSizeTable {
+  return Object.fromEntries(
+    Object.entries(sizes).map(([name, wanted]) => {
+      const pin = mapPin(pins, name);
+      if (!existsSync(pin)) return [name, wanted];
+      using map = openPinnedMap(pin);
+      return [name, map.maxEntries];
+    }),
+  );
+}
+
+function loadObject(name: ObjectName, pins: Pins, sizes: MapSizeTable, config: ProgramConfig): LoadedBpfObject {
+  using object = openObject(join(bpfDirectory(), `${name}.bpf.o`));
+  for (const map of object.mapNames) {
+    // `explained` belongs to explain's own dry runs; names with a dot are .rodata and the like.
+    if (map === "explained" || map.includes(".")) continue;
+    object.setPinPath(map, mapPin(pins, map));
+    const size = sizes[map];
+    if (size !== undefined) object.setMaxEntries(map, size);
+  }
+  object.setRodata("host_netns_cookie", u64(config.hostNetnsCookie));
+  object.setRodata("masquerade_all", u32(config.masqueradeAll ? 1 : 0));
+  object.setRodata("csum_ipv6_flag", u64(config.csumIpv6Flag ? BPF_F_IPV6 : 0n));
+  return object.load();
+}
+
+function u32(value: number): Uint8Array {
+  const view = new DataView(new ArrayBuffer(4));
+  view.setUint32(0, value, HOST_LITTLE_ENDIAN);
+  return new Uint8Array(view.buffer);
+}
+
+function u64(value: bigint): Uint8Array {
+  const view = new DataView(new ArrayBuffer(8));
+  view.setBigUint64(0, value, HOST_LITTLE_ENDIAN);
+  return new Uint8Array(view.buffer);
+}
