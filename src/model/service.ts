@@ -1,3 +1,49 @@
 // SPDX-License-Identifier: Apache-2.0
-// placeholder
+// A Kubernetes Service, reduced to what decides where its traffic goes.
+
+import type { Ip } from "./ip.ts";
+
 export type Protocol = "TCP" | "UDP" | "SCTP";
+export type ServiceType = "ClusterIP" | "NodePort" | "LoadBalancer" | "ExternalName";
+
+export interface ServicePort {
+  /** "" for a single unnamed port. An EndpointSlice's port of this name and protocol holds the target port. */
+  readonly name: string;
+  readonly protocol: Protocol;
+  /** 1..65535 */
+  readonly port: number;
+  /** 1..65535, 0: none */
+  readonly nodePort: number;
+}
+
+export interface Service {
+  readonly kind: "Service";
+  readonly namespace: string;
+  readonly name: string;
+  readonly type: ServiceType;
+  /** Unix time in ms; Infinity when not known. */
+  readonly createdMs: number;
+  /** The label service.kubernetes.io/service-proxy-name: another proxy serves it. */
+  readonly foreignProxy: boolean;
+  /** None for a headless Service. */
+  readonly clusterIps: readonly Ip[];
+  readonly externalIps: readonly Ip[];
+  /** status.loadBalancer.ingress[].ip with ipMode VIP (row 26). */
+  readonly loadBalancerIps: readonly Ip[];
+  readonly internalTrafficPolicy: "Cluster" | "Local";
+  readonly externalTrafficPolicy: "Cluster" | "Local";
+  readonly ports: readonly ServicePort[];
+  /** The annotation portolan.dev/scheduler as it is written. */
+  readonly scheduler: string | undefined;
+}
+
+/** Whether this proxy serves it (rows 1 and 3): not headless, not ExternalName, not another proxy's. */
+export function isProxied(service: Service): boolean {
+  return !service.foreignProxy && service.type !== "ExternalName" && service.clusterIps.length > 0;
+}
+
+/** Row 5: who does not meet this ignores externalTrafficPolicy. */
+export function honoursExternalPolicy(service: Service): boolean {
+  if (service.type === "LoadBalancer" || service.type === "NodePort") return true;
+  return service.type === "ClusterIP" && service.externalIps.length > 0;
+}

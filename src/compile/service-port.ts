@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+// Compiles one Service with its slices into one CompiledService for each port and family, as if it were alone.
+
+import type { EndpointSlice } from "../model/endpoint-slice.ts";
+import { familyOf, type Ip } from "../model/ip.ts";
+import { honoursExternalPolicy, type Service, type ServicePort } from "../model/service.ts";
+import { membersOf } from "./members.ts";
+import type { CompiledService, Frontend, FrontendKind, Scheduler, ServiceKey } from "./state.ts";
+
+/** The Service must be one that is proxied (isProxied); which of its frontends others claim too is not looked at. */
+export function compileService(
+  service: Service,
+  slices: readonly EndpointSlice[],
+  nodeName: string,
+): readonly CompiledService[] {
+  return service.clusterIps.flatMap((clusterIp) =>
+    service.ports.map((port) => compilePort(service, port, clusterIp, slices, nodeName)),
+  );
+}
+
+/** The annotation portolan.dev/scheduler; undefined when its value is not known. */
+export function schedulerOf(service: Service): Scheduler | undefined {
+  if (service.scheduler === undefined || service.scheduler === "default") return "default";
+  return service.scheduler === "random" || service.scheduler === "mh" ? service.scheduler : undefined;
+}
+
+function compilePort(
+  service: Service,
+  port: ServicePort,
+  clusterIp: Ip,
+  slices: readonly EndpointSlice[],
+  nodeName: string,
+): CompiledService {
+  const { namespace, name } = service;
+  const family = familyOf(clusterIp);
+  const frontends = frontendsOf(service, port, clusterIp);
+  const internalLocal = service.internalTrafficPolicy === "Local";
+  const externalLocal = service.externalTrafficPolicy === "Local" && honoursExternalPolicy(service);
+  // Row 15. Local clients of an external frontend get the Cluster set under policy Local too (row 34).
+  const external = frontends.length > 1;
+  const inUse = { cluster: !internalLocal || external, local: internalLocal || (externalLocal && external) };
+  const members = membersOf(slices, port, family, nodeName, inUse);
+  return {
+    key: `${namespace}/${name}:${port.name}/${port.protocol}/IPv${family}` as ServiceKey,
+    namespace,
+    name,
+    portName: port.name,
+    protocol: port.protocol,
+    family,
+    type: service.type === "ExternalName" ? "ClusterIP" : service.type,
+    frontends,
+    cluster: members.cluster,
+    local: members.local,
+    internalLocal,
+    externalLocal,
+    hasAnyEndpoints: members.hasAny,
+    scheduler: schedulerOf(service) ?? "default",
+  };
+}
+
+/** All of the cluster IP's family, the cluster IP first. An address named twice is served as the first kind (row 4). */
+function frontendsOf(service: Service, port: ServicePort, clusterIp: Ip): readonly Frontend[] {
+  const kinds = new Map<Ip, FrontendKind>([[clusterIp, "ClusterIP"]]);
+  const add = (addresses: readonly Ip[], kind: FrontendKind) => {
+    for (const address of addresses) {
+      if (familyOf(address) === familyOf(clusterIp) && !kinds.has(address)) kinds.set(address, kind);
+    }
+  };
+  add(service.externalIps, "ExternalIP");
+  add(service.loadBalancerIps, "LoadBalancer");
+  const frontends: Frontend[] = [];
+  for (const [address, kind] of kinds) frontends.push({ kind, address, port: port.port });
+  if (port.nodePort > 0) frontends.push({ kind: "NodePort", address: undefined, port: port.nodePort });
+  return frontends;
+}

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a source tells the rooms behind it, and the tracker that boils a run of updates down to that.
+
+import type { EndpointSlice } from "./endpoint-slice.ts";
+import type { Node } from "./node.ts";
+import { sameValue } from "./same-value.ts";
+import type { Service } from "./service.ts";
+
+export type ModelObject = Service | EndpointSlice | Node;
+
+/** previous undefined: new; current undefined: gone. */
+export interface Change<T> {
+  readonly previous: T | undefined;
+  readonly current: T | undefined;
+}
+
+/**
+ * A step of the model. While synced is false the source has not told everything yet, and what it has not named must be
+ * left as it is. The first step with synced true completes the state: only then may what is unnamed go.
+ */
+export interface ModelChanges {
+  readonly synced: boolean;
+  readonly services: readonly Change<Service>[];
+  readonly endpointSlices: readonly Change<EndpointSlice>[];
+  readonly nodes: readonly Change<Node>[];
+}
+
+/** `Kind/namespace/name`: identity of an object; a Node has the empty namespace. */
+export function objectKey(object: ModelObject): string {
+  return `${object.kind}/${object.kind === "Node" ? "" : object.namespace}/${object.name}`;
+}
+
+/** Collects changes until they are taken: of each object the state before the first and after the last; A→B→A is nothing. */
+export class ChangeTracker {
+  readonly #pending = new Map<string, Change<ModelObject>>();
+
+  record(key: string, previous: ModelObject | undefined, current: ModelObject | undefined): void {
+    const first = this.#pending.get(key)?.previous;
+    const before = this.#pending.has(key) ? first : previous;
+    if (sameValue(before, current)) this.#pending.delete(key);
+    else this.#pending.set(key, { previous: before, current });
+  }
+
+  /** What has changed since the last take(). */
+  take(synced: boolean): ModelChanges {
+    const services: Change<Service>[] = [];
+    const endpointSlices: Change<EndpointSlice>[] = [];
+    const nodes: Change<Node>[] = [];
+    for (const change of this.#pending.values()) {
+      const kind = (change.current ?? change.previous)?.kind;
+      if (kind === "Service") services.push(change as Change<Service>);
+      else if (kind === "EndpointSlice") endpointSlices.push(change as Change<EndpointSlice>);
+      else nodes.push(change as Change<Node>);
+    }
+    this.#pending.clear();
+    return { synced, services, endpointSlices, nodes };
+  }
+
+  get empty(): boolean {
+    return this.#pending.size === 0;
+  }
+}

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+// Text of one YAML document or JSON file -> untyped value, and the line on which any part of it stands.
+
+import { isNode, parseDocument } from "yaml";
+import { offsetInJson } from "./json-offset.ts";
+
+export type Path = readonly (string | number)[];
+
+/** A text that is no YAML or JSON. */
+export class SyntaxProblem extends Error {
+  /** From 1. */
+  readonly line: number;
+
+  constructor(line: number, message: string) {
+    super(message);
+    this.name = "SyntaxProblem";
+    this.line = line;
+  }
+}
+
+export interface Parsed {
+  /** null for an empty document. */
+  readonly value: unknown;
+  /** Line, from 1, of the value at this path, or of the nearest part around it that there is. */
+  lineOf(path: Path): number;
+}
+
+/** Throws SyntaxProblem. */
+export function parseJson(text: string): Parsed {
+  if (text.trim() === "") return { value: null, lineOf: () => 1 };
+  return { value: readJson(text), lineOf: (path) => lineAt(text, offsetInJson(text, path)) };
+}
+
+/** One document, without its --- lines. Throws SyntaxProblem. */
+export function parseYaml(text: string): Parsed {
+  const document = parseDocument(text, { prettyErrors: false, logLevel: "silent", version: "1.2" });
+  const [error] = document.errors;
+  if (error) throw new SyntaxProblem(lineAt(text, error.pos[0]), error.message);
+  return {
+    value: plainCopy(document, text),
+    lineOf: (path) => {
+      for (let depth = path.length; depth > 0; depth--) {
+        const node = document.getIn(path.slice(0, depth), true);
+        if (isNode(node) && node.range) return lineAt(text, node.range[0]);
+      }
+      return lineAt(text, document.contents?.range?.[0] ?? 0);
+    },
+  };
+}
+
+/** Its strings would otherwise be slices that keep the text of the whole file in memory. */
+function plainCopy(document: { toJS(options: { maxAliasCount: number }): unknown }, text: string): unknown {
+  try {
+    return JSON.parse(JSON.stringify(document.toJS({ maxAliasCount: 100 }) ?? null));
+  } catch (cause) {
+    throw new SyntaxProblem(lineAt(text, 0), cause instanceof Error ? cause.message : String(cause));
+  }
+}
+
+function readJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    const message = cause instanceof Error ? cause.message : String(cause);
+    const position = /at position (\d+)/.exec(message)?.[1];
+    throw new SyntaxProblem(lineAt(text, position === undefined ? text.length : Number(position)), message);
+  }
+}
+
+/** Line, from 1, of a character offset. */
+export function lineAt(text: string, offset: number): number {
+  let line = 1;
+  for (let i = text.indexOf("\n"); i >= 0 && i < offset; i = text.indexOf("\n", i + 1)) line++;
+  return line;
+}

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+// discovery.k8s.io/v1 EndpointSlice -> model, with the API server's defaults.
+
+import type { Endpoint, EndpointSlice, SlicePort } from "../model/endpoint-slice.ts";
+import { type Family, familyOf } from "../model/ip.ts";
+import type { Field } from "./field.ts";
+import { hasLabel, namespacedName } from "./metadata.ts";
+import { PROTOCOLS } from "./service.ts";
+
+const FAMILIES: Readonly<Record<string, Family | undefined>> = { IPv4: 4, IPv6: 6, FQDN: undefined };
+
+/** Replaces a string by an equal one that is shared: node and zone names stand in every endpoint. */
+export type Intern = (text: string) => string;
+
+/** Throws InvalidField. */
+export function toEndpointSlice(object: Field, intern: Intern): EndpointSlice {
+  const family = FAMILIES[object.at("addressType").word(["IPv4", "IPv6", "FQDN"])];
+  const endpoints = object.at("endpoints").items();
+  return {
+    kind: "EndpointSlice",
+    ...namespacedName(object, 253),
+    serviceName: object.at("metadata").at("labels").at("kubernetes.io/service-name").string() || undefined,
+    headless: hasLabel(object, "service.kubernetes.io/headless"),
+    family,
+    ports: portsOf(object.at("ports")),
+    endpoints: family === undefined ? [] : endpoints.map((endpoint) => toEndpoint(endpoint, family, intern)),
+  };
+}
+
+/** Row 9: a port without a number means "all ports", which no proxy serves; it is left out. */
+function portsOf(list: Field): readonly SlicePort[] {
+  const ports: SlicePort[] = [];
+  for (const field of list.items()) {
+    const name = field.at("name").string() ?? "";
+    const protocol = field.at("protocol").word(PROTOCOLS, "TCP");
+    const port = field.at("port").port();
+    if (port !== undefined) ports.push({ name, protocol, port });
+  }
+  return ports;
+}
+
+/** Only the first address counts (row 9); absent conditions are those of row 10. */
+function toEndpoint(endpoint: Field, family: Family, intern: Intern): Endpoint {
+  const [first] = endpoint.at("addresses").items();
+  const address = first?.ip() ?? endpoint.at("addresses").fail("is empty: name one address");
+  if (familyOf(address) !== family) first?.fail(`${address} is not IPv${family}, which addressType says`);
+  const conditions = endpoint.at("conditions");
+  const nodeName = endpoint.at("nodeName").string();
+  const zone = endpoint.at("zone").string();
+  return {
+    address,
+    nodeName: nodeName ? intern(nodeName) : undefined,
+    zone: zone ? intern(zone) : undefined,
+    ready: conditions.at("ready").boolean(true),
+    serving: conditions.at("serving").boolean(true),
+    terminating: conditions.at("terminating").boolean(false),
+  };
+}

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reads an untyped object field by field and names the path of what is not as it should be.
+
+import { type Ip, ipToBytes, parseIp } from "../model/ip.ts";
+
+/** A field that cannot be used. The message begins with its path and ends with what to do. */
+export class InvalidField extends Error {
+  readonly path: readonly (string | number)[];
+
+  constructor(path: readonly (string | number)[], problem: string) {
+    super(`${pathText(path)}: ${problem}`);
+    this.name = "InvalidField";
+    this.path = path;
+  }
+}
+
+/** One value and where it stands. null counts as absent, as Kubernetes has it. */
+export class Field {
+  readonly #value: unknown;
+  readonly #parent: Field | undefined;
+  readonly #key: string | number;
+
+  constructor(value: unknown, parent?: Field, key: string | number = "") {
+    this.#value = value ?? undefined;
+    this.#parent = parent;
+    this.#key = key;
+  }
+
+  get present(): boolean {
+    return this.#value !== undefined;
+  }
+
+  /** A member of an object; absent if the object is. */
+  at(key: string): Field {
+    if (this.#value === undefined) return new Field(undefined, this, key);
+    if (typeof this.#value !== "object" || Array.isArray(this.#value)) this.fail("must be an object with named fields");
+    const members = this.#value as Record<string, unknown>;
+    return new Field(Object.hasOwn(members, key) ? members[key] : undefined, this, key);
+  }
+
+  /** The elements of a list; none if it is absent. */
+  items(): readonly Field[] {
+    if (this.#value === undefined) return [];
+    if (!Array.isArray(this.#value)) this.fail("must be a list");
+    return (this.#value as readonly unknown[]).map((element, i) => new Field(element, this, i));
+  }
+
+  string(): string | undefined {
+    if (this.#value === undefined || typeof this.#value === "string") return this.#value;
+    return this.fail(`${JSON.stringify(this.#value)} must be a string: put it in quotes`);
+  }
+
+  /** For messages about what may be broken: "" unless it is a string. */
+  text(): string {
+    return typeof this.#value === "string" ? this.#value : "";
+  }
+
+  requiredString(): string {
+    return this.string() || this.fail("is missing: set it");
+  }
+
+  boolean(absent: boolean): boolean {
+    if (this.#value === undefined) return absent;
+    if (typeof this.#value === "boolean") return this.#value;
+    return this.fail(`${JSON.stringify(this.#value)} must be true or false`);
+  }
+
+  /** One of a few words. */
+  word<T extends string>(known: readonly T[], absent?: T): T {
+    const text = this.string() || absent;
+    const word = known.find((one) => one === text);
+    if (word !== undefined) return word;
+    const problem = text === undefined ? "is missing" : `${JSON.stringify(text)} is not known`;
+    return this.fail(`${problem}: use ${known.join(", ")}`);
+  }
+
+  /** 1..65535; undefined when absent or 0. */
+  port(): number | undefined {
+    const value = this.#value;
+    if (value === undefined || value === 0) return undefined;
+    if (typeof value === "number" && Number.isInteger(value) && value > 0 && value <= 65535) return value;
+    return this.fail(`${JSON.stringify(value)} is not a port number: use 1 to 65535`);
+  }
+
+  requiredPort(): number {
+    return this.port() ?? this.fail("is missing or 0: use 1 to 65535");
+  }
+
+  /** An address that traffic can be sent to; undefined when absent or empty. */
+  ip(): Ip | undefined {
+    const text = this.string();
+    if (!text) return undefined;
+    const ip =
+      parseIp(text) ??
+      this.fail(`${JSON.stringify(text)} is not an IP address: use one such as 10.96.0.10 or fd00::10`);
+    if (isUnspecifiedOrMulticast(ip))
+      this.fail(`${ip} cannot be the address of a Service or an endpoint: use a unicast address`);
+    return ip;
+  }
+
+  fail(problem: string): never {
+    throw new InvalidField(this.path(), problem);
+  }
+
+  path(): readonly (string | number)[] {
+    return this.#parent ? [...this.#parent.path(), this.#key] : [];
+  }
+}
+
+/** 0.0.0.0, ::, 224.0.0.0/4 with broadcast above, ff00::/8 */
+function isUnspecifiedOrMulticast(ip: Ip): boolean {
+  if (ip === "0.0.0.0" || ip === "::") return true;
+  const bytes = ipToBytes(ip);
+  return ip.includes(":") ? bytes[0] === 0xff : (bytes[12] ?? 0) >= 224;
+}
+
+/** `spec.ports[1].port`; names with dots or slashes are quoted: `metadata.labels["a.b/c"]`. */
+function pathText(path: readonly (string | number)[]): string {
+  let text = "";
+  for (const key of path) {
+    if (typeof key === "number") text += `[${key}]`;
+    else if (!/^\w+$/.test(key)) text += `[${JSON.stringify(key)}]`;
+    else text += text === "" ? key : `.${key}`;
+  }
+  return text === "" ? "the object" : text;
+}

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+// The text of one manifest file -> its model objects, each with its line. Documents that are as they were the last
+// time are not parsed again, so a change in a big file costs what changed, and a look at the rest.
+
+import { createHash } from "node:crypto";
+import { type ModelObject, objectKey } from "../model/changes.ts";
+import type { Intern } from "./endpoint-slice.ts";
+import { readDocument } from "./manifest-document.ts";
+import type { SourceProblem } from "./source.ts";
+
+export interface PlacedObject {
+  readonly object: ModelObject;
+  readonly file: string;
+  /** From 1: where its document begins. */
+  readonly line: number;
+}
+
+/** The objects of documents without errors, by hash of the document's text. */
+export type KnownDocuments = ReadonlyMap<string, readonly ModelObject[]>;
+
+export interface ManifestFile {
+  /** By objectKey(). */
+  readonly objects: ReadonlyMap<string, PlacedObject>;
+  readonly problems: readonly SourceProblem[];
+  readonly documents: KnownDocuments;
+}
+
+/** file: the name that problems give; its ending .json decides the format. known: of the last parse of this file. */
+export function readManifest(file: string, text: string, known: KnownDocuments, intern: Intern): ManifestFile {
+  const format = file.endsWith(".json") ? "json" : "yaml";
+  const objects = new Map<string, PlacedObject>();
+  const problems: SourceProblem[] = [];
+  const documents = new Map<string, readonly ModelObject[]>();
+  for (const document of format === "json" ? [{ text, line: 1 }] : splitYaml(text)) {
+    const hash = createHash("sha1").update(document.text).digest("base64");
+    let found = known.get(hash);
+    if (!found) {
+      const content = readDocument(document.text, format, intern);
+      for (const { severity, line, message } of content.findings) {
+        problems.push({ severity, place: `${file}:${document.line + line - 1}`, message });
+      }
+      found = content.objects;
+      if (content.findings.some(({ severity }) => severity === "error")) documents.delete(hash);
+      else documents.set(hash, found);
+    } else documents.set(hash, found);
+    for (const object of found) addObject({ object, file, line: document.line }, objects, problems);
+  }
+  return { objects, problems, documents };
+}
+
+function addObject(placed: PlacedObject, objects: Map<string, PlacedObject>, problems: SourceProblem[]): void {
+  const key = objectKey(placed.object);
+  const first = objects.get(key);
+  if (first) problems.push(duplicate(first, placed));
+  else objects.set(key, placed);
+}
+
+/** The warning for an object that stands in two places. */
+export function duplicate(first: PlacedObject, second: PlacedObject): SourceProblem {
+  const { object } = second;
+  const name = object.kind === "Node" ? object.name : `${object.namespace}/${object.name}`;
+  const places = `${first.file}:${first.line} and in ${second.file}:${second.line}`;
+  const message = `${object.kind} ${name} is in ${places}: the first counts, take the other out`;
+  return { severity: "warning", place: `${second.file}:${second.line}`, message };
+}
+
+/** Cuts at lines that begin with ---, which YAML allows nowhere inside a document. Comment-only parts are dropped. */
+function splitYaml(text: string): { text: string; line: number }[] {
+  const documents: { text: string; line: number }[] = [];
+  const marker = /^(?:---(?=\s|$)|\.\.\.(?=\s|$))/gm;
+  let start = 0;
+  let line = 1;
+  const cut = (end: number) => {
+    const part = text.slice(start, end);
+    const lead = /^(?:[ \t]*(?:#.*|%.*)?\r?\n)*/.exec(part)?.[0].length ?? 0;
+    const body = part.slice(lead);
+    const bodyLine = line + newlines(part.slice(0, lead));
+    line += newlines(part);
+    if (/^[ \t]*(?:#.*|%.*)?$/.test(body)) return;
+    documents.push({ text: body, line: bodyLine });
+  };
+  for (let match = marker.exec(text); match; match = marker.exec(text)) {
+    cut(match.index);
+    start = marker.lastIndex;
+  }
+  cut(text.length);
+  return documents;
+}
+
+function newlines(text: string): number {
+  let count = 0;
+  for (let i = text.indexOf("\n"); i >= 0; i = text.indexOf("\n", i + 1)) count++;
+  return count;
+}

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+// All objects of a directory of manifests: which file's version of an object counts, and what changed.
+
+import { ChangeTracker, type ModelChanges } from "../model/changes.ts";
+import { duplicate, type PlacedObject } from "./manifest-file.ts";
+import type { SourceProblem } from "./source.ts";
+
+export class ManifestStore {
+  readonly #changes = new ChangeTracker();
+  readonly #files = new Map<string, ReadonlyMap<string, PlacedObject>>();
+  /** Every object's versions, by file name: the first counts. */
+  readonly #versions = new Map<string, readonly PlacedObject[]>();
+
+  /** The file now holds these objects; none: the file is gone. Returns warnings about objects in several files. */
+  replace(file: string, objects: ReadonlyMap<string, PlacedObject>): readonly SourceProblem[] {
+    const before = this.#files.get(file);
+    if (objects.size > 0) this.#files.set(file, objects);
+    else this.#files.delete(file);
+
+    const warnings: SourceProblem[] = [];
+    for (const key of before?.keys() ?? []) if (!objects.has(key)) this.#set(key, file, undefined);
+    for (const [key, placed] of objects) {
+      const versions = this.#set(key, file, placed);
+      if (versions.length < 2 || before?.has(key)) continue;
+      const [first, second] = versions;
+      if (first && second) warnings.push(duplicate(first, first === placed ? second : placed));
+    }
+    return warnings;
+  }
+
+  /** Whether the file has an object that is not among these. */
+  loses(file: string, objects: ReadonlyMap<string, PlacedObject>): boolean {
+    for (const key of this.#files.get(file)?.keys() ?? []) if (!objects.has(key)) return true;
+    return false;
+  }
+
+  /** Whether the file has at least one object. */
+  has(file: string): boolean {
+    return this.#files.has(file);
+  }
+
+  /** What changed since the last call; undefined: nothing. */
+  take(): ModelChanges | undefined {
+    return this.#changes.empty ? undefined : this.#changes.take(true);
+  }
+
+  #set(key: string, file: string, placed: PlacedObject | undefined): readonly PlacedObject[] {
+    const before = this.#versions.get(key) ?? [];
+    const after = before.filter((version) => version.file !== file);
+    if (placed) after.push(placed);
+    if (after.length > 1) after.sort((a, b) => (a.file < b.file ? -1 : 1));
+    if (after.length > 0) this.#versions.set(key, after);
+    else this.#versions.delete(key);
+    this.#changes.record(key, before[0]?.object, after[0]?.object);
+    return after;
+  }
+}

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0
+// The source of the embedded default: a directory of YAML and JSON manifests, watched. A file counts as a whole: while
+// it does not parse, or holds an invalid object, what it held before stays.
+
+import { createHash } from "node:crypto";
+import { readdir, readFile, stat } from "node:fs/promises";
+import { join } from "node:path";
+import type { ModelChanges } from "../model/changes.ts";
+import { DirectoryWatch } from "./directory-watch.ts";
+import { type KnownDocuments, readManifest } from "./manifest-file.ts";
+import { ManifestStore } from "./manifest-store.ts";
+import type { Source, SourceProblem } from "./source.ts";
+
+/** A file is read when it has not been written for so long: editors write in several steps. */
+const SETTLE_MS = 5;
+/** And believed to have lost objects, or its sense, or its existence, only after so long. */
+const DOUBT_MS = 100;
+/** In place of a name: look at all files. */
+const ALL = "";
+
+interface KnownFile {
+  /** Of the content, or of the failure to read it. */
+  readonly hash: string;
+  readonly documents: KnownDocuments;
+}
+
+interface Pending {
+  /** performance.now() of the last sign of a change. */
+  readonly sinceMs: number;
+  /** How long it must have been quiet before it is looked at. */
+  readonly waitMs: number;
+}
+
+type OnChange = (changes: ModelChanges) => void;
+type OnProblem = (problem: SourceProblem) => void;
+
+export class ManifestSource implements Source {
+  readonly #directory: string;
+  readonly #store = new ManifestStore();
+  readonly #known = new Map<string, KnownFile>();
+  readonly #pending = new Map<string, Pending>();
+  readonly #shared = new Map<string, string>();
+  #watch: DirectoryWatch | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #work: Promise<void> | undefined;
+  #onChange: OnChange = () => {};
+  #onProblem: OnProblem = () => {};
+  #closed = false;
+
+  constructor(directory: string) {
+    this.#directory = directory;
+  }
+
+  /** Rejects with the file system's error when the directory cannot be read. */
+  async start(onChange: OnChange, onProblem: OnProblem): Promise<void> {
+    this.#onChange = onChange;
+    this.#onProblem = onProblem;
+    for (const name of await this.#list()) await this.#read(name, Number.POSITIVE_INFINITY);
+    onChange(this.#store.take() ?? { synced: true, services: [], endpointSlices: [], nodes: [] });
+    // Its first sign is for all files: what changed since they were read is not missed.
+    this.#watch = new DirectoryWatch(this.#directory, {
+      onSign: (name) => this.#sign(name),
+      onTrouble: (error) => this.#reportDirectory(error),
+    });
+    await this.#watch.look();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true;
+    this.#watch?.[Symbol.dispose]();
+    clearTimeout(this.#timer);
+    await this.#work;
+  }
+
+  #sign(name: string | undefined): void {
+    // ..data is the link that a mounted ConfigMap's update moves.
+    if (name === undefined || name === "..data") this.#queue(ALL, { sinceMs: performance.now(), waitMs: SETTLE_MS });
+    else if (isManifest(name)) this.#queue(name, { sinceMs: performance.now(), waitMs: SETTLE_MS });
+  }
+
+  #queue(name: string, pending: Pending): void {
+    this.#pending.set(name, pending);
+    this.#schedule();
+  }
+
+  #schedule(): void {
+    if (this.#closed || this.#work || this.#pending.size === 0) return;
+    const due = Math.min(...[...this.#pending.values()].map(dueMs));
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(
+      () => {
+        this.#work = this.#process();
+      },
+      Math.max(0, due - performance.now()),
+    );
+  }
+
+  async #process(): Promise<void> {
+    for (const [name, pending] of this.#takeDue()) {
+      if (this.#closed) return;
+      if (name !== ALL) await this.#read(name, performance.now() - pending.sinceMs);
+      else await this.#readAll(pending);
+    }
+    const changes = this.#store.take();
+    if (changes && !this.#closed) this.#onChange(changes);
+    this.#work = undefined;
+    this.#schedule();
+  }
+
+  #takeDue(): readonly [string, Pending][] {
+    const due = [...this.#pending].filter(([, pending]) => dueMs(pending) <= performance.now());
+    for (const [name] of due) this.#pending.delete(name);
+    return due;
+  }
+
+  async #readAll({ sinceMs }: Pending): Promise<void> {
+    const there = await this.#list().catch((error: NodeJS.ErrnoException) => this.#reportDirectory(error));
+    if (!there) return;
+    for (const name of new Set([...there, ...this.#known.keys()])) {
+      if (!this.#pending.has(name)) await this.#read(name, performance.now() - sinceMs);
+    }
+  }
+
+  async #list(): Promise<readonly string[]> {
+    return (await readdir(this.#directory)).filter(isManifest).sort();
+  }
+
+  async #read(name: string, quietMs: number): Promise<void> {
+    const file = join(this.#directory, name);
+    const doubt = () => {
+      if (quietMs >= DOUBT_MS) return false;
+      if (!this.#pending.has(name)) this.#pending.set(name, { sinceMs: performance.now() - quietMs, waitMs: DOUBT_MS });
+      return true;
+    };
+    const bytes = await readFile(file).catch((error: NodeJS.ErrnoException) => error);
+    if (bytes instanceof Error) {
+      if (!doubt()) await this.#unreadable(name, file, bytes);
+      return;
+    }
+    const known = this.#known.get(name);
+    const hash = createHash("sha1").update(bytes).digest("base64");
+    if (known?.hash === hash) return;
+    const manifest = readManifest(file, bytes.toString("utf8"), known?.documents ?? new Map(), this.#intern);
+    const failed = manifest.problems.some(({ severity }) => severity === "error");
+    if ((failed || this.#store.loses(file, manifest.objects)) && doubt()) return;
+
+    const keepOld = failed && this.#store.has(file);
+    this.#known.set(name, { hash, documents: keepOld && known ? known.documents : manifest.documents });
+    for (const problem of manifest.problems) this.#report(keepOld ? withKept(problem) : problem);
+    if (!keepOld) for (const warning of this.#store.replace(file, manifest.objects)) this.#report(warning);
+  }
+
+  /** A file that is gone takes its objects with it, unless the whole directory is gone: that is no wish of the user's. */
+  async #unreadable(name: string, file: string, error: NodeJS.ErrnoException): Promise<void> {
+    if (error.code === "ENOENT") {
+      const directory = await stat(this.#directory).catch(() => undefined);
+      if (!directory) return;
+      this.#known.delete(name);
+      this.#store.replace(file, new Map());
+      return;
+    }
+    const known = this.#known.get(name);
+    if (known?.hash === error.message) return;
+    this.#known.set(name, { hash: error.message, documents: known?.documents ?? new Map() });
+    this.#report(withKept({ severity: "error", place: file, message: `cannot be read: ${error.message}` }));
+  }
+
+  #reportDirectory(error: Error | undefined): void {
+    const place = this.#directory;
+    if (error) {
+      const message = `cannot be watched: ${error.message}: what is served stays as it is until the directory is back`;
+      this.#report({ severity: "error", place, message });
+    } else this.#report({ severity: "debug", place, message: "is being watched" });
+  }
+
+  #report(problem: SourceProblem): void {
+    if (!this.#closed) this.#onProblem(problem);
+  }
+
+  readonly #intern = (text: string): string => {
+    const shared = this.#shared.get(text);
+    if (shared === undefined) this.#shared.set(text, text);
+    return shared ?? text;
+  };
+}
+
+function withKept(problem: SourceProblem): SourceProblem {
+  if (problem.severity !== "error") return problem;
+  return { ...problem, message: `${problem.message} (until then the file counts as it was before)` };
+}
+
+function isManifest(name: string): boolean {
+  return /^[^.].*\.(yaml|yml|json)$/.test(name);
+}
+
+function dueMs({ sinceMs, waitMs }: Pending): number {
+  return sinceMs + waitMs;
+}

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+// The seam between where Services come from (a directory, later a Kubernetes API server) and the agent.
+
+import type { ModelChanges } from "../model/changes.ts";
+
+export interface SourceProblem {
+  /** error: something is not served as it was asked for. warning: served, but look. debug: only for the curious. */
+  readonly severity: "error" | "warning" | "debug";
+  /** `file:line`, or the best that is known. */
+  readonly place: string;
+  /** Names the thing and says what to do. */
+  readonly message: string;
+}
+
+export interface Source extends AsyncDisposable {
+  /**
+   * Tells the state, then its changes, until disposed. Changes with synced false may come first; nothing that they do
+   * not name may be removed. Resolves after the first with synced true, which completes the state; rejects when that
+   * cannot be had. Callbacks are never called at the same time, nor after disposal.
+   */
+  start(onChange: (changes: ModelChanges) => void, onProblem: (problem: SourceProblem) => void): Promise<void>;
+}
