@@ -22,6 +22,7 @@ CARRY_ENUM(flow_flags);
 CARRY_ENUM(flow_state);
 CARRY_ENUM(drop_reason);
 CARRY_ENUM(verdict);
+CARRY_ENUM(client_kind);
 
 CARRY_STRUCT(frontend_key);
 CARRY_STRUCT(frontend);
@@ -40,3 +41,5 @@ CARRY_STRUCT(sock_peers);
 CARRY_STRUCT(service_stats);
 CARRY_STRUCT(backend_stats);
 CARRY_STRUCT(explanation);
+CARRY_STRUCT(sweep_report);
+CARRY_STRUCT(socket_question);

@@ -314,6 +314,16 @@ enum drop_reason {
 	DROP_REASONS /* count; not a reason */
 };
 
+/* ---- sweeping ------------------------------------------------------------------------------------------------------ */
+
+/* What one run of pt_sweep did; its context, all out. */
+struct sweep_report {
+	__u32 scanned; /* records seen */
+	__u32 owners_deleted; /* expired flows, PASS records included */
+	__u32 indexes_deleted; /* of expired flows, or left behind without an owner */
+	__u32 failed; /* 0 or the errno of a table that could not be walked */
+};
+
 /* ---- explain: what a dry run of the packet path decided ------------------------------------------------------------ */
 
 enum verdict {
@@ -335,6 +345,22 @@ struct explanation {
 	struct ip_addr backend_addr;
 	__be16 backend_port;
 	__u16 pad;
+};
+
+/* Where a connection comes from, as far as policy and masquerade ask (kube-proxy rows 34-38). */
+enum client_kind {
+	CLIENT_HOST = 0, /* a process in the host's network namespace */
+	CLIENT_POD = 1, /* a pod of this node */
+	CLIENT_OUTSIDE = 2, /* beyond an uplink */
+};
+
+/* The context of pt_explain_socket: asks what a connecting socket meets; answer is written back. */
+struct socket_question {
+	struct ip_addr dst;
+	__be16 port;
+	__u8 proto;
+	__u8 who; /* enum client_kind; a socket is never CLIENT_OUTSIDE */
+	struct explanation answer;
 };
 
 #endif

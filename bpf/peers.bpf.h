@@ -8,7 +8,7 @@
 
 #include "select.bpf.h"
 
-/* socket -> its peers; lives and dies with the socket. Programs write; pinned, so that a new program knows old sockets. */
+/* socket -> its peers; lives and dies with the socket. Programs write; by its pin a new program knows old sockets. */
 struct {
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -19,7 +19,8 @@ struct {
 /* Rows of a block that block_holds() reads at most, the header included: 4080 endpoints. */
 #define SEARCHED_ROWS 256
 
-static __always_inline struct sock_peer *peers_find_vip(struct sock_peers *peers, const struct ip_addr *vip, __be16 port)
+static __always_inline struct sock_peer *peers_find_vip(struct sock_peers *peers, const struct ip_addr *vip,
+							__be16 port)
 {
 	for (int i = 0; i < SOCK_PEERS; i++) {
 		struct sock_peer *peer = &peers->peer[i];

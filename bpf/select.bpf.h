@@ -12,13 +12,6 @@
 
 #include <stdbool.h>
 
-/* Where a connection comes from, as far as policy and masquerade ask (kube-proxy rows 34-38). */
-enum client_kind {
-	CLIENT_HOST, /* a process in the host's network namespace */
-	CLIENT_POD, /* a pod of this node */
-	CLIENT_OUTSIDE, /* beyond an uplink */
-};
-
 struct choice {
 	__u32 service;
 	__u32 backend;

@@ -217,6 +217,18 @@ export const verdictNames: Readonly<Record<number, string>> = {
   3: "drop",
 };
 
+export const ClientKind = {
+  CLIENT_HOST: 0,
+  CLIENT_POD: 1,
+  CLIENT_OUTSIDE: 2,
+} as const;
+/** value → name without its prefix */
+export const clientKindNames: Readonly<Record<number, string>> = {
+  0: "host",
+  1: "pod",
+  2: "outside",
+};
+
 export interface FrontendKey {
   readonly addr: Uint8Array;
   readonly port: number;
@@ -965,6 +977,74 @@ export const explanation: Codec<Explanation> = {
   },
 };
 
+export interface SweepReport {
+  readonly scanned: number;
+  readonly ownersDeleted: number;
+  readonly indexesDeleted: number;
+  readonly failed: number;
+}
+/** bytes from the start of the struct */
+export const sweepReportOffset = {
+  scanned: 0,
+  ownersDeleted: 4,
+  indexesDeleted: 8,
+  failed: 12,
+} as const;
+export const sweepReport: Codec<SweepReport> = {
+  name: "sweep_report",
+  size: 16,
+  read(view: DataView, offset: number): SweepReport {
+    return {
+      scanned: view.getUint32(offset + 0, LE),
+      ownersDeleted: view.getUint32(offset + 4, LE),
+      indexesDeleted: view.getUint32(offset + 8, LE),
+      failed: view.getUint32(offset + 12, LE),
+    };
+  },
+  write(view: DataView, offset: number, value: SweepReport): void {
+    view.setUint32(offset + 0, value.scanned, LE);
+    view.setUint32(offset + 4, value.ownersDeleted, LE);
+    view.setUint32(offset + 8, value.indexesDeleted, LE);
+    view.setUint32(offset + 12, value.failed, LE);
+  },
+};
+
+export interface SocketQuestion {
+  readonly dst: Uint8Array;
+  readonly port: number;
+  readonly proto: number;
+  readonly who: number;
+  readonly answer: Explanation;
+}
+/** bytes from the start of the struct */
+export const socketQuestionOffset = {
+  dst: 0,
+  port: 16,
+  proto: 18,
+  who: 19,
+  answer: 20,
+} as const;
+export const socketQuestion: Codec<SocketQuestion> = {
+  name: "socket_question",
+  size: 60,
+  read(view: DataView, offset: number): SocketQuestion {
+    return {
+      dst: readBytes(view, offset + 0, 16),
+      port: view.getUint16(offset + 16, false),
+      proto: view.getUint8(offset + 18),
+      who: view.getUint8(offset + 19),
+      answer: explanation.read(view, offset + 20),
+    };
+  },
+  write(view: DataView, offset: number, value: SocketQuestion): void {
+    writeBytes(view, offset + 0, 16, value.dst);
+    view.setUint16(offset + 16, value.port, false);
+    view.setUint8(offset + 18, value.proto);
+    view.setUint8(offset + 19, value.who);
+    explanation.write(view, offset + 20, value.answer);
+  },
+};
+
 /** C name → layout, for the check at load. */
 export const layouts: Readonly<Record<string, StructLayout>> = {
   frontend_key: { size: 20, fields: { addr: [0, "struct ip_addr"], port: [16, "be16"], proto: [18, "u8"], pad: [19, "u8"] } },
@@ -989,4 +1069,6 @@ export const layouts: Readonly<Record<string, StructLayout>> = {
   service_stats: { size: 32, fields: { connections: [0, "u64"], packets: [8, "u64"], bytes: [16, "u64"], rejects: [24, "u64"] } },
   backend_stats: { size: 8, fields: { connections: [0, "u64"] } },
   explanation: { size: 40, fields: { verdict: [0, "u32"], reason: [4, "u32"], service: [8, "u32"], backend: [12, "u32"], kind: [16, "u8"], local_set: [17, "u8"], masquerade: [18, "u8"], existing: [19, "u8"], backend_addr: [20, "struct ip_addr"], backend_port: [36, "be16"], pad: [38, "u16"] } },
+  sweep_report: { size: 16, fields: { scanned: [0, "u32"], owners_deleted: [4, "u32"], indexes_deleted: [8, "u32"], failed: [12, "u32"] } },
+  socket_question: { size: 60, fields: { dst: [0, "struct ip_addr"], port: [16, "be16"], proto: [18, "u8"], who: [19, "u8"], answer: [20, "struct explanation"] } },
 };

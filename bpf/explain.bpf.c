@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * explain.bpf.c: answers what a connecting socket would meet, with the functions the socket hooks themselves run; the
+ * kernel has no test run for those. Reads the maps of the datapath and writes to none. Run it with BPF_PROG_TEST_RUN,
+ * struct socket_question as context in and out.
+ */
+#include "socket.bpf.h"
+
+static __always_inline __u32 verdict_of(int reason)
+{
+	if (!reason)
+		return VERDICT_DNAT;
+	return reason == DROP_NO_ENDPOINTS ? VERDICT_REJECT : VERDICT_DROP;
+}
+
+SEC("syscall")
+int pt_explain_socket(struct socket_question *question)
+{
+	enum client_kind who = question->who == CLIENT_HOST ? CLIENT_HOST : CLIENT_POD;
+	struct explanation answer = {.verdict = VERDICT_PASS};
+	struct ip_addr dst = question->dst;
+	struct choice chosen = {};
+	struct frontend *frontend;
+
+	frontend = socket_frontend(&dst, question->port, question->proto, who);
+	if (frontend) {
+		int err = socket_choose(frontend, who, &chosen);
+
+		answer.verdict = verdict_of(-err);
+		answer.reason = -err;
+		answer.service = chosen.service;
+		answer.kind = chosen.kind;
+		answer.local_set = chosen.local_set;
+		/* A socket connects to the backend itself, so that sees the client: masquerade stays 0. */
+		answer.backend = chosen.backend;
+		answer.backend_addr = chosen.addr;
+		answer.backend_port = chosen.port;
+	}
+	question->answer = answer;
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
