@@ -12,6 +12,9 @@ const volatile __u32 mark_out = 0x40000000;
 /* 1: look up, choose and report in the map `explained`, but write to no other map. */
 const volatile __u32 dry_run = 0;
 
+/* 1: the kernel has the conntrack lookup kfuncs (5.18). */
+const volatile __u32 has_conntrack = 1;
+
 /* BPF_F_IPV6 (1 << 7) of bpf_l4_csum_replace where the kernel knows it, else 0. */
 const volatile __u64 csum_ipv6_flag = 0;
 

@@ -12,7 +12,7 @@
 
 #include <linux/bpf.h>
 #include <linux/in.h>
-#include <errno.h>
+#include <linux/errno.h>
 #include <bpf/bpf_helpers.h>
 #include "addr.bpf.h"
 #include "config.bpf.h"
@@ -24,21 +24,33 @@ static __always_inline __u32 now_seconds(void)
 	return bpf_ktime_get_ns() / 1000000000ULL;
 }
 
-static __always_inline struct flow_key flow_outer_key(const struct ip_addr *src, __be16 sport,
-						      const struct ip_addr *dst, __be16 dport, __u8 proto)
+/* Keys are written in place: a key by value would cost a copy on the small stack. */
+static __always_inline void flow_outer_key(struct flow_key *key, const struct ip_addr *src, __be16 sport,
+					   const struct ip_addr *dst, __be16 dport, __u8 proto)
 {
-	return (struct flow_key){
-		.src = *src, .dst = *dst, .sport = sport, .dport = dport, .proto = proto, .space = SPACE_OUTER};
+	key->src = *src;
+	key->dst = *dst;
+	key->sport = sport;
+	key->dport = dport;
+	key->proto = proto;
+	key->space = SPACE_OUTER;
+	key->pad = 0;
 }
 
-static __always_inline struct flow_key flow_owner_key(const struct flow *f)
+static __always_inline void flow_owner_key(struct flow_key *key, const struct flow *f)
 {
-	return flow_outer_key(&f->client, f->client_port, &f->vip, f->vip_port, f->proto);
+	flow_outer_key(key, &f->client, f->client_port, &f->vip, f->vip_port, f->proto);
 }
 
-static __always_inline struct flow_key flow_snat_key(const struct flow *f)
+static __always_inline void flow_snat_key(struct flow_key *key, const struct flow *f)
 {
-	return flow_outer_key(&f->backend, f->backend_port, &f->snat, f->snat_port, f->proto);
+	flow_outer_key(key, &f->backend, f->backend_port, &f->snat, f->snat_port, f->proto);
+}
+
+/* The request between our hooks, as netfilter tracks it. */
+static __always_inline void flow_request_key(struct flow_key *key, const struct flow *f)
+{
+	flow_outer_key(key, &f->client, f->mapped_port, &f->backend, f->backend_port, f->proto);
 }
 
 /* True when (a, ap) stands before (b, bp). Any total order does, as long as both directions see the same. */
@@ -52,19 +64,19 @@ static __always_inline bool ends_ordered(const struct ip_addr *a, __be16 ap, con
 }
 
 /* Both directions of a connection between our hooks share this key. */
-static __always_inline struct flow_key flow_between(const struct ip_addr *a, __be16 ap, const struct ip_addr *b,
-						    __be16 bp, __u8 proto)
+static __always_inline void flow_between(struct flow_key *key, const struct ip_addr *a, __be16 ap,
+					 const struct ip_addr *b, __be16 bp, __u8 proto)
 {
-	struct flow_key key;
-
-	key = ends_ordered(a, ap, b, bp) ? flow_outer_key(a, ap, b, bp, proto) : flow_outer_key(b, bp, a, ap, proto);
-	key.space = SPACE_INNER;
-	return key;
+	if (ends_ordered(a, ap, b, bp))
+		flow_outer_key(key, a, ap, b, bp, proto);
+	else
+		flow_outer_key(key, b, bp, a, ap, proto);
+	key->space = SPACE_INNER;
 }
 
-static __always_inline struct flow_key flow_inner_key(const struct flow *f)
+static __always_inline void flow_inner_key(struct flow_key *key, const struct flow *f)
 {
-	return flow_between(&f->client, f->mapped_port, &f->backend, f->backend_port, f->proto);
+	flow_between(key, &f->client, f->mapped_port, &f->backend, f->backend_port, f->proto);
 }
 
 static __always_inline struct flow *flow_find(const struct flow_key *key)
@@ -80,15 +92,17 @@ static __always_inline bool flow_same(const struct flow *a, const struct flow *b
 	return a->proto == b->proto && a->client_port == b->client_port && a->vip_port == b->vip_port &&
 	       a->backend_port == b->backend_port && a->mapped_port == b->mapped_port &&
 	       a->snat_port == b->snat_port && a->created == b->created && addr_equal(&a->client, &b->client) &&
-	       addr_equal(&a->vip, &b->vip) && addr_equal(&a->backend, &b->backend);
+	       addr_equal(&a->vip, &b->vip) && addr_equal(&a->backend, &b->backend) &&
+	       addr_equal(&a->snat, &b->snat);
 }
 
-/* The owner an index entry speaks for, or NULL when the entry outlived it. */
-static __always_inline struct flow *flow_owner_of(const struct flow *index)
+/* The owner an index entry speaks for, or NULL when the entry outlived it. Uses *key. */
+static __always_inline struct flow *flow_owner_of(const struct flow *index, struct flow_key *key)
 {
-	struct flow_key key = flow_owner_key(index);
-	struct flow *owner = flow_find(&key);
+	struct flow *owner;
 
+	flow_owner_key(key, index);
+	owner = flow_find(key);
 	if (!owner || owner->role != FLOW_OWNER || !flow_same(owner, index))
 		return NULL;
 	return owner;
@@ -142,71 +156,6 @@ static __always_inline void flow_unclaim(const struct flow_key *key)
 {
 	bpf_map_delete_elem(&nascent, key);
 	bpf_map_delete_elem(&flows, key);
-}
-
-/*
- * Forgets a flow that is over, because its client begins a new one on the same tuple. Its SNAT claim lingers with the
- * time of its death: the backend may still be in TIME_WAIT.
- */
-static __always_inline void flow_forget(const struct flow *f, __u32 now)
-{
-	struct flow_key owner = flow_owner_key(f), inner = flow_inner_key(f);
-
-	if (f->flags & FLOW_SNAT) {
-		struct flow_key snat = flow_snat_key(f);
-		struct flow *claim = flow_find(&snat);
-
-		if (claim)
-			claim->last_seen = now;
-	}
-	flow_unclaim(&inner);
-	flow_unclaim(&owner);
-}
-
-static __always_inline int move_key(const struct flow_key *key, const struct flow *record)
-{
-	int err = bpf_map_update_elem(&flows, key, record, BPF_NOEXIST);
-
-	return err == -EEXIST ? 0 : err;
-}
-
-/*
- * The backend has answered: the flow moves where nothing is evicted, indexes first. Returns 0, or -1 when the table is
- * full; then the flow stays nascent and nothing of it is left in `flows`.
- */
-static __noinline int flow_promote(struct flow *nascent_owner, __u32 now)
-{
-	struct flow_key owner_key, inner_key, snat_key;
-	struct flow record;
-	bool snat;
-
-	if (!nascent_owner)
-		return -1;
-	record = *nascent_owner;
-	snat = record.flags & FLOW_SNAT;
-	owner_key = flow_owner_key(&record);
-	inner_key = flow_inner_key(&record);
-	snat_key = flow_snat_key(&record);
-	record.state |= FLOW_ANSWERED;
-	record.last_seen = now;
-	record.role = FLOW_INDEX;
-	if (move_key(&inner_key, &record))
-		return -1;
-	if (snat && move_key(&snat_key, &record))
-		goto full;
-	record.role = FLOW_OWNER;
-	if (move_key(&owner_key, &record))
-		goto full;
-	bpf_map_delete_elem(&nascent, &inner_key);
-	if (snat)
-		bpf_map_delete_elem(&nascent, &snat_key);
-	bpf_map_delete_elem(&nascent, &owner_key);
-	return 0;
-full:
-	bpf_map_delete_elem(&flows, &inner_key);
-	if (snat)
-		bpf_map_delete_elem(&flows, &snat_key);
-	return -1;
 }
 
 /* Notes a packet of the flow: time, and the end of a TCP connection. */

@@ -104,10 +104,12 @@ static __always_inline int parse_ipv6(struct __sk_buff *skb, struct packet *p)
  * Reads the headers of a TCP or UDP packet; l3 is the offset of the IP header. Returns 0, or -1 for anything that is
  * none, is truncated or malformed: the stack knows best what to do with that.
  */
-static __always_inline int packet_parse(struct __sk_buff *skb, __u16 l3, struct packet *p)
+static __noinline int packet_parse(struct __sk_buff *skb, __u16 l3, struct packet *p)
 {
 	__be16 ports[2];
 
+	if (!p)
+		return -1;
 	p->l3 = l3;
 	p->v4 = skb->protocol == bpf_htons(ETH_P_IP);
 	if (p->v4 ? parse_ipv4(skb, p) : skb->protocol == bpf_htons(ETH_P_IPV6) ? parse_ipv6(skb, p) : -1)

@@ -29,11 +29,15 @@ static __always_inline __u32 delete_index(void *table, const struct flow_key *ke
 
 static __always_inline __u32 delete_indexes(void *table, const struct flow *owner)
 {
-	struct flow_key inner = flow_inner_key(owner), snat = flow_snat_key(owner);
-	__u32 deleted = delete_index(table, &inner, owner);
+	struct flow_key key;
+	__u32 deleted;
 
-	if (owner->flags & FLOW_SNAT)
-		deleted += delete_index(table, &snat, owner);
+	flow_inner_key(&key, owner);
+	deleted = delete_index(table, &key, owner);
+	if (owner->flags & FLOW_SNAT) {
+		flow_snat_key(&key, owner);
+		deleted += delete_index(table, &key, owner);
+	}
 	return deleted;
 }
 

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * reply.bpf.h: answers made from the packet they refuse: ICMP and ICMPv6 port unreachable (RFC 792, RFC 4443, the
+ * REJECT of kube-proxy row 31) and TCP RST (RFC 9293 3.5.2). They leave where the packet came in, from the address it was sent to.
+ */
+#ifndef PORTOLAN_REPLY_BPF_H
+#define PORTOLAN_REPLY_BPF_H
+
+#include <linux/bpf.h>
+#include <linux/pkt_cls.h>
+#include <linux/tcp.h>
+#include <bpf/bpf_helpers.h>
+#include "packet.bpf.h"
+#include "work.bpf.h"
+
+#define REPLY_TTL 64
+
+/* Own words: <linux/icmp.h> pulls in the C library. */
+enum { ICMP_DEST_UNREACH = 3, ICMP_PORT_UNREACH = 3, ICMPV6_DEST_UNREACH = 1, ICMPV6_PORT_UNREACH = 4 };
+
+struct icmp_error {
+	__u8 type;
+	__u8 code;
+	__sum16 checksum;
+	__be32 unused;
+};
+
+static __always_inline __u16 csum_fold(__u64 sum)
+{
+	sum = (sum & 0xffffffff) + (sum >> 32);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return ~sum;
+}
+
+/* The pseudo header of a reply: addresses of p (their order does not matter), length and protocol. */
+static __always_inline __u64 pseudo_sum(const struct packet *p, __u32 length, __u8 proto)
+{
+	__be32 tail[2] = {bpf_htonl(length), bpf_htonl(proto)};
+	__u64 sum = bpf_csum_diff(NULL, 0, tail, sizeof(tail), 0);
+
+	if (p->v4) {
+		__be32 pair[2] = {p->src.w[3], p->dst.w[3]};
+
+		return bpf_csum_diff(NULL, 0, pair, sizeof(pair), sum);
+	}
+	sum = bpf_csum_diff(NULL, 0, (__be32 *)p->src.w, 16, sum);
+	return bpf_csum_diff(NULL, 0, (__be32 *)p->dst.w, 16, sum);
+}
+
+/* Back out of the device it came in by. */
+static __always_inline int send_back(struct __sk_buff *skb, const struct packet *p)
+{
+	__u8 macs[2 * ETH_ALEN];
+
+	if (p->l3) {
+		if (bpf_skb_load_bytes(skb, 0, macs, sizeof(macs)) < 0 ||
+		    bpf_skb_store_bytes(skb, 0, macs + ETH_ALEN, ETH_ALEN, 0) < 0 ||
+		    bpf_skb_store_bytes(skb, ETH_ALEN, macs, ETH_ALEN, 0) < 0)
+			return TC_ACT_SHOT;
+	}
+	skb->mark |= mark_in | mark_out;
+	return bpf_redirect(skb->ifindex, 0);
+}
+
+static __always_inline int store_ip_header(struct __sk_buff *skb, const struct packet *p, __u32 payload, __u8 proto)
+{
+	if (p->v4) {
+		struct iphdr ip = {.version = 4, .ihl = 5, .ttl = REPLY_TTL, .protocol = proto};
+
+		ip.frag_off = bpf_htons(0x4000); /* DF */
+		ip.tot_len = bpf_htons(sizeof(ip) + payload);
+		ip.saddr = p->dst.w[3];
+		ip.daddr = p->src.w[3];
+		ip.check = csum_fold(bpf_csum_diff(NULL, 0, (__be32 *)&ip, sizeof(ip), 0));
+		return bpf_skb_store_bytes(skb, p->l3, &ip, sizeof(ip), 0);
+	}
+	struct ipv6hdr ip = {.version = 6, .nexthdr = proto, .hop_limit = REPLY_TTL};
+
+	ip.payload_len = bpf_htons(payload);
+	__builtin_memcpy(&ip.saddr, &p->dst, 16);
+	__builtin_memcpy(&ip.daddr, &p->src, 16);
+	return bpf_skb_store_bytes(skb, p->l3, &ip, sizeof(ip), 0);
+}
+
+/* Turns the refused packet into a port unreachable that quotes its headers. */
+static __noinline int reply_unreachable(struct __sk_buff *skb, struct work *w)
+{
+	struct icmp_error icmp = {};
+	const struct packet *p;
+	__u32 quoted, header;
+	__u64 sum = 0;
+
+	if (!w)
+		return TC_ACT_SHOT;
+	p = &w->packet;
+	__builtin_memset(w->quote, 0, QUOTE_MAX);
+	quoted = p->l4 - p->l3 + (p->proto == IPPROTO_TCP ? sizeof(struct tcphdr) : 8);
+	if (quoted < 28 || quoted > QUOTE_MAX || bpf_skb_load_bytes(skb, p->l3, w->quote, quoted) < 0)
+		return TC_ACT_SHOT;
+	icmp.type = p->v4 ? ICMP_DEST_UNREACH : ICMPV6_DEST_UNREACH;
+	icmp.code = p->v4 ? ICMP_PORT_UNREACH : ICMPV6_PORT_UNREACH;
+	if (!p->v4)
+		sum = pseudo_sum(p, sizeof(icmp) + quoted, IPPROTO_ICMPV6);
+	sum = bpf_csum_diff(NULL, 0, (__be32 *)&icmp, sizeof(icmp), sum);
+	icmp.checksum = csum_fold(bpf_csum_diff(NULL, 0, (__be32 *)w->quote, QUOTE_MAX, sum));
+
+	header = p->v4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
+	if (bpf_skb_change_tail(skb, p->l3 + quoted, 0) ||
+	    bpf_skb_adjust_room(skb, header + sizeof(icmp), BPF_ADJ_ROOM_MAC, 0))
+		return TC_ACT_SHOT;
+	if (store_ip_header(skb, p, sizeof(icmp) + quoted, p->v4 ? IPPROTO_ICMP : IPPROTO_ICMPV6) ||
+	    bpf_skb_store_bytes(skb, p->l3 + header, &icmp, sizeof(icmp), 0))
+		return TC_ACT_SHOT;
+	return send_back(skb, p);
+}
+
+/* Turns a segment of an unknown connection into the RST that a host without such a socket would send. */
+static __noinline int reply_reset(struct __sk_buff *skb, const struct packet *p)
+{
+	struct tcphdr tcp, rst = {.doff = 5, .rst = 1};
+	__u32 header, room, segment;
+	__u64 sum;
+
+	if (!p || bpf_skb_load_bytes(skb, p->l4, &tcp, sizeof(tcp)) < 0)
+		return TC_ACT_SHOT;
+	header = p->v4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
+	room = p->l4 - p->l3;
+	if (room != header) /* options and extension headers do not come back; too odd to take out */
+		return TC_ACT_SHOT;
+	rst.source = tcp.dest;
+	rst.dest = tcp.source;
+	if (tcp.ack) {
+		rst.seq = tcp.ack_seq;
+	} else {
+		segment = skb->len - p->l4 - tcp.doff * 4 + tcp.syn + tcp.fin;
+		rst.ack = 1;
+		rst.ack_seq = bpf_htonl(bpf_ntohl(tcp.seq) + segment);
+	}
+	sum = pseudo_sum(p, sizeof(rst), IPPROTO_TCP);
+	rst.check = csum_fold(bpf_csum_diff(NULL, 0, (__be32 *)&rst, sizeof(rst), sum));
+	if (bpf_skb_change_tail(skb, p->l4 + sizeof(rst), 0) || store_ip_header(skb, p, sizeof(rst), IPPROTO_TCP) ||
+	    bpf_skb_store_bytes(skb, p->l4, &rst, sizeof(rst), 0))
+		return TC_ACT_SHOT;
+	return send_back(skb, p);
+}
+
+#endif

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * route.bpf.h: where a translated packet goes. Bridged packets stay on their bridge (clause E4), transit flows leave by
+ * redirect (clause E5), everything else goes up to the stack.
+ */
+#ifndef PORTOLAN_ROUTE_BPF_H
+#define PORTOLAN_ROUTE_BPF_H
+
+#include <linux/bpf.h>
+#include <linux/pkt_cls.h>
+#include <linux/if_ether.h>
+#include <bpf/bpf_helpers.h>
+#include "maps.bpf.h"
+#include "packet.bpf.h"
+
+#define AF_INET 2
+#define AF_INET6 10
+#define TC_NEXT TC_ACT_UNSPEC /* TCX_NEXT and clsact's "go on" are the same number */
+
+enum route_kind {
+	ROUTE_NONE, /* no way there */
+	ROUTE_LOCAL, /* to this host, or nothing the FIB forwards */
+	ROUTE_FORWARD, /* out of a device; its neighbour is known */
+	ROUTE_FORWARD_NO_NEIGHBOUR,
+};
+
+struct route {
+	__u32 kind; /* enum route_kind */
+	__u32 ifindex;
+	__u8 neighbour[ETH_ALEN];
+	__u8 pad[2];
+};
+
+/* Asks the FIB as if a packet src -> dst had come in by ifindex. */
+static __noinline int route_lookup(struct __sk_buff *skb, const struct ip_addr *src, const struct ip_addr *dst,
+				   __u32 ifindex, struct route *route)
+{
+	struct bpf_fib_lookup fib = {.ifindex = ifindex};
+	int rc;
+
+	if (!src || !dst || !route)
+		return -1;
+	if (addr_is_v4(dst)) {
+		fib.family = AF_INET;
+		fib.ipv4_src = src->w[3];
+		fib.ipv4_dst = dst->w[3];
+	} else {
+		fib.family = AF_INET6;
+		__builtin_memcpy(fib.ipv6_src, src->w, sizeof(fib.ipv6_src));
+		__builtin_memcpy(fib.ipv6_dst, dst->w, sizeof(fib.ipv6_dst));
+	}
+	rc = bpf_fib_lookup(skb, &fib, sizeof(fib), 0);
+	route->ifindex = fib.ifindex;
+	__builtin_memcpy(route->neighbour, fib.dmac, ETH_ALEN);
+	if (rc == BPF_FIB_LKUP_RET_SUCCESS)
+		route->kind = ROUTE_FORWARD;
+	else if (rc == BPF_FIB_LKUP_RET_NO_NEIGH)
+		route->kind = ROUTE_FORWARD_NO_NEIGHBOUR;
+	else if (rc == BPF_FIB_LKUP_RET_NOT_FWDED)
+		route->kind = ROUTE_LOCAL;
+	else
+		route->kind = ROUTE_NONE;
+	return 0;
+}
+
+/*
+ * A translated packet on a bridge port (clause E4). If its destination is behind the same bridge, the bridge forwards
+ * it, so that br_netfilter meets both directions; a redirect would hide one. Else, and for a hairpin (a port never
+ * sends back where it came from), it goes up through the bridge's own address.
+ */
+static __always_inline int route_bridged(struct __sk_buff *skb, const struct packet *p, const struct device *device)
+{
+	struct route route = {};
+
+	route_lookup(skb, &p->src, &p->dst, device->bridge, &route);
+	if (route.ifindex == device->bridge && !addr_equal(&p->src, &p->dst)) {
+		if (route.kind == ROUTE_FORWARD) {
+			bpf_skb_store_bytes(skb, offsetof(struct ethhdr, h_dest), route.neighbour, ETH_ALEN, 0);
+			return TC_NEXT;
+		}
+		if (route.kind == ROUTE_FORWARD_NO_NEIGHBOUR)
+			return bpf_redirect_neigh(device->bridge, NULL, 0, 0);
+	}
+	bpf_skb_store_bytes(skb, offsetof(struct ethhdr, h_dest), device->mac, ETH_ALEN, 0);
+	bpf_skb_change_type(skb, 0 /* PACKET_HOST */);
+	return TC_NEXT;
+}
+
+/* A transit packet, translated at both edges, leaves at once. Returns a verdict or a negative enum drop_reason. */
+static __always_inline int route_transit(struct __sk_buff *skb, struct packet *p)
+{
+	struct route route = {};
+
+	route_lookup(skb, &p->src, &p->dst, skb->ifindex, &route);
+	if (route.kind != ROUTE_FORWARD && route.kind != ROUTE_FORWARD_NO_NEIGHBOUR)
+		return -DROP_NO_ROUTE;
+	if (packet_decrement_ttl(skb, p))
+		return -DROP_TTL_EXCEEDED;
+	skb->mark |= mark_out;
+	return bpf_redirect_neigh(route.ifindex, NULL, 0, 0);
+}
+
+#endif
