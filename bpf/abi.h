@@ -16,11 +16,11 @@
 enum portolan_abi { ABI_VERSION = 1 };
 
 enum limits {
-	IDS_PER_ROW = 16, /* backend ids in one row of a block */
-	SLOTS_PER_ROW = 16, /* lookup slots in one row of a Maglev table */
-	NAME_SIZE = 64, /* DNS label (63) and a NUL */
+	IDS_PER_ROW = 16,     /* backend ids in one row of a block */
+	SLOTS_PER_ROW = 16,   /* lookup slots in one row of a Maglev table */
+	NAME_SIZE = 64,       /* DNS label (63) and a NUL */
 	LONG_NAME_SIZE = 256, /* DNS subdomain (253) and a NUL */
-	SOCK_PEERS = 8, /* frontends one unconnected UDP socket may talk to at once */
+	SOCK_PEERS = 8,       /* frontends one unconnected UDP socket may talk to at once */
 };
 
 struct ip_addr {
@@ -46,7 +46,7 @@ struct frontend_key {
 
 struct frontend {
 	__u32 service; /* index into services, service_meta, service_stats; never 0 */
-	__u8 kind; /* enum frontend_kind */
+	__u8 kind;     /* enum frontend_kind */
 	__u8 pad[3];
 };
 
@@ -75,7 +75,7 @@ struct service_word {
 struct endpoint_set {
 	__u32 count;
 	__u32 first_row;
-	__u32 table_row; /* absolute row in tables */
+	__u32 table_row;  /* absolute row in tables */
 	__u32 table_size; /* slots, a prime */
 };
 
@@ -88,7 +88,7 @@ enum scheduler {
 enum block_flags {
 	BLOCK_INTERNAL_LOCAL = 1, /* internalTrafficPolicy: Local */
 	BLOCK_EXTERNAL_LOCAL = 2, /* externalTrafficPolicy: Local */
-	BLOCK_HAS_ENDPOINTS = 4, /* any node has a usable endpoint: an empty set drops instead of rejecting */
+	BLOCK_HAS_ENDPOINTS = 4,  /* any node has a usable endpoint: an empty set drops instead of rejecting */
 };
 
 /*
@@ -122,7 +122,7 @@ struct table_row {
 };
 
 enum backend_flags {
-	BACKEND_LIVE = 1, /* the cell is in use */
+	BACKEND_LIVE = 1,  /* the cell is in use */
 	BACKEND_LOCAL = 2, /* on this node */
 	BACKEND_TERMINATING = 4,
 };
@@ -148,8 +148,8 @@ struct service_meta {
 	char port_name[NAME_SIZE];
 	__u8 proto;
 	__u8 family; /* 4 or 6 */
-	__u8 type; /* enum service_type */
-	__u8 flags; /* enum service_meta_flags */
+	__u8 type;   /* enum service_type */
+	__u8 flags;  /* enum service_meta_flags */
 	__u32 pad[15];
 };
 
@@ -170,13 +170,13 @@ enum agent_config {
 
 struct agent_state {
 	__u32 abi_version;
-	__u32 synced; /* 1 once the first complete state is in the kernel */
+	__u32 synced;       /* 1 once the first complete state is in the kernel */
 	__u64 last_sync_ms; /* Unix time, milliseconds */
 	__u64 started_ms;
 	__u64 netns_cookie; /* the host's network namespace, as bpf_get_netns_cookie() says it */
 	__u32 pid;
-	__u32 node; /* row in names */
-	__u32 config; /* enum agent_config */
+	__u32 node;        /* row in names */
+	__u32 config;      /* enum agent_config */
 	__u8 pods4_prefix; /* 0: the node has no such range */
 	__u8 pods6_prefix;
 	__u16 pad;
@@ -185,27 +185,29 @@ struct agent_state {
 	char version[NAME_SIZE];
 };
 
-/* ---- devices ------------------------------------------------------------------------------------------------------ */
+/* ---- devices ------------------------------------------------------------------------------------------------------
+ */
 
 enum device_flags {
-	DEVICE_UPLINK = 1, /* clients and backends beyond it are outside this node */
-	DEVICE_POD = 2, /* host end of a pod's veth: clients behind it are local pods */
+	DEVICE_UPLINK = 1,      /* clients and backends beyond it are outside this node */
+	DEVICE_POD = 2,         /* host end of a pod's veth: clients behind it are local pods */
 	DEVICE_BRIDGE_PORT = 4, /* enslaved to .bridge */
 	DEVICE_BRIDGE = 8,
-	DEVICE_L3 = 16, /* no Ethernet header (tun, wireguard) */
+	DEVICE_L3 = 16,      /* no Ethernet header (tun, wireguard) */
 	DEVICE_OVERLAY = 32, /* vxlan, geneve: an uplink whose packets travel inside another */
 };
 
 struct device {
-	__u32 flags; /* enum device_flags */
-	__u32 bridge; /* ifindex of the bridge this is a port of, else 0 */
+	__u32 flags;          /* enum device_flags */
+	__u32 bridge;         /* ifindex of the bridge this is a port of, else 0 */
 	struct ip_addr snat4; /* preferred source for packets that leave here; all zero: none */
 	struct ip_addr snat6;
 	__u8 mac[6]; /* the bridge's for a bridge port, else the device's own */
 	__u8 pad[2];
 };
 
-/* ---- flows -------------------------------------------------------------------------------------------------------- */
+/* ---- flows --------------------------------------------------------------------------------------------------------
+ */
 
 enum flow_space {
 	SPACE_OUTER = 1, /* a packet as it arrives: (client -> vip) owner, (backend -> snat) index, or a PASS record */
@@ -225,13 +227,13 @@ struct flow_key {
 enum flow_role {
 	FLOW_OWNER = 1, /* the one record that counts: key (client, vip) in SPACE_OUTER */
 	FLOW_INDEX = 2, /* a copy under another key; only as good as its owner */
-	FLOW_PASS = 3, /* not ours: a reply to it must not be taken for a new flow */
+	FLOW_PASS = 3,  /* not ours: a reply to it must not be taken for a new flow */
 };
 
 enum flow_flags {
-	FLOW_SNAT = 1, /* the backend sees snat:snat_port instead of client:mapped_port */
+	FLOW_SNAT = 1,    /* the backend sees snat:snat_port instead of client:mapped_port */
 	FLOW_TRANSIT = 2, /* enters and leaves by uplinks: both edges at once, conntrack never sees it */
-	FLOW_DIRECT = 4, /* no frontend: a direct or host connection whose tuple was taken (vip == backend) */
+	FLOW_DIRECT = 4,  /* no frontend: a direct or host connection whose tuple was taken (vip == backend) */
 };
 
 enum flow_state {
@@ -260,10 +262,10 @@ struct flow {
 	__u8 proto;
 	__u32 service; /* 0 with FLOW_DIRECT and FLOW_PASS */
 	__u32 backend_id;
-	__u32 created; /* seconds since boot */
+	__u32 created;   /* seconds since boot */
 	__u32 last_seen; /* seconds since boot; of the owner */
-	__u32 state; /* enum flow_state; of the owner; changed atomically */
-	__u32 flags; /* enum flow_flags */
+	__u32 state;     /* enum flow_state; of the owner; changed atomically */
+	__u32 flags;     /* enum flow_flags */
 };
 
 /* ---- sockets: life of the entry equals the socket's (sk_storage) ------------------------------------------------- */
@@ -276,7 +278,7 @@ struct sock_peer {
 	__u32 backend_id;
 	__u32 service;
 	__u32 epoch; /* of the service word that the backend was last seen in */
-	__u32 sent; /* sock_peers.clock at the last use; the greatest is the latest, 0 an empty slot */
+	__u32 sent;  /* sock_peers.clock at the last use; the greatest is the latest, 0 an empty slot */
 };
 
 struct sock_peers {
@@ -284,7 +286,8 @@ struct sock_peers {
 	__u32 clock; /* counts changes of the peer in use */
 };
 
-/* ---- counters ------------------------------------------------------------------------------------------------------ */
+/* ---- counters ------------------------------------------------------------------------------------------------------
+ */
 
 struct service_stats {
 	__u64 connections;
@@ -300,31 +303,33 @@ struct backend_stats {
 /* Why a packet or a connect() was not served. The numbers are ABI: append only, a retired one keeps its place. */
 enum drop_reason {
 	DROP_NONE = 0,
-	DROP_NO_ENDPOINTS, /* the Service has none anywhere: REJECT */
+	DROP_NO_ENDPOINTS,       /* the Service has none anywhere: REJECT */
 	DROP_NO_LOCAL_ENDPOINTS, /* policy Local, none on this node: silent */
-	DROP_NO_FLOW, /* TCP that belongs to no connection we know */
+	DROP_NO_FLOW,            /* TCP that belongs to no connection we know */
 	DROP_FLOW_TABLE_FULL,
-	DROP_SNAT_EXHAUSTED, /* no free SNAT port towards this backend */
+	DROP_SNAT_EXHAUSTED,  /* no free SNAT port towards this backend */
 	DROP_REMAP_EXHAUSTED, /* no free client port for a taken tuple */
 	DROP_NO_SNAT_ADDRESS, /* the device it leaves by has no address of this family */
-	DROP_NO_ROUTE, /* transit flow, no route to the other end */
-	DROP_TTL_EXCEEDED, /* transit flow */
-	DROP_STALE_SERVICE, /* a frontend names a service without a block */
-	DROP_REWRITE_FAILED, /* the kernel refused to change the packet */
-	DROP_REASONS /* count; not a reason */
+	DROP_NO_ROUTE,        /* transit flow, no route to the other end */
+	DROP_TTL_EXCEEDED,    /* transit flow */
+	DROP_STALE_SERVICE,   /* a frontend names a service without a block */
+	DROP_REWRITE_FAILED,  /* the kernel refused to change the packet */
+	DROP_REASONS          /* count; not a reason */
 };
 
-/* ---- sweeping ------------------------------------------------------------------------------------------------------ */
+/* ---- sweeping ------------------------------------------------------------------------------------------------------
+ */
 
 /* What one run of pt_sweep did; its context, all out. */
 struct sweep_report {
-	__u32 scanned; /* records seen */
-	__u32 owners_deleted; /* expired flows, PASS records included */
+	__u32 scanned;         /* records seen */
+	__u32 owners_deleted;  /* expired flows, PASS records included */
 	__u32 indexes_deleted; /* of expired flows, or left behind without an owner */
-	__u32 failed; /* 0 or the errno of a table that could not be walked */
+	__u32 failed;          /* 0 or the errno of a table that could not be walked */
 };
 
-/* ---- explain: what a dry run of the packet path decided ------------------------------------------------------------ */
+/* ---- explain: what a dry run of the packet path decided ------------------------------------------------------------
+ */
 
 enum verdict {
 	VERDICT_PASS = 0, /* not ours */
@@ -335,13 +340,13 @@ enum verdict {
 
 struct explanation {
 	__u32 verdict; /* enum verdict */
-	__u32 reason; /* enum drop_reason */
+	__u32 reason;  /* enum drop_reason */
 	__u32 service;
-	__u32 backend; /* id of the chosen one */
-	__u8 kind; /* enum frontend_kind */
-	__u8 local_set; /* 1: chosen from the local set */
+	__u32 backend;   /* id of the chosen one */
+	__u8 kind;       /* enum frontend_kind */
+	__u8 local_set;  /* 1: chosen from the local set */
 	__u8 masquerade; /* 1: the backend will see a node address */
-	__u8 existing; /* 1: an established flow answered, not the frontend */
+	__u8 existing;   /* 1: an established flow answered, not the frontend */
 	struct ip_addr backend_addr;
 	__be16 backend_port;
 	__u16 pad;
@@ -349,8 +354,8 @@ struct explanation {
 
 /* Where a connection comes from, as far as policy and masquerade ask (kube-proxy rows 34-38). */
 enum client_kind {
-	CLIENT_HOST = 0, /* a process in the host's network namespace */
-	CLIENT_POD = 1, /* a pod of this node */
+	CLIENT_HOST = 0,    /* a process in the host's network namespace */
+	CLIENT_POD = 1,     /* a pod of this node */
 	CLIENT_OUTSIDE = 2, /* beyond an uplink */
 };
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * claim.bpf.h: how a new flow comes by tuples that are its own, and how it moves to where it lasts. The SNAT tuple first,
- * then the inner tuple, then the owner: who loses a race for the owner adopts the winner and gives its claims back.
+ * claim.bpf.h: how a new flow comes by tuples that are its own, and how it moves to where it lasts. The SNAT tuple
+ * first, then the inner tuple, then the owner: who loses a race for the owner adopts the winner and gives its claims
+ * back.
  */
 #ifndef PORTOLAN_CLAIM_BPF_H
 #define PORTOLAN_CLAIM_BPF_H
@@ -88,8 +89,8 @@ static __always_inline bool same_connection(const struct flow *a, const struct f
 
 /*
  * Claims the tuple between our hooks (clause E1), remapping the client's port when it is taken: by another flow, or by
- * a connection that netfilter tracks. Returns 0, 1 when another CPU is making the very same flow (adopted into w->flow),
- * or a negative enum drop_reason.
+ * a connection that netfilter tracks. Returns 0, 1 when another CPU is making the very same flow (adopted into
+ * w->flow), or a negative enum drop_reason.
  */
 static __always_inline int claim_inner(struct __sk_buff *skb, struct work *w)
 {
@@ -220,8 +221,8 @@ full:
 }
 
 /*
- * Forgets a flow that is over, because its client begins a new one on the same tuple. Its SNAT claim lingers from now on:
- * the backend may still be in TIME_WAIT.
+ * Forgets a flow that is over, because its client begins a new one on the same tuple. Its SNAT claim lingers from now
+ * on: the backend may still be in TIME_WAIT.
  */
 static __always_inline void flow_forget(struct work *w, const struct flow *over)
 {
@@ -237,6 +238,23 @@ static __always_inline void flow_forget(struct work *w, const struct flow *over)
 	}
 	flow_unclaim(&w->inner);
 	flow_unclaim(&w->owner);
+}
+
+/* Notes a packet of the flow: time, and the end of a TCP connection. */
+static __always_inline void flow_touch(struct flow *owner, __u8 tcp_flags, bool from_client, __u32 now)
+{
+	__u32 seen = 0;
+
+	if (owner->last_seen != now)
+		owner->last_seen = now;
+	if (owner->proto != IPPROTO_TCP)
+		return;
+	if (tcp_flags & TCP_RST)
+		seen = FLOW_RST;
+	else if (tcp_flags & TCP_FIN)
+		seen = from_client ? FLOW_FIN_CLIENT : FLOW_FIN_BACKEND;
+	if (seen && !(owner->state & seen))
+		__sync_fetch_and_or(&owner->state, seen);
 }
 
 #endif

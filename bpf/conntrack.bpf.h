@@ -26,7 +26,8 @@ struct bpf_ct_opts {
 
 /* Weak, and called only if the agent's probe found them: without conntrack in the kernel nothing is tracked. */
 extern struct nf_conn *bpf_skb_ct_lookup(struct __sk_buff *, struct bpf_sock_tuple *, __u32, struct bpf_ct_opts *,
-					 __u32) __ksym __weak;
+					 __u32)
+__ksym __weak;
 extern void bpf_ct_release(struct nf_conn *) __ksym __weak;
 
 #define BPF_CT_OPTS_SIZE 12 /* the size every kernel with the kfunc takes */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* explain.bpf.h: in a dry run the packet path writes what it decided into one cell; otherwise this compiles to nothing. */
+/* explain.bpf.h: in a dry run the packet path writes what it decided into one cell; otherwise this compiles to nothing.
+ */
 #ifndef PORTOLAN_EXPLAIN_BPF_H
 #define PORTOLAN_EXPLAIN_BPF_H
 

@@ -17,7 +17,6 @@
 #include "addr.bpf.h"
 #include "config.bpf.h"
 #include "maps.bpf.h"
-#include "packet.bpf.h"
 
 static __always_inline __u32 now_seconds(void)
 {
@@ -90,10 +89,9 @@ static __always_inline struct flow *flow_find(const struct flow_key *key)
 static __always_inline bool flow_same(const struct flow *a, const struct flow *b)
 {
 	return a->proto == b->proto && a->client_port == b->client_port && a->vip_port == b->vip_port &&
-	       a->backend_port == b->backend_port && a->mapped_port == b->mapped_port &&
-	       a->snat_port == b->snat_port && a->created == b->created && addr_equal(&a->client, &b->client) &&
-	       addr_equal(&a->vip, &b->vip) && addr_equal(&a->backend, &b->backend) &&
-	       addr_equal(&a->snat, &b->snat);
+	       a->backend_port == b->backend_port && a->mapped_port == b->mapped_port && a->snat_port == b->snat_port &&
+	       a->created == b->created && addr_equal(&a->client, &b->client) && addr_equal(&a->vip, &b->vip) &&
+	       addr_equal(&a->backend, &b->backend) && addr_equal(&a->snat, &b->snat);
 }
 
 /* The owner an index entry speaks for, or NULL when the entry outlived it. Uses *key. */
@@ -156,23 +154,6 @@ static __always_inline void flow_unclaim(const struct flow_key *key)
 {
 	bpf_map_delete_elem(&nascent, key);
 	bpf_map_delete_elem(&flows, key);
-}
-
-/* Notes a packet of the flow: time, and the end of a TCP connection. */
-static __always_inline void flow_touch(struct flow *owner, __u8 tcp_flags, bool from_client, __u32 now)
-{
-	__u32 seen = 0;
-
-	if (owner->last_seen != now)
-		owner->last_seen = now;
-	if (owner->proto != IPPROTO_TCP)
-		return;
-	if (tcp_flags & TCP_RST)
-		seen = FLOW_RST;
-	else if (tcp_flags & TCP_FIN)
-		seen = from_client ? FLOW_FIN_CLIENT : FLOW_FIN_BACKEND;
-	if (seen && !(owner->state & seen))
-		__sync_fetch_and_or(&owner->state, seen);
 }
 
 #endif

@@ -32,8 +32,8 @@ struct packet {
 	__u8 tcp_flags;
 	bool v4;
 	bool fragment; /* one of several */
-	__u16 l3; /* offset of the IP header */
-	__u16 l4; /* offset of the transport header */
+	__u16 l3;      /* offset of the IP header */
+	__u16 l4;      /* offset of the transport header */
 	__u16 l4_csum; /* offset of its checksum */
 };
 
@@ -134,8 +134,8 @@ static __noinline int packet_parse(struct __sk_buff *skb, __u16 l3, struct packe
 
 /*
  * Gives one end of the packet another address and port and keeps every checksum right, also CHECKSUM_PARTIAL and
- * CHECKSUM_COMPLETE. Addresses differ in at most their last word for IPv4, so one 16-byte difference serves both families.
- * Returns 0, or -1 when the kernel refused.
+ * CHECKSUM_COMPLETE. Addresses differ in at most their last word for IPv4, so one 16-byte difference serves both
+ * families. Returns 0, or -1 when the kernel refused.
  */
 static __always_inline int packet_set_end(struct __sk_buff *skb, struct packet *p, bool source,
 					  const struct ip_addr *addr, __be16 port)
@@ -152,15 +152,13 @@ static __always_inline int packet_set_end(struct __sk_buff *skb, struct packet *
 		err |= bpf_l4_csum_replace(skb, p->l4_csum, 0, diff,
 					   BPF_F_PSEUDO_HDR | mangled | (p->v4 ? 0 : csum_ipv6_flag));
 		if (p->v4) {
-			__u32 at = p->l3 +
-				   (source ? offsetof(struct iphdr, saddr) : offsetof(struct iphdr, daddr));
+			__u32 at = p->l3 + (source ? offsetof(struct iphdr, saddr) : offsetof(struct iphdr, daddr));
 
 			err |= bpf_l3_csum_replace(skb, p->l3 + offsetof(struct iphdr, check), old_addr->w[3],
 						   addr->w[3], 4);
 			err |= bpf_skb_store_bytes(skb, at, &addr->w[3], 4, 0);
 		} else {
-			__u32 at = p->l3 +
-				   (source ? offsetof(struct ipv6hdr, saddr) : offsetof(struct ipv6hdr, daddr));
+			__u32 at = p->l3 + (source ? offsetof(struct ipv6hdr, saddr) : offsetof(struct ipv6hdr, daddr));
 
 			err |= bpf_skb_store_bytes(skb, at, addr->w, 16, 0);
 		}

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * reply.bpf.h: answers made from the packet they refuse: ICMP and ICMPv6 port unreachable (RFC 792, RFC 4443, the
- * REJECT of kube-proxy row 31) and TCP RST (RFC 9293 3.5.2). They leave where the packet came in, from the address it was sent to.
+ * REJECT of kube-proxy row 31) and TCP RST (RFC 9293 3.5.2). They leave where the packet came in, from the address it
+ * was sent to.
  */
 #ifndef PORTOLAN_REPLY_BPF_H
 #define PORTOLAN_REPLY_BPF_H

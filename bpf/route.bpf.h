@@ -18,8 +18,8 @@
 #define TC_NEXT TC_ACT_UNSPEC /* TCX_NEXT and clsact's "go on" are the same number */
 
 enum route_kind {
-	ROUTE_NONE, /* no way there */
-	ROUTE_LOCAL, /* to this host, or nothing the FIB forwards */
+	ROUTE_NONE,    /* no way there */
+	ROUTE_LOCAL,   /* to this host, or nothing the FIB forwards */
 	ROUTE_FORWARD, /* out of a device; its neighbour is known */
 	ROUTE_FORWARD_NO_NEIGHBOUR,
 };

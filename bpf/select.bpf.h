@@ -17,7 +17,7 @@ struct choice {
 	__u32 backend;
 	struct ip_addr addr;
 	__be16 port;
-	__u8 kind; /* enum frontend_kind */
+	__u8 kind;       /* enum frontend_kind */
 	bool masquerade; /* on the wire the backend must not see the client */
 	bool local_set;
 };
@@ -54,8 +54,8 @@ static __always_inline struct frontend *frontend_lookup(const struct ip_addr *ad
 static __always_inline __u32 choose_position(const struct block_header *block, const struct endpoint_set *set,
 					     enum client_kind who, __u32 hash)
 {
-	bool table = block->scheduler == SCHEDULER_MAGLEV ||
-		     (block->scheduler == SCHEDULER_DEFAULT && who == CLIENT_OUTSIDE);
+	bool table =
+	    block->scheduler == SCHEDULER_MAGLEV || (block->scheduler == SCHEDULER_DEFAULT && who == CLIENT_OUTSIDE);
 
 	if (table && set->table_row && set->table_size) {
 		__u32 slot = hash % set->table_size;
@@ -105,9 +105,9 @@ static __always_inline int choose_backend(const struct frontend *frontend, enum 
 	if (!block)
 		return -DROP_STALE_SERVICE;
 
-	local = chosen->kind == FRONTEND_CLUSTER_IP ?
-			(block->header.flags & BLOCK_INTERNAL_LOCAL) :
-			(block->header.flags & BLOCK_EXTERNAL_LOCAL) && who == CLIENT_OUTSIDE;
+	local = chosen->kind == FRONTEND_CLUSTER_IP
+		    ? (block->header.flags & BLOCK_INTERNAL_LOCAL)
+		    : (block->header.flags & BLOCK_EXTERNAL_LOCAL) && who == CLIENT_OUTSIDE;
 	set = local ? block->header.local : block->header.cluster;
 	chosen->local_set = local;
 	if (!set.count)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * tc.bpf.c: the rule of the edge. Between these two hooks the kernel sees (client, backend); the VIP exists only outside
- * the client's edge, the SNAT address only outside the backend's. ingress: request VIP -> backend, reply SNAT -> client.
- * egress: request client -> SNAT, reply backend -> VIP. Clauses E1-E6 and E8 are named where they are kept.
+ * tc.bpf.c: the rule of the edge. Between these two hooks the kernel sees (client, backend); the VIP exists only
+ * outside the client's edge, the SNAT address only outside the backend's. ingress: request VIP -> backend, reply SNAT
+ * -> client. egress: request client -> SNAT, reply backend -> VIP. Clauses E1-E6 and E8 are named where they are kept.
  */
 #include "claim.bpf.h"
 #include "explain.bpf.h"
@@ -176,9 +176,9 @@ static __noinline int begin(struct __sk_buff *skb, struct work *w, const struct 
 }
 
 /*
- * TCP to a frontend that begins nothing and that we have no record of. Netfilter may know it (a kube-proxy served it), or
- * a socket of this host, or it was translated before it came to this device; else its peer is told that there is no such
- * connection.
+ * TCP to a frontend that begins nothing and that we have no record of. Netfilter may know it (a kube-proxy served it),
+ * or a socket of this host, or it was translated before it came to this device; else its peer is told that there is no
+ * such connection.
  */
 static __noinline int no_flow(struct __sk_buff *skb, struct work *w, const struct frontend *frontend)
 {

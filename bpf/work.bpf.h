@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * work.bpf.h: what one packet needs while it is handled. A chain of calls has 512 bytes of stack and a flow with its keys
- * is larger, so they live in a per-CPU cell. tc programs run with bottom halves off and do not nest.
+ * work.bpf.h: what one packet needs while it is handled. A chain of calls has 512 bytes of stack and a flow with its
+ * keys is larger, so they live in a per-CPU cell. tc programs run with bottom halves off and do not nest.
  */
 #ifndef PORTOLAN_WORK_BPF_H
 #define PORTOLAN_WORK_BPF_H
@@ -20,9 +20,9 @@ struct work {
 	struct flow_key snat;
 	struct flow_key owner;
 	struct flow_key probe; /* lookups in passing */
-	struct flow flow; /* under construction, or on the move */
+	struct flow flow;      /* under construction, or on the move */
 	__u8 quote[QUOTE_MAX]; /* headers an ICMP error quotes */
-	__u32 now; /* seconds since boot */
+	__u32 now;             /* seconds since boot */
 };
 
 struct {
