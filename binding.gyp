@@ -13,6 +13,8 @@
         "native/lock.cc",
         "native/map.cc",
         "native/map_batch.cc",
+        "native/netlink.cc",
+        "native/netlink_parse.cc",
         "native/object.cc",
         "native/pin.cc",
         "native/program.cc",

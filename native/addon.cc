@@ -6,6 +6,7 @@
 
 #include "link.h"
 #include "map.h"
+#include "netlink.h"
 #include "object.h"
 #include "program.h"
 
@@ -54,6 +55,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   Map::Init(env, exports);
   Program::Init(env, exports);
   Link::Init(env, exports);
+  Netlink::Init(env, exports);
   InitBtf(env, exports);
   InitHost(env, exports);
   InitLock(env, exports);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // readBtf(): the named structs, unions and enums of an object file as plain data, typedef names of integers kept: they
-// carry the byte order (__be16, __be32, __be64). Types that codecs cannot express (pointers, bit fields) leave their struct out.
+// carry the byte order (__be16, __be32, __be64). Types that codecs cannot express (pointers, bit fields) leave their
+// struct out.
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>

@@ -59,8 +59,8 @@ Napi::Value DetachTc(const Napi::CallbackInfo& info) {
   if (result < 0) {
     Throw(env, {.syscall = "rtnetlink(RTM_DELTFILTER)",
                 .error = -result,
-                .object = std::string("clsact ") + (ingress ? "ingress" : "egress") + " of device " +
-                          std::to_string(ifindex),
+                .object =
+                    std::string("clsact ") + (ingress ? "ingress" : "egress") + " of device " + std::to_string(ifindex),
                 .log = log.text()});
   }
   return Napi::Boolean::New(env, true);

@@ -5,6 +5,7 @@ export { readBtf } from "./btf.ts";
 export { BpfError, VerifierError } from "./errors.ts";
 export { createMap, openPinnedMap } from "./map.ts";
 export { AddonError } from "./native.ts";
+export { openNetlink } from "./netlink.ts";
 export { openObject } from "./object.ts";
 export { openPinnedLink, openPinnedProgram } from "./program.ts";
 export { detachTc, libbpfVersion, lockDirectory, netnsCookie, possibleCpus, rcuSync } from "./system.ts";

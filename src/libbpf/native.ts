@@ -5,7 +5,7 @@
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 import { errorFromNative } from "./errors.ts";
-import type { BtfType } from "./types.ts";
+import type { AddressInfo, BtfType, LinkInfo, NetlinkEvent, RouteInfo } from "./types.ts";
 
 export interface NativeMapInfo {
   readonly name: string;
@@ -74,8 +74,17 @@ export interface NativeObject {
   close(): void;
 }
 
+export interface NativeNetlink {
+  dump(kind: "link"): LinkInfo[];
+  dump(kind: "address"): AddressInfo[];
+  dump(kind: "route"): RouteInfo[];
+  watch(onEvent: (event: NetlinkEvent) => void, receiveBuffer: number): void;
+  close(): void;
+}
+
 export interface Addon {
   readonly libbpfVersion: string;
+  readonly Netlink: new () => NativeNetlink;
   readonly possibleCpus: number;
   setErrorFactory(factory: typeof errorFromNative): void;
   openObject(path: string): NativeObject;
