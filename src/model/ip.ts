@@ -22,7 +22,10 @@ const MAPPED = [0, 0, 0, 0, 0, 0xffff] as const;
  */
 export function parseIp(text: string): Ip | undefined {
   const groups = parseGroups(text.trim());
-  return groups && format(groups);
+  if (!groups) return undefined;
+  const canonical = format(groups);
+  // The given string is in one piece in memory, the one just put together is not.
+  return canonical === text ? (text as Ip) : canonical;
 }
 
 /** Reads `address/prefix`, as sloppily as parseIp(); bits beyond the prefix are cleared. */
