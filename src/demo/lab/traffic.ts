@@ -138,6 +138,11 @@ export class TrafficAgent {
     return this.#ask("upload", target);
   }
 
+  /** Ends the client process. */
+  async end(): Promise<void> {
+    await this.#process.stop();
+  }
+
   #start(op: string, requests: ManyRequests): RunningTraffic {
     const id = this.#nextId;
     const result = this.#ask<TrafficResult>(op, requests);

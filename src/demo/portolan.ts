@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+// Runs Portolan in a lab: an agent on a node, and the command line against a node's pins.
+
+import { fileURLToPath } from "node:url";
+import type { Lab } from "./lab/lab.ts";
+import type { NodeHost } from "./lab/plan.ts";
+import type { LabProcess } from "./lab/process.ts";
+import { inNetns, run } from "./lab/run.ts";
+
+const POLL_MS = 100;
+
+/** The checkout or installation that this file runs from: two levels above the source, one above the bundle. */
+export function installRoot(): string {
+  const up = import.meta.url.endsWith(".ts") ? "../.." : "..";
+  return fileURLToPath(new URL(up, import.meta.url)).replace(/\/$/, "");
+}
+
+/** How to run `portolan`: the bundle when this is the bundle, else the source by tsx, in one process. */
+export function portolanCommand(): readonly string[] {
+  const self = fileURLToPath(import.meta.url);
+  if (!self.endsWith(".ts")) return [process.execPath, self];
+  const root = installRoot();
+  return [process.execPath, "--import", `file://${root}/node_modules/tsx/dist/loader.mjs`, `${root}/src/cli/main.ts`];
+}
+
+/** Starts an agent in the node's namespace and cgroup; resolves once its first state serves traffic. */
+export async function startAgent(
+  lab: Lab,
+  node: NodeHost,
+  manifests: string,
+  flags: readonly string[] = [],
+): Promise<LabProcess> {
+  const agent = lab.spawn(node, [
+    ...portolanCommand(),
+    "agent",
+    ...["--manifests", manifests, "--node-name", node.name, "--devices", "eth0"],
+    ...["--cgroup-root", node.cgroupRoot, ...locations(node)],
+    ...flags,
+  ]);
+  await served(agent, node);
+  return agent;
+}
+
+/** Runs a `portolan` command against a node's pins, in its namespace; resolves with stdout, rejects on any status but 0. */
+export function portolan(node: NodeHost, args: readonly string[]): Promise<string> {
+  return run(inNetns(node.netns, portolanLine(node, args)));
+}
+
+/** The command line that portolan() runs inside the namespace. */
+export function portolanLine(node: NodeHost, args: readonly string[]): readonly string[] {
+  return [...portolanCommand(), ...args, ...locations(node)];
+}
+
+function locations(node: NodeHost): readonly string[] {
+  return ["--bpffs", node.bpffs, "--state-dir", node.stateDir];
+}
+
+/** `status` exits 3 until the first state is in the kernel. */
+async function served(agent: LabProcess, node: NodeHost): Promise<void> {
+  let last: unknown;
+  for (const deadline = Date.now() + 30_000; Date.now() < deadline; ) {
+    if (!agent.running) throw new Error(`${agent.name} (${node.name}) ended:\n${agent.stdout}${agent.stderr}`);
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    try {
+      await portolan(node, ["status"]);
+      return;
+    } catch (error) {
+      last = error;
+    }
+  }
+  throw new Error(`the agent on ${node.name} serves nothing after 30 s:\n${agent.stderr}`, { cause: last });
+}

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the demo asks: from where, for which address of the Service shop/web, and which source address the pods must see
+// (rows 36 and 37 of the behaviour contract). Pure; examples/ holds the same addresses.
+
+import type { Lab } from "./lab/lab.ts";
+import type { DualAddress, Host, NodeHost, NodeOptions } from "./lab/plan.ts";
+
+export const DEMO_NODES: readonly NodeOptions[] = [
+  { name: "node-a", routedPods: ["web-1", "curl-a"], bridgedPods: ["web-2"] },
+  { name: "node-b", routedPods: ["web-3", "curl-b"] },
+];
+export const WEB_PODS: readonly string[] = ["web-1", "web-2", "web-3"];
+/** What the pods listen on: targetPort of examples/web-endpoints.yaml. */
+export const POD_PORTS = { tcp: [8080], udp: [9000] } as const;
+
+export type Protocol = "TCP" | "UDP";
+export type Family = keyof DualAddress;
+
+export interface Asker {
+  readonly host: Host;
+  readonly label: string;
+  /** false: the hooks on sockets are not asked, its packets meet the programs on the devices. */
+  readonly socketBalancing: boolean;
+}
+
+export interface Question {
+  readonly asker: Asker;
+  readonly kind: string;
+  readonly address: string;
+  readonly port: number;
+  readonly protocol: Protocol;
+  /** Every source address that the pods may see. */
+  readonly sources: readonly string[];
+  /** In words: whose addresses those are. */
+  readonly sourceOwner: string;
+}
+
+const FRONTENDS = {
+  clusterIp: { v4: "10.96.0.80", v6: "fd00:10:96::80" },
+  externalIp: { v4: "198.51.100.80", v6: "2001:db8:51::80" },
+  loadBalancer: { v4: "203.0.113.80", v6: "2001:db8:113::80" },
+};
+const SERVICE_PORT = { TCP: 80, UDP: 7 } as const;
+const NODE_PORT = { TCP: 30080, UDP: 30007 } as const;
+
+/** Keys of the result name the askers in the order in which the table shows them. */
+export function askers(lab: Lab): Readonly<Record<"podA" | "podB" | "wire" | "nodeA" | "client", Asker>> {
+  const pod = (name: string, socketBalancing: boolean, how: string): Asker => ({
+    host: lab.pod(name),
+    label: `${name} (pod on ${lab.pod(name).nodeName}${how})`,
+    socketBalancing,
+  });
+  return {
+    podA: pod("curl-a", true, ""),
+    podB: pod("curl-b", true, ""),
+    wire: pod("curl-a", false, ", not by socket"),
+    nodeA: { host: lab.node("node-a"), label: "node-a (process of the node)", socketBalancing: true },
+    client: { host: lab.client, label: "client (outside)", socketBalancing: true },
+  };
+}
+
+/** Every question of the demo, family by family. */
+export function questions(lab: Lab): readonly Question[] {
+  const families: readonly Family[] = ["v4", "v6"];
+  const protocols: readonly Protocol[] = ["TCP", "UDP"];
+  return families.flatMap((family) => protocols.flatMap((protocol) => questionsOf(lab, family, protocol)));
+}
+
+function questionsOf(lab: Lab, family: Family, protocol: Protocol): readonly Question[] {
+  const { podA, podB, wire, nodeA, client } = askers(lab);
+  const [a, b] = [lab.node("node-a"), lab.node("node-b")];
+  const toService = (asker: Asker, kind: string, addresses: DualAddress, from: Sources): Question => ({
+    ...{ asker, kind, address: addresses[family], port: SERVICE_PORT[protocol], protocol, ...from },
+  });
+  const toNodePort = (node: NodeHost): Question => ({
+    ...{ asker: client, kind: `NodePort of ${node.name}`, address: node.address[family] },
+    ...{ port: NODE_PORT[protocol], protocol, ...anAddressOf(node, family) },
+  });
+  return [
+    ...[podA, podB, wire].map((asker) => toService(asker, "ClusterIP", FRONTENDS.clusterIp, itself(asker, family))),
+    toService(nodeA, "ClusterIP", FRONTENDS.clusterIp, anAddressOf(a, family)),
+    toNodePort(a),
+    toNodePort(b),
+    toService(client, "LoadBalancer", FRONTENDS.loadBalancer, anAddressOf(a, family)),
+    toService(client, "externalIP", FRONTENDS.externalIp, anAddressOf(a, family)),
+  ];
+}
+
+type Sources = Pick<Question, "sources" | "sourceOwner">;
+
+function itself(asker: Asker, family: Family): Sources {
+  return { sources: [asker.host.address[family]], sourceOwner: "the pod itself" };
+}
+
+/** The node's own address is that of the device towards the pod: the bridge's for bridged pods, else the uplink's. */
+function anAddressOf(node: NodeHost, family: Family): Sources {
+  const bridge = node.bridgeAddress[family].replace(/\/.*/, "");
+  return { sources: [node.address[family], bridge], sourceOwner: node.name };
+}
