@@ -23,4 +23,4 @@ for source in bpf/*.bpf.c; do
   mv "$object.new" "$object" # a process that opens it meanwhile sees the old or the new one
 done
 
-node_modules/.bin/tsx src/datapath/ebpf/gen-abi.ts
+node_modules/.bin/tsx src/datapath/ebpf/gen-abi.ts build/bpf/abi.bpf.o
