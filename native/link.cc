@@ -15,7 +15,7 @@ namespace {
 
 Napi::Value OpenPinnedLink(const Napi::CallbackInfo& info) {
   const std::string path = StringArgument(info, 0, "path");
-  return Link::New(info.Env(), OpenPin(info.Env(), path, "bpf_link"), path);
+  return Link::New(info.Env(), OpenPin(info.Env(), path, "bpf-link"), path);
 }
 
 }  // namespace

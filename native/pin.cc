@@ -17,7 +17,8 @@ std::string KindOf(int fd) {
   const ssize_t length = readlink(link.c_str(), target, sizeof(target));
   const std::string text(target, length > 0 ? length : 0);
   const size_t colon = text.find(':');
-  return colon == std::string::npos ? text : text.substr(colon + 1);
+  const std::string kind = colon == std::string::npos ? text : text.substr(colon + 1);
+  return kind == "bpf_link" ? "bpf-link" : kind;  // its name before the kernel made them all alike
 }
 
 }  // namespace
