@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+// A lab with an agent on each node and a manifest directory that all of them read.
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll } from "vitest";
+import { Lab } from "../../src/demo/lab/lab.ts";
+import type { Host, LabOptions } from "../../src/demo/lab/plan.ts";
+import type { LabProcess } from "../../src/demo/lab/process.ts";
+import type { TrafficAgent } from "../../src/demo/lab/traffic.ts";
+import { portolan, startAgent } from "../../src/demo/portolan.ts";
+import { removeService, type ServiceSpec, writeService } from "./manifests.ts";
+import { until } from "./until.ts";
+
+interface ListedService {
+  readonly namespace: string;
+  readonly name: string;
+  readonly endpoints: { readonly total: number };
+}
+
+export interface ClusterOptions extends LabOptions {
+  readonly services?: (lab: Lab) => readonly ServiceSpec[];
+  readonly agentFlags?: readonly string[];
+}
+
+export class Cluster implements AsyncDisposable {
+  readonly lab: Lab;
+  readonly manifests: string;
+  readonly agents = new Map<string, LabProcess>();
+  readonly #clients = new Map<string, Promise<TrafficAgent>>();
+
+  private constructor(lab: Lab) {
+    this.lab = lab;
+    this.manifests = join(lab.plan.directory, "manifests");
+    mkdirSync(this.manifests);
+  }
+
+  static async create(options: ClusterOptions = {}): Promise<Cluster> {
+    const lab = await Lab.create(options);
+    try {
+      const cluster = new Cluster(lab);
+      for (const spec of options.services?.(lab) ?? []) writeService(cluster.manifests, spec);
+      for (const node of lab.nodes) await cluster.startAgent(node.name, options.agentFlags);
+      return cluster;
+    } catch (error) {
+      await lab[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  async startAgent(node: string, flags: readonly string[] = []): Promise<LabProcess> {
+    const agent = await startAgent(this.lab, this.lab.node(node), this.manifests, flags);
+    this.agents.set(node, agent);
+    return agent;
+  }
+
+  /** Writes the Service and waits until every node serves it with that many endpoints. */
+  async write(spec: ServiceSpec): Promise<void> {
+    writeService(this.manifests, spec);
+    await this.#served(spec.name, spec.endpoints.length);
+  }
+
+  async remove(name: string): Promise<void> {
+    removeService(this.manifests, name);
+    await this.#served(name, undefined);
+  }
+
+  /** A client whose traffic meets the tc programs: outside its node's cgroups. One process for each host. */
+  wire(host: Host): Promise<TrafficAgent> {
+    return this.#client(`wire ${host.name}`, () => this.lab.agentIn(host, { socketBalancing: false }));
+  }
+
+  /** A client whose sockets are balanced. */
+  socket(host: Host): Promise<TrafficAgent> {
+    return this.#client(`socket ${host.name}`, () => this.lab.agentIn(host));
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.lab[Symbol.asyncDispose]();
+  }
+
+  #client(key: string, start: () => Promise<TrafficAgent>): Promise<TrafficAgent> {
+    const client = this.#clients.get(key) ?? start();
+    this.#clients.set(key, client);
+    return client;
+  }
+
+  async #served(name: string, endpoints: number | undefined): Promise<void> {
+    for (const node of this.lab.nodes) {
+      if (!this.agents.has(node.name)) continue;
+      await until(`${node.name} serves ${name} with ${endpoints ?? "no"} endpoints`, async () => {
+        const listed: readonly ListedService[] = JSON.parse(await portolan(node, ["services", "-o", "json"]));
+        const found = listed.filter((service) => service.name === name);
+        return endpoints === undefined
+          ? found.length === 0
+          : found.length > 0 && found.every((service) => service.endpoints.total === endpoints);
+      });
+    }
+  }
+}
+
+/** A cluster for one test file: made before its tests, taken down after them, failed or not. */
+export function useCluster(options: ClusterOptions): () => Cluster {
+  let cluster: Cluster | undefined;
+  beforeAll(async () => {
+    cluster = await Cluster.create(options);
+  });
+  afterAll(async () => {
+    await cluster?.[Symbol.asyncDispose]();
+  });
+  return () => {
+    if (cluster === undefined) throw new Error("the cluster is there only while tests run");
+    return cluster;
+  };
+}

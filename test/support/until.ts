@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+// Waits for a condition with a deadline, instead of sleeping.
+
+const PAUSE_MS = 20;
+
+/** Resolves once the condition holds; rejects, naming what was waited for, after timeoutMs. */
+export async function until(
+  what: string,
+  condition: () => boolean | Promise<boolean>,
+  timeoutMs = 10_000,
+): Promise<void> {
+  for (const deadline = Date.now() + timeoutMs; !(await condition()); ) {
+    if (Date.now() > deadline) throw new Error(`waited ${timeoutMs} ms in vain until ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+  }
+}
