@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+// One block of an earlier agent: checked against the maps, and its rows, tables and backends reserved.
+
+import * as abi from "./abi.gen.ts";
+import { type Block, rowsFor, type TableRun, tableRuns } from "./blocks.ts";
+import { HOST_LITTLE_ENDIAN } from "./codec.ts";
+import type { Stores } from "./stores.ts";
+
+/** What of a block could be reserved; block only when all of it is right. */
+export interface HeldBlock {
+  readonly row: number;
+  /** 0 when the rows could not be reserved */
+  readonly rows: number;
+  readonly tableRuns: readonly TableRun[];
+  readonly cluster: readonly number[];
+  readonly local: readonly number[];
+  readonly block?: Block;
+}
+
+export interface AdoptedBlock {
+  readonly held: HeldBlock;
+  readonly problem: string | undefined;
+}
+
+export function adoptBlock(stores: Stores, service: number, row: number): AdoptedBlock {
+  const held = { row, rows: 0, tableRuns: [] as TableRun[], cluster: [] as number[], local: [] as number[] };
+  const { cells, blocks } = stores;
+  if (row >= cells.members.length) return { held, problem: `its block at row ${row} lies outside the map` };
+  const header = abi.blockHeader.read(cells.members.view, cells.members.offset(row));
+  if (header.service !== service)
+    return { held, problem: `its block at row ${row} belongs to service ${header.service}` };
+  if (header.rows < 1 || !blocks.rows.reserve(row, header.rows)) {
+    return { held, problem: `its block at row ${row} lies outside the map or overlaps another` };
+  }
+  held.rows = header.rows;
+  const problem =
+    adoptIds(stores, header, row, header.cluster, held.cluster) ??
+    adoptIds(stores, header, row, header.local, held.local) ??
+    adoptTables(stores, header, held.tableRuns);
+  if (problem !== undefined) return { held, problem };
+  const { scheduler, flags } = header;
+  const tables = header.cluster.tableRow !== 0 || header.local.tableRow !== 0;
+  return { held: { ...held, block: { ...held, service, scheduler, flags, tables } }, problem: undefined };
+}
+
+function adoptIds(
+  stores: Stores,
+  header: abi.BlockHeader,
+  row: number,
+  set: abi.EndpointSet,
+  into: number[],
+): string | undefined {
+  const { members } = stores.cells;
+  if (set.count > 0 && (set.firstRow < 1 || set.firstRow + rowsFor(set.count, abi.Limits.IDS_PER_ROW) > header.rows)) {
+    return `its block at row ${row} has a set beyond its ${header.rows} rows`;
+  }
+  for (let i = 0; i < set.count; i++) {
+    const id = members.view.getUint32(members.offset(row + set.firstRow) + i * 4, HOST_LITTLE_ENDIAN);
+    if (!stores.backends.adopt(id)) return `its block at row ${row} names backend ${id}, which is not there`;
+    into.push(id);
+  }
+  return undefined;
+}
+
+function adoptTables(stores: Stores, header: abi.BlockHeader, into: TableRun[]): string | undefined {
+  for (const run of tableRuns(header)) {
+    if (!stores.blocks.tableRows.reserve(run.row, run.rows)) {
+      return `its lookup table at row ${run.row} lies outside the map or overlaps another`;
+    }
+    into.push(run);
+  }
+  const { tables } = stores.cells;
+  for (const { tableRow, tableSize, count } of [header.cluster, header.local]) {
+    for (let i = 0; tableRow !== 0 && i < tableSize; i++) {
+      const slot = tables.view.getUint16(tables.offset(tableRow) + i * 2, HOST_LITTLE_ENDIAN);
+      if (slot >= count) return `slot ${i} of its lookup table at row ${tableRow} names member ${slot} of ${count}`;
+    }
+  }
+  return undefined;
+}

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+// Backend cells. A cell never changes while it is live: the 32 bytes are its identity, so an endpoint that turns
+// terminating, or has another weight in another service, is another cell. Shared by blocks, with a count.
+
+import type { CompiledService, Member } from "../../compile/state.ts";
+import { ipToBytes } from "../../model/ip.ts";
+import * as abi from "./abi.gen.ts";
+import { HOST_LITTLE_ENDIAN } from "./codec.ts";
+import { MapFullError } from "./errors.ts";
+import { IdPool } from "./id-pool.ts";
+import type { MaglevMember } from "./maglev.ts";
+import type { MappedArray } from "./mapped-array.ts";
+import type { NameTable } from "./names.ts";
+import type { Reclaimer } from "./reclaim.ts";
+import type { StatsReset } from "./stats.ts";
+
+/** Address, port and protocol stand first in struct backend. */
+const IDENTITY_SIZE = abi.backendOffset.proto + 1;
+const { BACKEND_LIVE, BACKEND_LOCAL, BACKEND_TERMINATING } = abi.BackendFlags;
+
+export type MemberSets = Pick<CompiledService, "cluster" | "local">;
+
+export interface IdSets {
+  readonly cluster: readonly number[];
+  readonly local: readonly number[];
+}
+
+export class BackendTable {
+  readonly pool: IdPool;
+  /** Cells written so far by this process, for changes that came to be published. */
+  written = 0;
+  readonly #cells: MappedArray;
+  readonly #names: NameTable;
+  readonly #reclaimer: Reclaimer;
+  readonly #stats: StatsReset;
+  /** The cell's bytes as latin1 → id */
+  readonly #ids = new Map<string, number>();
+  readonly #references: Uint32Array;
+  readonly #scratch = Buffer.alloc(abi.backend.size);
+  readonly #scratchView = new DataView(this.#scratch.buffer, this.#scratch.byteOffset, abi.backend.size);
+
+  constructor(cells: MappedArray, names: NameTable, reclaimer: Reclaimer, stats: StatsReset) {
+    this.#cells = cells;
+    this.#names = names;
+    this.#reclaimer = reclaimer;
+    this.#stats = stats;
+    this.pool = new IdPool(cells.length);
+    this.#references = new Uint32Array(cells.length);
+  }
+
+  /** The id of a live cell that says exactly this, undefined when there is none. */
+  find(member: Member, proto: number): number | undefined {
+    const node = this.#names.find(member.nodeName);
+    const zone = this.#names.find(member.zone);
+    if (node === undefined || zone === undefined) return undefined;
+    return this.#ids.get(this.#encode(member, proto, node, zone));
+  }
+
+  /** The id of a cell that says exactly this, written first if need be; release() it as often. Throws MapFullError. */
+  acquire(member: Member, proto: number): number {
+    const id = this.find(member, proto) ?? this.#write(member, proto);
+    this.retain(id);
+    return id;
+  }
+
+  retain(id: number): void {
+    this.#references[id] = (this.#references[id] ?? 0) + 1;
+  }
+
+  /** With the last reference the id cannot be found any more, and becomes free after an RCU period. */
+  release(id: number): void {
+    if (this.#drop(id)) this.#reclaimer.retire(() => this.reclaim(id));
+  }
+
+  /** Like release(), for a reference that was never published: with the last one the cell is free at once. */
+  discard(id: number): void {
+    if (!this.#drop(id)) return;
+    this.reclaim(id);
+    this.written--;
+  }
+
+  /** Clears a cell nothing refers to. */
+  reclaim(id: number): void {
+    this.#cells.clear(id);
+    this.#stats.add(id);
+    this.pool.release(id);
+  }
+
+  /** Ids of both sets, as far as there are cells that say what the members say; 0 for the others. */
+  findSets(service: MemberSets, proto: number): IdSets {
+    const find = (member: Member) => this.find(member, proto) ?? 0;
+    return { cluster: service.cluster.map(find), local: service.local.map(find) };
+  }
+
+  /** Ids of both sets with a reference for each. Throws MapFullError, then nothing is taken. */
+  acquireSets(service: MemberSets, proto: number): IdSets {
+    const taken: number[] = [];
+    try {
+      for (const member of service.cluster) taken.push(this.acquire(member, proto));
+      for (const member of service.local) taken.push(this.acquire(member, proto));
+    } catch (error) {
+      for (const id of taken) this.discard(id);
+      throw error;
+    }
+    const { length } = service.cluster;
+    return { cluster: taken.slice(0, length), local: taken.slice(length) };
+  }
+
+  /** Takes one reference away; true when it was the last, and then the names it held are free. */
+  #drop(id: number): boolean {
+    const left = (this.#references[id] ?? 0) - 1;
+    this.#references[id] = left;
+    if (left > 0) return false;
+    const { node, zone } = this.read(id);
+    const identity = this.#identity(id);
+    if (this.#ids.get(identity) === id) this.#ids.delete(identity);
+    this.#names.release(node);
+    this.#names.release(zone);
+    return true;
+  }
+
+  read(id: number): abi.Backend {
+    return abi.backend.read(this.#cells.view, this.#cells.offset(id));
+  }
+
+  /** What the lookup tables are computed from; identity is a view of the cell. */
+  maglevMember(id: number): MaglevMember {
+    const offset = this.#cells.offset(id);
+    return {
+      identity: this.#cells.bytes.subarray(offset, offset + IDENTITY_SIZE),
+      weight: this.#cells.view.getUint16(offset + abi.backendOffset.weight, HOST_LITTLE_ENDIAN),
+    };
+  }
+
+  /** Takes over a cell an earlier agent wrote. Each call is a reference. False when the cell cannot be right. */
+  adopt(id: number): boolean {
+    if (id < 1 || id >= this.#cells.length) return false;
+    if (this.pool.isFree(id) && !this.#adoptCell(id)) return false;
+    this.retain(id);
+    return true;
+  }
+
+  #adoptCell(id: number): boolean {
+    const cell = this.read(id);
+    if ((cell.flags & BACKEND_LIVE) === 0 || cell.port === 0) return false;
+    if (!this.#names.adopt(cell.node)) return false;
+    if (!this.#names.adopt(cell.zone)) {
+      this.#names.release(cell.node);
+      return false;
+    }
+    this.pool.reserve(id);
+    this.#ids.set(this.#identity(id), id);
+    return true;
+  }
+
+  #write(member: Member, proto: number): number {
+    const node = this.#names.acquire(member.nodeName);
+    const zone = this.#acquireZone(member, node);
+    const id = this.pool.take();
+    if (id === undefined) {
+      this.#names.release(node);
+      this.#names.release(zone);
+      const needed = `endpoint ${member.address} port ${member.port}`;
+      throw new MapFullError("backends", this.#cells.length, needed, "--max-backends");
+    }
+    const identity = this.#encode(member, proto, node, zone);
+    this.#scratch.copy(this.#cells.bytes, this.#cells.offset(id));
+    this.#cells.written(id);
+    this.#ids.set(identity, id);
+    this.written++;
+    return id;
+  }
+
+  #acquireZone(member: Member, node: number): number {
+    try {
+      return this.#names.acquire(member.zone);
+    } catch (error) {
+      this.#names.release(node);
+      throw error;
+    }
+  }
+
+  #encode(member: Member, proto: number, node: number, zone: number): string {
+    const flags = BACKEND_LIVE | (member.local ? BACKEND_LOCAL : 0) | (member.terminating ? BACKEND_TERMINATING : 0);
+    const addr = ipToBytes(member.address);
+    const { port, weight } = member;
+    abi.backend.write(this.#scratchView, 0, { addr, port, proto, flags, weight, node, zone });
+    return this.#scratch.toString("latin1");
+  }
+
+  #identity(id: number): string {
+    return this.#cells.bytes.toString("latin1", this.#cells.offset(id), this.#cells.offset(id + 1));
+  }
+}

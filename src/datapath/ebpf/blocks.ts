@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+// Blocks of members and their Maglev tables: written into free rows, never changed, given back after an RCU period.
+
+import * as abi from "./abi.gen.ts";
+import type { BackendTable } from "./backends.ts";
+import { HOST_LITTLE_ENDIAN } from "./codec.ts";
+import { MapFullError } from "./errors.ts";
+import { maglevTable } from "./maglev.ts";
+import type { MappedArray } from "./mapped-array.ts";
+import type { Reclaimer } from "./reclaim.ts";
+import { RowPool } from "./row-pool.ts";
+
+const { IDS_PER_ROW, SLOTS_PER_ROW } = abi.Limits;
+
+/** What a block is to say. Backends by id, in order. */
+export interface BlockPlan {
+  readonly service: number;
+  readonly cluster: readonly number[];
+  readonly local: readonly number[];
+  readonly scheduler: number;
+  readonly flags: number;
+  /** Whether the sets have Maglev tables. */
+  readonly tables: boolean;
+}
+
+/** A block as it stands in the map; it holds one reference to each of its backend ids, in both sets. */
+export interface Block extends BlockPlan {
+  /** Of the header. */
+  readonly row: number;
+  readonly rows: number;
+  readonly tableRuns: readonly TableRun[];
+}
+
+export interface TableRun {
+  readonly row: number;
+  readonly rows: number;
+}
+
+export class BlockStore {
+  readonly rows: RowPool;
+  readonly tableRows: RowPool;
+  readonly #members: MappedArray;
+  readonly #tables: MappedArray;
+  readonly #backends: BackendTable;
+  readonly #reclaimer: Reclaimer;
+
+  constructor(members: MappedArray, tables: MappedArray, backends: BackendTable, reclaimer: Reclaimer) {
+    this.#members = members;
+    this.#tables = tables;
+    this.#backends = backends;
+    this.#reclaimer = reclaimer;
+    this.rows = new RowPool(members.length);
+    this.tableRows = new RowPool(tables.length);
+  }
+
+  /** Writes a block nobody sees yet; takes over the plan's references. Throws MapFullError, then nothing is taken. */
+  write(plan: BlockPlan): Block {
+    const prefix = isPrefix(plan.local, plan.cluster);
+    const clusterRows = rowsFor(plan.cluster.length, IDS_PER_ROW);
+    const rows = 1 + clusterRows + (prefix ? 0 : rowsFor(plan.local.length, IDS_PER_ROW));
+    const row = this.rows.take(rows);
+    if (row === undefined) {
+      throw new MapFullError("members", this.#members.length, `a block of ${rows} rows`, "--max-member-rows");
+    }
+    const localFirst = prefix ? 1 : 1 + clusterRows;
+    this.#writeIds(row + 1, plan.cluster);
+    if (!prefix) this.#writeIds(row + localFirst, plan.local);
+    let cluster: abi.EndpointSet;
+    let local: abi.EndpointSet;
+    try {
+      [cluster, local] = this.#writeTables(plan, localFirst, prefix);
+    } catch (error) {
+      this.#members.clear(row, rows);
+      this.rows.release(row, rows);
+      throw error;
+    }
+    const { service, scheduler, flags } = plan;
+    const header = { service, rows, cluster, local, scheduler, flags };
+    abi.blockHeader.write(this.#members.view, this.#members.offset(row), header);
+    this.#members.written(row);
+    return { ...plan, row, rows, tableRuns: tableRuns(header) };
+  }
+
+  /** Releases the block's references now, and its rows after an RCU period. No live word may name it any more. */
+  retire(block: Pick<Block, "row" | "rows" | "tableRuns" | "cluster" | "local">): void {
+    for (const id of block.cluster) this.#backends.release(id);
+    for (const id of block.local) this.#backends.release(id);
+    this.retireRows(block.row, block.rows);
+    for (const run of block.tableRuns) this.retireTableRows(run.row, run.rows);
+  }
+
+  retireRows(row: number, count: number): void {
+    if (count === 0) return;
+    this.#reclaimer.retire(() => {
+      this.#members.clear(row, count);
+      this.rows.release(row, count);
+    });
+  }
+
+  retireTableRows(row: number, count: number): void {
+    this.#reclaimer.retire(() => {
+      this.#tables.clear(row, count);
+      this.tableRows.release(row, count);
+    });
+  }
+
+  #writeIds(firstRow: number, ids: readonly number[]): void {
+    const { view } = this.#members;
+    for (let i = 0; i < ids.length; i++) {
+      view.setUint32(this.#members.offset(firstRow) + i * 4, ids[i] ?? 0, HOST_LITTLE_ENDIAN);
+      if (i % IDS_PER_ROW === IDS_PER_ROW - 1 || i === ids.length - 1) {
+        this.#members.written(firstRow + Math.floor(i / IDS_PER_ROW));
+      }
+    }
+  }
+
+  /** Both sets, with their tables; one table when the sets are the same. */
+  #writeTables(plan: BlockPlan, localFirst: number, prefix: boolean): [abi.EndpointSet, abi.EndpointSet] {
+    const clusterTable = plan.tables ? this.#writeTable(plan.cluster) : NO_TABLE;
+    const cluster = { count: plan.cluster.length, firstRow: 1, ...clusterTable };
+    const same = prefix && plan.local.length === plan.cluster.length;
+    try {
+      const localTable = same ? clusterTable : plan.tables ? this.#writeTable(plan.local) : NO_TABLE;
+      return [cluster, { count: plan.local.length, firstRow: localFirst, ...localTable }];
+    } catch (error) {
+      const rows = rowsFor(clusterTable.tableSize, SLOTS_PER_ROW);
+      this.#tables.clear(clusterTable.tableRow, rows);
+      this.tableRows.release(clusterTable.tableRow, rows);
+      throw error;
+    }
+  }
+
+  #writeTable(ids: readonly number[]): Pick<abi.EndpointSet, "tableRow" | "tableSize"> {
+    if (ids.length === 0) return NO_TABLE;
+    const slots = maglevTable(ids.map((id) => this.#backends.maglevMember(id)));
+    const rows = rowsFor(slots.length, SLOTS_PER_ROW);
+    const row = this.tableRows.take(rows);
+    if (row === undefined) {
+      const needed = `a lookup table of ${slots.length} slots`;
+      throw new MapFullError("tables", this.#tables.length, needed, "--max-table-rows");
+    }
+    for (let i = 0; i < slots.length; i++) {
+      this.#tables.view.setUint16(this.#tables.offset(row) + i * 2, slots[i] ?? 0, HOST_LITTLE_ENDIAN);
+    }
+    this.#tables.written(row);
+    return { tableRow: row, tableSize: slots.length };
+  }
+}
+
+const NO_TABLE = { tableRow: 0, tableSize: 0 } as const;
+
+/** Whether a block already says what the plan says. */
+export function samePlan(block: BlockPlan, plan: BlockPlan): boolean {
+  return (
+    block.flags === plan.flags &&
+    block.scheduler === plan.scheduler &&
+    block.tables === plan.tables &&
+    sameIds(block.cluster, plan.cluster) &&
+    sameIds(block.local, plan.local)
+  );
+}
+
+/** The runs of rows in tables that a header names, each once. */
+export function tableRuns(header: abi.BlockHeader): readonly TableRun[] {
+  const runs: TableRun[] = [];
+  for (const { tableRow, tableSize } of [header.cluster, header.local]) {
+    if (tableRow === 0 || runs[0]?.row === tableRow) continue;
+    runs.push({ row: tableRow, rows: rowsFor(tableSize, SLOTS_PER_ROW) });
+  }
+  return runs;
+}
+
+export function rowsFor(items: number, perRow: number): number {
+  return Math.ceil(items / perRow);
+}
+
+function sameIds(a: readonly number[], b: readonly number[]): boolean {
+  return a.length === b.length && isPrefix(a, b);
+}
+
+function isPrefix(part: readonly number[], whole: readonly number[]): boolean {
+  if (part.length > whole.length) return false;
+  for (let i = 0; i < part.length; i++) if (part[i] !== whole[i]) return false;
+  return true;
+}

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+// The frontends map: (address, port, protocol) → service id and kind, in batches, new ones before old ones go.
+
+import type { Frontend, FrontendKind } from "../../compile/state.ts";
+import type { BpfMap } from "../../libbpf/types.ts";
+import { type Family, type Ip, ipToBytes } from "../../model/ip.ts";
+import * as abi from "./abi.gen.ts";
+
+const KINDS: Readonly<Record<FrontendKind, number>> = {
+  ClusterIP: abi.FrontendKind.FRONTEND_CLUSTER_IP,
+  NodePort: abi.FrontendKind.FRONTEND_NODE_PORT,
+  ExternalIP: abi.FrontendKind.FRONTEND_EXTERNAL_IP,
+  LoadBalancer: abi.FrontendKind.FRONTEND_LOAD_BALANCER,
+};
+/** NodePorts stand under the wildcard address of their family. */
+const WILDCARD: Readonly<Record<Family, Ip>> = { 4: "0.0.0.0" as Ip, 6: "::" as Ip };
+
+/** A map key's 20 bytes as latin1. */
+export type FrontendId = string;
+
+const scratch = Buffer.alloc(abi.frontendKey.size);
+const scratchView = new DataView(scratch.buffer, scratch.byteOffset, scratch.length);
+
+export function frontendId(frontend: Frontend, family: Family, proto: number): FrontendId {
+  const addr = ipToBytes(frontend.address ?? WILDCARD[family]);
+  abi.frontendKey.write(scratchView, 0, { addr, port: frontend.port, proto });
+  return scratch.toString("latin1");
+}
+
+/** A frontend as some service wants it. */
+export interface FrontendEntry {
+  readonly id: FrontendId;
+  readonly service: number;
+  /** abi.FrontendKind */
+  readonly kind: number;
+}
+
+export function frontendEntry(frontend: Frontend, family: Family, proto: number, service: number): FrontendEntry {
+  return { id: frontendId(frontend, family, proto), service, kind: KINDS[frontend.kind] };
+}
+
+export class FrontendTable {
+  readonly #map: BpfMap;
+  /** What the map holds: service * 8 + kind. */
+  readonly #entries = new Map<FrontendId, number>();
+
+  constructor(map: BpfMap) {
+    this.#map = map;
+  }
+
+  /** The service a frontend belongs to, undefined when it is not in the map. */
+  owner(id: FrontendId): number | undefined {
+    const entry = this.#entries.get(id);
+    return entry === undefined ? undefined : Math.floor(entry / 8);
+  }
+
+  /** Reads the map as an earlier agent left it. */
+  adopt(): readonly FrontendEntry[] {
+    const found: FrontendEntry[] = [];
+    for (const [key, value] of this.#map.entries()) {
+      const { service, kind } = abi.frontend.read(viewOf(value), 0);
+      const id = Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString("latin1");
+      this.#entries.set(id, service * 8 + kind);
+      found.push({ id, service, kind });
+    }
+    return found;
+  }
+
+  /** Entries the map can hold. */
+  get size(): number {
+    return this.#map.maxEntries;
+  }
+
+  /** Whether all of them fit beside what is there. */
+  hasRoom(entries: readonly FrontendEntry[]): boolean {
+    return this.#entries.size + entries.filter(({ id }) => !this.#entries.has(id)).length <= this.size;
+  }
+
+  /** Those of the wanted that the map does not hold yet. */
+  missing(wanted: readonly FrontendEntry[]): readonly FrontendEntry[] {
+    return wanted.filter(({ id, service, kind }) => this.#entries.get(id) !== service * 8 + kind);
+  }
+
+  /** Writes as many entries as fit, taking them from other services if need be; returns those that did not fit. */
+  write(entries: readonly FrontendEntry[]): readonly FrontendEntry[] {
+    const fitting = this.#fitting(entries);
+    if (fitting.length > 0) {
+      const values = Buffer.alloc(fitting.length * abi.frontend.size);
+      const view = viewOf(values);
+      for (const [i, { service, kind }] of fitting.entries()) {
+        abi.frontend.write(view, i * abi.frontend.size, { service, kind });
+      }
+      this.#map.updateBatch(packIds(fitting), values, fitting.length);
+    }
+    for (const { id, service, kind } of fitting) this.#entries.set(id, service * 8 + kind);
+    if (fitting === entries) return [];
+    const written = new Set(fitting);
+    return entries.filter((entry) => !written.has(entry));
+  }
+
+  /** Deletes those that still belong to the service they are listed with, but for those in except; returns how many. */
+  remove(entries: readonly FrontendEntry[], except: readonly FrontendEntry[] = []): number {
+    const kept = new Set(except.map(({ id }) => id));
+    const gone = entries.filter(({ id, service }) => this.owner(id) === service && !kept.has(id));
+    if (gone.length === 0) return 0;
+    this.#map.deleteBatch(packIds(gone), gone.length);
+    for (const { id } of gone) this.#entries.delete(id);
+    return gone.length;
+  }
+
+  #fitting(entries: readonly FrontendEntry[]): readonly FrontendEntry[] {
+    if (this.hasRoom(entries)) return entries;
+    let room = this.size - this.#entries.size;
+    return entries.filter(({ id }) => this.#entries.has(id) || room-- > 0);
+  }
+}
+
+/** Keys back to back, for one batch. */
+function packIds(entries: readonly FrontendEntry[]): Buffer {
+  const keys = Buffer.alloc(entries.length * abi.frontendKey.size);
+  for (const [i, { id }] of entries.entries()) keys.write(id, i * abi.frontendKey.size, "latin1");
+  return keys;
+}
+
+function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+// A compiled service in the numbers of the ABI. Pure.
+
+import type { CompiledService, Scheduler, ServiceKey } from "../../compile/state.ts";
+import type { Protocol } from "../../model/service.ts";
+import * as abi from "./abi.gen.ts";
+import { ServiceTooLargeError } from "./errors.ts";
+
+const { BLOCK_INTERNAL_LOCAL, BLOCK_EXTERNAL_LOCAL, BLOCK_HAS_ENDPOINTS } = abi.BlockFlags;
+
+/** Positions in a set are 16 bits wide. */
+const MAX_MEMBERS = 65535;
+
+/** IPPROTO_* */
+const PROTOCOLS: Readonly<Record<Protocol, number>> = { TCP: 6, UDP: 17, SCTP: 132 };
+const SCHEDULERS: Readonly<Record<Scheduler, number>> = {
+  default: abi.Scheduler.SCHEDULER_DEFAULT,
+  random: abi.Scheduler.SCHEDULER_RANDOM,
+  mh: abi.Scheduler.SCHEDULER_MAGLEV,
+};
+const TYPES: Readonly<Record<CompiledService["type"], number>> = {
+  ClusterIP: abi.ServiceType.SERVICE_CLUSTER_IP,
+  NodePort: abi.ServiceType.SERVICE_NODE_PORT,
+  LoadBalancer: abi.ServiceType.SERVICE_LOAD_BALANCER,
+};
+
+export function protocolNumber(protocol: Protocol): number {
+  return PROTOCOLS[protocol];
+}
+
+/** "TCP" for 6; the number itself for one we do not write. */
+export function protocolName(proto: number): string {
+  return Object.entries(PROTOCOLS).find(([, number]) => number === proto)?.[0] ?? String(proto);
+}
+
+export function schedulerNumber(scheduler: Scheduler): number {
+  return SCHEDULERS[scheduler];
+}
+
+export function blockFlags(service: CompiledService): number {
+  return (
+    (service.internalLocal ? BLOCK_INTERNAL_LOCAL : 0) |
+    (service.externalLocal ? BLOCK_EXTERNAL_LOCAL : 0) |
+    (service.hasAnyEndpoints ? BLOCK_HAS_ENDPOINTS : 0)
+  );
+}
+
+/** Lookup tables cost memory: only where something is chosen by Maglev. */
+export function wantsTables(service: CompiledService): boolean {
+  if (service.scheduler === "random") return false;
+  return service.scheduler === "mh" || service.frontends.some((frontend) => frontend.kind !== "ClusterIP");
+}
+
+export function serviceMeta(service: CompiledService): abi.ServiceMeta {
+  return {
+    namespace: service.namespace,
+    name: service.name,
+    portName: service.portName,
+    proto: protocolNumber(service.protocol),
+    family: service.family,
+    type: TYPES[service.type],
+    flags: abi.ServiceMetaFlags.SERVICE_IN_USE,
+  };
+}
+
+/** The key that compile gave the service, from what its meta cell says. */
+export function keyOfMeta(meta: abi.ServiceMeta): ServiceKey {
+  const { namespace, name, portName, proto, family } = meta;
+  return `${namespace}/${name}:${portName}/${protocolName(proto)}/IPv${family}` as ServiceKey;
+}
+
+/** Throws ServiceTooLargeError when a set cannot be numbered. */
+export function checkSize(service: CompiledService): void {
+  const members = Math.max(service.cluster.length, service.local.length);
+  if (members <= MAX_MEMBERS) return;
+  throw new ServiceTooLargeError(
+    `service ${service.key} has ${members} endpoints, more than the ${MAX_MEMBERS} one service port can have: ` +
+      "split it into several Services",
+  );
+}

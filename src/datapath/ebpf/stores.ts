@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+// The writer's maps, opened: mapped arrays and the tables of ids, rows and names kept over them.
+
+import type { BpfMap } from "../../libbpf/types.ts";
+import * as abi from "./abi.gen.ts";
+import { BackendTable } from "./backends.ts";
+import { BlockStore } from "./blocks.ts";
+import { FrontendTable } from "./frontends.ts";
+import { IdPool } from "./id-pool.ts";
+import { MappedArray, type WriteHook } from "./mapped-array.ts";
+import { NameTable } from "./names.ts";
+import { NodeAddressTable } from "./node-addresses.ts";
+import type { Reclaimer } from "./reclaim.ts";
+import { StatsReset } from "./stats.ts";
+
+/** Maps of maps.bpf.h that the writer writes, by their names there. */
+export interface WriterMaps {
+  readonly frontends: BpfMap;
+  readonly node_addrs: BpfMap;
+  readonly services: BpfMap;
+  readonly members: BpfMap;
+  readonly tables: BpfMap;
+  readonly backends: BpfMap;
+  readonly service_meta: BpfMap;
+  readonly names: BpfMap;
+  readonly service_stats: BpfMap;
+  readonly backend_stats: BpfMap;
+}
+
+/** The arrays, for whoever reads them too. */
+export interface Cells {
+  readonly services: MappedArray;
+  readonly members: MappedArray;
+  readonly tables: MappedArray;
+  readonly backends: MappedArray;
+  readonly serviceMeta: MappedArray;
+  readonly names: MappedArray;
+}
+
+export interface Stores {
+  readonly cells: Cells;
+  readonly serviceIds: IdPool;
+  readonly names: NameTable;
+  readonly backends: BackendTable;
+  readonly blocks: BlockStore;
+  readonly frontends: FrontendTable;
+  readonly nodeAddresses: NodeAddressTable;
+  readonly serviceStats: StatsReset;
+  readonly backendStats: StatsReset;
+}
+
+export function openCells(maps: Omit<WriterMaps, "service_stats" | "backend_stats">, hook?: WriteHook): Cells {
+  return {
+    services: new MappedArray(maps.services, abi.serviceWord.size, hook),
+    members: new MappedArray(maps.members, abi.blockRow.size, hook),
+    tables: new MappedArray(maps.tables, abi.tableRow.size, hook),
+    backends: new MappedArray(maps.backends, abi.backend.size, hook),
+    serviceMeta: new MappedArray(maps.service_meta, abi.serviceMeta.size, hook),
+    names: new MappedArray(maps.names, abi.nameRow.size, hook),
+  };
+}
+
+export function openStores(maps: WriterMaps, reclaimer: Reclaimer, hook?: WriteHook): Stores {
+  const cells = openCells(maps, hook);
+  const backendStats = new StatsReset(maps.backend_stats);
+  const names = new NameTable(cells.names);
+  const backends = new BackendTable(cells.backends, names, reclaimer, backendStats);
+  return {
+    cells,
+    serviceIds: new IdPool(Math.min(cells.services.length, cells.serviceMeta.length)),
+    names,
+    backends,
+    blocks: new BlockStore(cells.members, cells.tables, backends, reclaimer),
+    frontends: new FrontendTable(maps.frontends),
+    nodeAddresses: new NodeAddressTable(maps.node_addrs),
+    serviceStats: new StatsReset(maps.service_stats),
+    backendStats,
+  };
+}

@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: Apache-2.0
+// Publishes compiled state into the maps: new cells into free space, then one store per service, then frontends, then
+// old frontends go, then what nothing names any more waits for an RCU period. A kill at any point leaves whole sets.
+
+import type { CompiledService, Delta, ServiceKey } from "../../compile/state.ts";
+import type { ApplyReport, NodeAddress } from "../contract.ts";
+import * as abi from "./abi.gen.ts";
+import { type Adopted, adoptServices, discardBroken, retireService } from "./adopt.ts";
+import { type Block, samePlan } from "./blocks.ts";
+import { MapFullError } from "./errors.ts";
+import { type FrontendEntry, frontendEntry } from "./frontends.ts";
+import type { WriteHook } from "./mapped-array.ts";
+import { type RcuSync, Reclaimer } from "./reclaim.ts";
+import { blockFlags, checkSize, protocolNumber, schedulerNumber, serviceMeta, wantsTables } from "./service-plan.ts";
+import { openStores, type Stores, type WriterMaps } from "./stores.ts";
+import { publishRow } from "./words.ts";
+
+export interface WriterOptions {
+  readonly rcuSync: RcuSync;
+  /** What went wrong in the background: an RCU period, or a change that still finds no room. */
+  readonly onError: (error: unknown) => void;
+  /** For tests: after every write to a mapped array. */
+  readonly onWrite?: WriteHook;
+}
+
+/** A service as it stands in the maps. */
+export interface ServiceEntry {
+  readonly id: number;
+  /** abi.ServiceType */
+  readonly type: number;
+  readonly block: Block;
+  readonly frontends: readonly FrontendEntry[];
+}
+
+export class MapWriter implements Disposable {
+  readonly stores: Stores;
+  readonly #options: WriterOptions;
+  readonly #reclaimer: Reclaimer;
+  readonly #services = new Map<ServiceKey, ServiceEntry>();
+  /** Changes that found no room yet. */
+  readonly #pending = new Map<ServiceKey, CompiledService>();
+  #adopted: Adopted | undefined;
+
+  constructor(maps: WriterMaps, options: WriterOptions) {
+    this.#options = options;
+    const { rcuSync, onError } = options;
+    this.#reclaimer = new Reclaimer({ rcuSync, onError, onReclaimed: () => this.#reclaimed() });
+    this.stores = openStores(maps, this.#reclaimer, options.onWrite);
+  }
+
+  /** Services whose change waits for room in a map. */
+  get pending(): ReadonlySet<ServiceKey> {
+    return new Set(this.#pending.keys());
+  }
+
+  /** What adopt() found inconsistent, in words; sync() takes it away. */
+  get warnings(): readonly string[] {
+    return this.#adopted?.warnings ?? [];
+  }
+
+  /**
+   * Reads what an earlier agent left; writes nothing. Once, before anything else. nodeRow is the row of names that its
+   * agent_state refers to: it gets a reference.
+   */
+  adopt(nodeRow = 0): readonly ServiceKey[] {
+    this.stores.names.adopt(nodeRow);
+    this.#adopted = adoptServices(this.stores, this.#reclaimer);
+    for (const [key, entry] of this.#adopted.services) this.#services.set(key, entry);
+    this.stores.nodeAddresses.adopt();
+    return [...this.#services.keys()];
+  }
+
+  /** Like apply(); what the maps hold beyond it goes away. Errors as of apply(). */
+  sync(delta: Delta): ApplyReport {
+    const wanted = new Set(delta.upsert.map((service) => service.key));
+    const gone = [...this.#services.keys()].filter((key) => !wanted.has(key));
+    try {
+      return this.#change(delta.upsert, gone);
+    } finally {
+      if (this.#adopted) discardBroken(this.stores, this.#reclaimer, this.#adopted);
+      this.#reclaimer.start();
+    }
+  }
+
+  /**
+   * Publishes a change. A service that does not fit keeps what it had: if space is about to become free the change is
+   * retried then, else its MapFullError (several: an AggregateError) is thrown after everything else was published.
+   */
+  apply(delta: Delta): ApplyReport {
+    return this.#change(delta.upsert, delta.remove);
+  }
+
+  setNodeAddresses(addresses: readonly NodeAddress[]): void {
+    this.stores.nodeAddresses.replace(addresses);
+  }
+
+  /** Resolves when nothing waits for an RCU period any more. */
+  drained(): Promise<void> {
+    return this.#reclaimer.drained();
+  }
+
+  [Symbol.dispose](): void {
+    this.#reclaimer.close();
+  }
+
+  #change(upserts: readonly CompiledService[], removes: readonly ServiceKey[]): ApplyReport {
+    const written = this.stores.backends.written;
+    const failures: unknown[] = [];
+    const { changed, stale, servicesWritten } = this.#publishAll(upserts, failures);
+    const leaving = removes.flatMap((key) => this.#forget(key));
+    for (const entry of leaving) stale.push(...entry.frontends);
+    const frontends = this.#moveFrontends(changed, stale, failures);
+    for (const entry of leaving) this.#withdraw(entry);
+    const retried = this.#reclaimer.pending;
+    this.#reclaimer.start();
+    throwUnless(failures, retried);
+    const backendsWritten = this.stores.backends.written - written;
+    return { servicesWritten, servicesRemoved: leaving.length, ...frontends, backendsWritten };
+  }
+
+  /** Publishes each service's block; its frontends are left to #moveFrontends. */
+  #publishAll(upserts: readonly CompiledService[], failures: unknown[]): Published {
+    const changed: CompiledService[] = [];
+    const stale: FrontendEntry[] = [];
+    let servicesWritten = 0;
+    for (const service of upserts) {
+      const before = this.#services.get(service.key);
+      this.#pending.delete(service.key);
+      try {
+        const entry = this.#publish(service, before);
+        if (entry === before) continue;
+        this.#services.set(service.key, entry);
+        changed.push(service);
+        if (entry.block !== before?.block || entry.type !== before.type) servicesWritten++;
+        if (before) stale.push(...without(before.frontends, entry.frontends));
+      } catch (error) {
+        failures.push(error);
+        if (error instanceof MapFullError) this.#pending.set(service.key, service);
+      }
+    }
+    return { changed, stale, servicesWritten };
+  }
+
+  /** The service's new entry with its block in force; the very same entry when nothing is to be done. */
+  #publish(service: CompiledService, before: ServiceEntry | undefined): ServiceEntry {
+    checkSize(service);
+    const { cells, blocks, serviceIds } = this.stores;
+    const proto = protocolNumber(service.protocol);
+    const id = before?.id ?? this.#takeId(service);
+    try {
+      const meta = serviceMeta(service);
+      const block = this.#blockFor(service, id, proto, before?.block);
+      const frontends = service.frontends.map((one) => frontendEntry(one, service.family, proto, id));
+      if (block === before?.block && meta.type === before.type && this.#inForce(before, frontends)) return before;
+      if (meta.type !== before?.type) {
+        abi.serviceMeta.write(cells.serviceMeta.view, cells.serviceMeta.offset(id), meta);
+        cells.serviceMeta.written(id);
+      }
+      if (block !== before?.block) publishRow(cells.services, id, block.row);
+      if (before && block !== before.block) blocks.retire(before.block);
+      return { id, type: meta.type, block, frontends };
+    } catch (error) {
+      if (before === undefined) {
+        cells.serviceMeta.clear(id);
+        serviceIds.release(id);
+      }
+      throw error;
+    }
+  }
+
+  /** The block in force if it says what the service says, else a new one. */
+  #blockFor(service: CompiledService, id: number, proto: number, before: Block | undefined): Block {
+    const { backends, blocks } = this.stores;
+    const [scheduler, flags] = [schedulerNumber(service.scheduler), blockFlags(service)];
+    const rest = { service: id, scheduler, flags, tables: wantsTables(service) };
+    if (before && samePlan(before, { ...rest, ...backends.findSets(service, proto) })) return before;
+    const sets = backends.acquireSets(service, proto);
+    try {
+      return blocks.write({ ...rest, ...sets });
+    } catch (error) {
+      for (const backend of [...sets.cluster, ...sets.local]) backends.discard(backend);
+      throw error;
+    }
+  }
+
+  #inForce(before: ServiceEntry, frontends: readonly FrontendEntry[]): boolean {
+    return before.frontends.length === frontends.length && this.stores.frontends.missing(frontends).length === 0;
+  }
+
+  #takeId(service: CompiledService): number {
+    const { serviceIds } = this.stores;
+    const id = serviceIds.take();
+    if (id === undefined) throw new MapFullError("services", serviceIds.size, service.key, "--max-services");
+    return id;
+  }
+
+  /** New and moved frontends first, then those nobody has any more; the other way round only when the map is full. */
+  #moveFrontends(changed: readonly CompiledService[], stale: readonly FrontendEntry[], failures: unknown[]): Moved {
+    const table = this.stores.frontends;
+    const entries = changed.flatMap((service) => this.#services.get(service.key)?.frontends ?? []);
+    const missing = table.missing(entries);
+    let frontendsRemoved = table.hasRoom(missing) ? 0 : table.remove(stale, missing);
+    const left = new Set(table.write(missing).map((entry) => entry.service));
+    frontendsRemoved += table.remove(stale);
+    if (left.size > 0) {
+      failures.push(new MapFullError("frontends", table.size, `${left.size} services' addresses`, "--max-frontends"));
+      for (const service of changed) {
+        if (left.has(this.#services.get(service.key)?.id ?? 0)) this.#pending.set(service.key, service);
+      }
+    }
+    return { frontendsWritten: missing.length - left.size, frontendsRemoved };
+  }
+
+  #forget(key: ServiceKey): readonly ServiceEntry[] {
+    this.#pending.delete(key);
+    const entry = this.#services.get(key);
+    this.#services.delete(key);
+    return entry ? [entry] : [];
+  }
+
+  /** After its frontends are gone: no block any more, and the id becomes free. */
+  #withdraw(entry: ServiceEntry): void {
+    publishRow(this.stores.cells.services, entry.id, 0);
+    this.stores.blocks.retire(entry.block);
+    retireService(this.stores, this.#reclaimer, entry.id);
+  }
+
+  #reclaimed(): void {
+    this.stores.serviceStats.flush();
+    this.stores.backendStats.flush();
+    if (this.#pending.size === 0) return;
+    try {
+      this.#change([...this.#pending.values()], []);
+    } catch (error) {
+      this.#options.onError(error);
+    }
+  }
+}
+
+interface Published {
+  /** Services with a new entry. */
+  readonly changed: readonly CompiledService[];
+  /** Frontends their old entries had and the new ones have not. */
+  readonly stale: FrontendEntry[];
+  readonly servicesWritten: number;
+}
+
+type Moved = Pick<ApplyReport, "frontendsWritten" | "frontendsRemoved">;
+
+function without(entries: readonly FrontendEntry[], others: readonly FrontendEntry[]): readonly FrontendEntry[] {
+  const ids = new Set(others.map((entry) => entry.id));
+  return entries.filter((entry) => !ids.has(entry.id));
+}
+
+/** What lacked room is no failure while space is about to become free. */
+function throwUnless(failures: readonly unknown[], retried: boolean): void {
+  const final = failures.filter((error) => !(retried && error instanceof MapFullError));
+  if (final.length === 0) return;
+  if (final.length === 1) throw final[0];
+  throw new AggregateError(final, `${final.length} services were not written; the first: ${String(final[0])}`);
+}
