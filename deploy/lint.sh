@@ -4,8 +4,7 @@
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-PORTOLAN_EXTRA_PACKAGES="clang-format-19 clang-tidy-19" bash deploy/setup.sh || exit
-
+export PORTOLAN_EXTRA_PACKAGES="clang-format-19 clang-tidy-19"
 failed=()
 part() {
   local name=$1
@@ -14,12 +13,16 @@ part() {
   "$@" || failed+=("$name")
 }
 
+# The slow part: skipped while native/ is as it was when it last passed.
 clang_tidy() {
-  local include
+  local include hash stamp=build/stamp.clang-tidy
+  hash=$(cat .clang-tidy native/* | sha256sum)
+  [ "$(cat "$stamp" 2>/dev/null)" = "$hash" ] && return
   include=$(node -p 'require("node-addon-api").include_dir') || return
   # shellcheck disable=SC2046 # several words
   clang-tidy-19 --quiet native/*.cc -- -std=c++20 -fexceptions -DNAPI_VERSION=9 -DNAPI_CPP_EXCEPTIONS \
-    -DNODE_ADDON_API_DISABLE_DEPRECATED "-isystem$include" "-isystem$(node_headers)" $(pkg-config --cflags libbpf) 2>/dev/null
+    -DNODE_ADDON_API_DISABLE_DEPRECATED "-isystem$include" "-isystem$(node_headers)" $(pkg-config --cflags libbpf) 2>/dev/null &&
+    echo "$hash" >"$stamp"
 }
 
 # Headers that came with Node.js, else those that node-gyp downloaded for the build.
@@ -31,6 +34,7 @@ node_headers() {
   done
 }
 
+part "set-up" bash deploy/setup.sh
 part "types (tsc)" node_modules/.bin/tsc -p .
 part "TypeScript (biome)" node_modules/.bin/biome check --error-on-warnings .
 part "C and C++ format (clang-format)" clang-format-19 --dry-run -Werror bpf/*.c bpf/*.h native/*.cc native/*.h

@@ -167,7 +167,6 @@ export class Lab implements AsyncDisposable {
   }
 
   async #takeDown(): Promise<void> {
-    process.off("SIGINT", this.#onSignal).off("SIGTERM", this.#onSignal);
     const failures: unknown[] = [];
     const attempt = async (action: () => unknown) => {
       try {
@@ -187,6 +186,7 @@ export class Lab implements AsyncDisposable {
     const mounts = readFileSync("/proc/self/mounts", "utf8");
     for (const { bpffs } of this.nodes) if (mounts.includes(` ${bpffs} `)) await attempt(() => run(["umount", bpffs]));
     if (failures.length === 0) await attempt(() => rmSync(this.plan.directory, { recursive: true, force: true }));
+    process.off("SIGINT", this.#onSignal).off("SIGTERM", this.#onSignal); // only now: an impatient Ctrl-C must not stop this
     if (failures.length > 0) throw new AggregateError(failures, `lab ${this.plan.id} was not taken down completely`);
   }
 }
