@@ -57,6 +57,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   Link::Init(env, exports);
   Netlink::Init(env, exports);
   InitBtf(env, exports);
+  InitFeatures(env, exports);
   InitHost(env, exports);
   InitLock(env, exports);
   InitRcu(env, exports);

@@ -93,6 +93,7 @@ function firstMessage(log: string | undefined): string | undefined {
   return line?.replace(/^libbpf: /, "").trim();
 }
 
-function codeOf(errno: number): string {
+/** "ENOENT" of -2 */
+export function codeOf(errno: number): string {
   return OTHER_CODES.get(errno) ?? getSystemErrorName(errno);
 }

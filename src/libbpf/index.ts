@@ -3,6 +3,7 @@
 
 export { readBtf } from "./btf.ts";
 export { BpfError, VerifierError } from "./errors.ts";
+export { probeFeatures } from "./features.ts";
 export { createMap, openPinnedMap } from "./map.ts";
 export { AddonError } from "./native.ts";
 export { openNetlink } from "./netlink.ts";

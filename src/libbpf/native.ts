@@ -101,6 +101,7 @@ export interface Addon {
     inner: NativeMap | undefined,
   ): NativeMap;
   rcuSync(): Promise<void>;
+  probe(name: string): { readonly supported: boolean; readonly errno: number; readonly detail: string };
   readBtf(path: string): BtfType[];
   lockDirectory(path: string): () => void;
   netnsCookie(): bigint;
