@@ -7,7 +7,9 @@ import type { LogFormat } from "./options.ts";
 
 const STDERR = 2;
 
-export function openLog(format: LogFormat, level: string): Logger {
+export type Log = Logger;
+
+export function openLog(format: LogFormat, level: string): Log {
   const write = format === "json" ? (line: string) => line : textLine;
   return pino(
     {

@@ -27,7 +27,7 @@ export function ensureLink(
     return;
   }
   using link = attach();
-  const beside = `${pin}.new`;
+  const beside = `${pin}-new`; // a bpffs takes no dots
   if (existsSync(beside)) unlinkSync(beside);
   link.pin(beside);
   pinned?.detach();

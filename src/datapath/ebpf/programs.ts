@@ -7,6 +7,7 @@ import {
   type BpfMap,
   type BpfProgram,
   type CgroupAttachType,
+  type Features,
   type LoadedBpfObject,
   openObject,
   openPinnedMap,
@@ -33,8 +34,7 @@ const CGROUP_HOOKS: readonly CgroupAttachType[] = [
 export interface ProgramConfig {
   readonly hostNetnsCookie: bigint;
   readonly masqueradeAll: boolean;
-  /** The kernel knows BPF_F_IPV6 in bpf_l4_csum_replace. */
-  readonly csumIpv6Flag: boolean;
+  readonly features: Features;
 }
 
 /** max_entries by map name; a map that is pinned already keeps its size. */
@@ -156,14 +156,17 @@ function loadObject(name: ObjectName, pins: Pins, sizes: MapSizeTable, config: P
     if (size !== undefined) object.setMaxEntries(map, size);
   }
   object.setRodata("host_netns_cookie", u64(config.hostNetnsCookie));
-  object.setRodata("masquerade_all", u32(config.masqueradeAll ? 1 : 0));
-  object.setRodata("csum_ipv6_flag", u64(config.csumIpv6Flag ? BPF_F_IPV6 : 0n));
+  object.setRodata("masquerade_all", flag(config.masqueradeAll));
+  object.setRodata("csum_ipv6_flag", u64(config.features.csumIpv6Flag.supported ? BPF_F_IPV6 : 0n));
+  object.setRodata("has_conntrack", flag(config.features.conntrackLookup.supported));
+  object.setRodata("has_set_retval", flag(config.features.setRetval.supported));
   return object.load();
 }
 
-function u32(value: number): Uint8Array {
+/** A __u32 that is 0 or 1. */
+function flag(on: boolean): Uint8Array {
   const view = new DataView(new ArrayBuffer(4));
-  view.setUint32(0, value, HOST_LITTLE_ENDIAN);
+  view.setUint32(0, on ? 1 : 0, HOST_LITTLE_ENDIAN);
   return new Uint8Array(view.buffer);
 }
 

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+// The agent, from top to bottom: lock, checks, load, adopt, first state, attach; then every change of Services and of
+// the node goes into the kernel until it is told to stop. It leaves the datapath working.
+
+import { once } from "node:events";
+import { EbpfDriver } from "../datapath/ebpf/driver.ts";
+import { pinsUnder } from "../datapath/ebpf/pins.ts";
+import { Network } from "../datapath/network.ts";
+import { netnsCookie, openNetlink, probeFeatures } from "../libbpf/index.ts";
+import { ManifestSource } from "../source/manifests.ts";
+import type { Source, SourceProblem } from "../source/source.ts";
+import { checkNode } from "./checks.ts";
+import { UsageError } from "./errors.ts";
+import { lockPins } from "./lock.ts";
+import type { Log } from "./log.ts";
+import { mapSizeTable } from "./map-sizes.ts";
+import { parseNodePortRule } from "./node-addresses.ts";
+import { NodeFollower } from "./node-follower.ts";
+import type { AgentOptions } from "./options.ts";
+import { ServiceFollower } from "./service-follower.ts";
+import { startSweeper } from "./sweeper.ts";
+import { VERSION } from "./version.ts";
+
+/** Runs until stop is aborted. Throws UsageError or NodeError when it cannot begin; after that nothing ends it. */
+export async function runAgent(options: AgentOptions, log: Log, stop: AbortSignal): Promise<void> {
+  const nodePortRule = parseNodePortRule(options.nodePortAddresses);
+  const { cgroupRoot } = checkNode(options);
+  const pins = pinsUnder(options.bpffs);
+  using _lock = lockPins(pins);
+  const features = probeFeatures();
+  log.info({ version: VERSION, node: options.nodeName, pins: pins.version, cgroupRoot }, "starting, mode ebpf");
+
+  using driver = new EbpfDriver({
+    pins,
+    sizes: mapSizeTable(options.sizes),
+    config: { hostNetnsCookie: netnsCookie(), masqueradeAll: options.masqueradeAll, features },
+    tcAttachment: features.tcx.supported ? "tcx" : "clsact",
+    nodeName: options.nodeName,
+    version: VERSION,
+    onError: (error) => log.error({ err: error }, "freeing old state failed, it is tried again"),
+  });
+  for (const { map, wanted, pinned } of driver.sizeConflicts) {
+    log.warn({ map, wanted, pinned }, "the pinned map keeps its size; portolan cleanup makes room for another");
+  }
+  const adopted = driver.adopt();
+  for (const warning of driver.warnings) log.warn(warning);
+  log.info({ services: adopted.length }, "adopted");
+
+  using network = new Network(openNetlink());
+  const node = new NodeFollower(options, nodePortRule, network, driver, log);
+  const services = new ServiceFollower(options.nodeName, driver, log);
+  await using source: Source = new ManifestSource(options.manifests);
+  await startSource(source, options.manifests, node, services, log);
+
+  // On a first start nothing may meet the programs before their state is there.
+  driver.attachSockets(cgroupRoot);
+  node.attach();
+  using _sweeper = startSweeper(driver, log);
+  log.info("ready");
+  if (!stop.aborted) await once(stop, "abort");
+  log.info({ signal: stop.reason }, "stopping; the datapath goes on working");
+}
+
+async function startSource(
+  source: Source,
+  directory: string,
+  node: NodeFollower,
+  services: ServiceFollower,
+  log: Log,
+): Promise<void> {
+  try {
+    await source.start(
+      (changes) => {
+        node.update(changes.nodes);
+        services.update(changes);
+      },
+      (problem) => logProblem(problem, log),
+    );
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new UsageError(`--manifests ${directory} cannot be read: ${reason}`, { cause });
+  }
+}
+
+function logProblem({ severity, place, message }: SourceProblem, log: Log): void {
+  const level = severity === "warning" ? "warn" : severity;
+  log[level](`${place}: ${message}`);
+}

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// How large each map is, from the three numbers a user gives. The defaults are those of bpf/maps.bpf.h.
+
+import type { MapSizeTable } from "../datapath/ebpf/programs.ts";
+import type { MapSizes } from "./options.ts";
+
+/** Frontends of one service port: ClusterIP, NodePort, VIPs and externalIPs, on average. */
+const FRONTENDS_PER_SERVICE = 4;
+/** Rows of a block: its header, ids of 16 endpoints a row, and room to write the next block beside it. */
+const ROWS_PER_SERVICE = 4;
+/** Flows nobody has answered, as a share of those answered. */
+const FLOWS_PER_NASCENT = 8;
+
+export function mapSizeTable(sizes: MapSizes): MapSizeTable {
+  // Ids 0 and rows 0 are never used.
+  const services = sizes.maxServices;
+  const backends = sizes.maxBackends;
+  return {
+    services,
+    service_meta: services,
+    service_stats: services,
+    frontends: services * FRONTENDS_PER_SERVICE,
+    members: Math.max(services * ROWS_PER_SERVICE, Math.ceil(backends / 2)),
+    tables: Math.max(services * ROWS_PER_SERVICE, backends),
+    backends,
+    backend_stats: backends,
+    flows: sizes.maxFlows,
+    nascent: Math.ceil(sizes.maxFlows / FLOWS_PER_NASCENT),
+  };
+}

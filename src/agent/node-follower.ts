@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+// Follows what this node is: its devices, its addresses and its Node object, and tells the driver.
+
+import type { EbpfDriver } from "../datapath/ebpf/driver.ts";
+import type { Network } from "../datapath/network.ts";
+import type { Change } from "../model/changes.ts";
+import type { Node } from "../model/node.ts";
+import type { Log } from "./log.ts";
+import { type NodePortRule, nodeAddresses } from "./node-addresses.ts";
+import type { AgentOptions } from "./options.ts";
+
+export class NodeFollower {
+  readonly #options: AgentOptions;
+  readonly #rule: NodePortRule;
+  readonly #network: Network;
+  readonly #driver: EbpfDriver;
+  readonly #log: Log;
+  #node: Node | undefined;
+  #attached = false;
+
+  constructor(options: AgentOptions, rule: NodePortRule, network: Network, driver: EbpfDriver, log: Log) {
+    this.#options = options;
+    this.#rule = rule;
+    this.#network = network;
+    this.#driver = driver;
+    this.#log = log;
+  }
+
+  /** Changes of Node objects; only our own counts. */
+  update(changes: readonly Change<Node>[]): void {
+    const own = changes.find(({ previous, current }) => (current ?? previous)?.name === this.#options.nodeName);
+    if (!own) return;
+    this.#node = own.current;
+    this.refresh();
+  }
+
+  /** From now on hooks follow the devices: the first state is in the kernel. */
+  attach(): void {
+    if (this.#rule === "primary" && !this.#node) {
+      const why = `--nodeport-addresses primary: no Node ${this.#options.nodeName} is known yet`;
+      this.#log.warn(`${why}, so NodePorts are served on no address: add its manifest`);
+    }
+    this.#attached = true;
+    this.refresh();
+    this.#network.onChange(() => this.refresh());
+  }
+
+  /** Brings addresses, pod ranges and devices up to date. What fails is logged and tried again with the next change. */
+  refresh(): void {
+    const view = this.#network.view();
+    const own = this.#node?.addresses ?? [];
+    try {
+      this.#driver.setNodeAddresses(nodeAddresses(view, this.#rule, own));
+      this.#driver.setPodRanges(this.#node?.podCidrs ?? []);
+      if (this.#attached) this.#followDevices();
+    } catch (error) {
+      this.#log.error({ err: error }, "the node's devices or addresses could not be followed");
+    }
+  }
+
+  #followDevices(): void {
+    const changes = this.#driver.attachDevices(this.#network.view(), {
+      uplinkPatterns: this.#options.devices,
+      podPatterns: this.#options.podDevices,
+      nodeAddresses: this.#node?.addresses ?? [],
+    });
+    for (const device of changes.added)
+      this.#log.info({ device: device.name, roles: rolesOf(device.role) }, "attached");
+    for (const device of changes.changed)
+      this.#log.info({ device: device.name, roles: rolesOf(device.role) }, "changed");
+    for (const ifindex of changes.removed) this.#log.info({ ifindex }, "detached");
+    for (const { device, error } of changes.failed) {
+      // A device may go while we attach to it.
+      const level = error.code === "ENODEV" ? "debug" : "error";
+      this.#log[level]({ device: device.name, reason: error.message }, "device could not be attached to");
+    }
+  }
+}
+
+function rolesOf(role: object): string {
+  return Object.entries(role)
+    .filter(([, on]) => on)
+    .map(([name]) => name)
+    .join(",");
+}

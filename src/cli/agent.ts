@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// `portolan agent`: the flags. What they do is in src/agent.
+
+import { hostname } from "node:os";
+import { Command, Option } from "commander";
+import { type AgentFlags, agentOptions, LOG_FORMATS, LOG_LEVELS, type LogFormat, MODES } from "../agent/options.ts";
+import { bpffsOption, parseCount, parseList, stateDirOption } from "./flags.ts";
+
+interface LogFlags {
+  readonly logFormat: LogFormat;
+  readonly logLevel: string;
+}
+
+export function agentCommand(): Command {
+  return new Command("agent")
+    .description("Serve this node: read Services and keep the datapath in step with them.")
+    .option("--manifests <dir>", "directory of Service, EndpointSlice and Node files, watched")
+    .option("--kubeconfig <file>", "read from an API server (not yet)")
+    .option("--in-cluster", "read from the API server of the pod's cluster (not yet)")
+    .option("--node-name <name>", "this node's name in the cluster", hostname().toLowerCase())
+    .addOption(new Option("--mode <mode>", "driver of the datapath").choices(MODES).default("auto"))
+    .option("--devices <patterns>", "devices that are uplinks, beside those found (eth*,bond0)", parseList)
+    .option("--pod-devices <patterns>", "devices that lead to pods, whatever they look like (tap*)", parseList)
+    .option(
+      "--nodeport-addresses <cidrs>",
+      'node addresses that serve NodePorts, or "primary" (default: all)',
+      parseList,
+    )
+    .option("--cgroup-root <dir>", "cgroup2 directory whose sockets are balanced (default: where cgroup2 is mounted)")
+    .addOption(bpffsOption())
+    .addOption(stateDirOption())
+    .option("--max-services <n>", "service ports, per family", parseCount(16, 1_000_000), 65_536)
+    .option("--max-backends <n>", "distinct endpoints", parseCount(16, 16_000_000), 262_144)
+    .option("--max-flows <n>", "records of flows on the wire", parseCount(1024, 64_000_000), 524_288)
+    .option("--masquerade-all", "backends see a node address for every connection to a Service")
+    .addOption(new Option("--log-format <format>", "of the log on stderr").choices(LOG_FORMATS).default("text"))
+    .addOption(new Option("--log-level <level>", "least level logged").choices(LOG_LEVELS).default("info"))
+    .action(run);
+}
+
+async function run(flags: AgentFlags & LogFlags): Promise<void> {
+  const options = agentOptions(flags);
+  const [{ runAgent }, { openLog }] = await Promise.all([import("../agent/agent.ts"), import("../agent/log.ts")]);
+  const stop = new AbortController();
+  process.once("SIGTERM", () => stop.abort("SIGTERM"));
+  process.once("SIGINT", () => stop.abort("SIGINT"));
+  process.on("SIGHUP", () => undefined);
+  await runAgent(options, openLog(flags.logFormat, flags.logLevel), stop.signal);
+}

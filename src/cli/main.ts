@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+// Entry point of `portolan`: every command, registered.
+
+import { agentCommand } from "./agent.ts";
+import { cleanupCommand } from "./cleanup.ts";
+import { buildProgram, runProgram } from "./run.ts";
+import { versionCommand } from "./version.ts";
+
+const program = buildProgram([agentCommand(), cleanupCommand(), versionCommand()]);
+process.exitCode = await runProgram(program, process.argv.slice(2));

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+// The ebpf driver: programs, map writer, hooks and the agent's own cell as one datapath.
+
+import type { Delta, ServiceKey } from "../../compile/state.ts";
+import { rcuSync } from "../../libbpf/index.ts";
+import type { Cidr } from "../../model/ip.ts";
+import { familyOf, ipToBytes } from "../../model/ip.ts";
+import type { ApplyReport, Datapath, NodeAddress } from "../contract.ts";
+import type { NetworkView } from "../network.ts";
+import * as abi from "./abi.gen.ts";
+import { AgentStateCell } from "./agent-state.ts";
+import { type DeviceChanges, DeviceHooks, type TcAttachment } from "./attach.ts";
+import { cleanupPins } from "./cleanup.ts";
+import { decode } from "./codec.ts";
+import type { DeviceRules } from "./devices.ts";
+import type { Pins } from "./pins.ts";
+import { type MapSizeTable, type ProgramConfig, Programs, type SizeConflict } from "./programs.ts";
+import { MapWriter } from "./writer.ts";
+
+export interface DriverOptions {
+  readonly pins: Pins;
+  readonly sizes: MapSizeTable;
+  readonly config: ProgramConfig;
+  readonly tcAttachment: TcAttachment;
+  readonly nodeName: string;
+  /** Of the agent, for `status`. */
+  readonly version: string;
+  /** What went wrong in the background. */
+  readonly onError: (error: unknown) => void;
+}
+
+export class EbpfDriver implements Datapath {
+  readonly mode = "ebpf";
+  readonly #pins: Pins;
+  readonly #programs: Programs;
+  readonly #writer: MapWriter;
+  readonly #hooks: DeviceHooks;
+  readonly #state: AgentStateCell;
+  readonly #options: DriverOptions;
+
+  /** Loads the programs over the pinned maps; nothing that serves is touched. Throws BpfError, VerifierError. */
+  constructor(options: DriverOptions) {
+    const { pins, sizes, config, tcAttachment, onError } = options;
+    this.#options = options;
+    this.#pins = pins;
+    this.#programs = Programs.load(pins, sizes, config);
+    const map = (name: string) => this.#programs.map(name);
+    this.#writer = new MapWriter(
+      {
+        frontends: map("frontends"),
+        node_addrs: map("node_addrs"),
+        services: map("services"),
+        members: map("members"),
+        tables: map("tables"),
+        backends: map("backends"),
+        service_meta: map("service_meta"),
+        names: map("names"),
+        service_stats: map("service_stats"),
+        backend_stats: map("backend_stats"),
+      },
+      { rcuSync, onError },
+    );
+    this.#hooks = new DeviceHooks(this.#programs, map("devices"), pins, tcAttachment);
+    this.#state = new AgentStateCell(map("agent_state"));
+  }
+
+  /** Map sizes that could not be had because the maps were there before. */
+  get sizeConflicts(): readonly SizeConflict[] {
+    return this.#programs.sizeConflicts;
+  }
+
+  /** What adopt() found inconsistent, in words. */
+  get warnings(): readonly string[] {
+    return this.#writer.warnings;
+  }
+
+  adopt(): readonly ServiceKey[] {
+    const found = this.#writer.adopt(this.#state.state.node);
+    const { nodeName, version, config } = this.#options;
+    this.#state.update({
+      abiVersion: abi.PortolanAbi.ABI_VERSION,
+      startedMs: BigInt(Date.now()),
+      netnsCookie: config.hostNetnsCookie,
+      pid: process.pid,
+      node: this.#nodeRow(nodeName),
+      config: config.masqueradeAll ? abi.AgentConfig.AGENT_MASQUERADE_ALL : 0,
+      version,
+    });
+    return found;
+  }
+
+  sync(delta: Delta): ApplyReport {
+    try {
+      return this.#writer.sync(delta);
+    } finally {
+      // A service that found no room does not unmake the rest.
+      this.#state.update({ synced: 1, lastSyncMs: BigInt(Date.now()) });
+    }
+  }
+
+  apply(delta: Delta): ApplyReport {
+    const report = this.#writer.apply(delta);
+    this.#state.update({ lastSyncMs: BigInt(Date.now()) });
+    return report;
+  }
+
+  setNodeAddresses(addresses: readonly NodeAddress[]): void {
+    this.#writer.setNodeAddresses(addresses);
+  }
+
+  /** The node's own pod ranges, the first of each family: explain tells pods by them. */
+  setPodRanges(ranges: readonly Cidr[]): void {
+    const [pods4, pods6] = [4, 6].map((family) => ranges.find(({ address }) => familyOf(address) === family));
+    this.#state.update({
+      pods4: pods4 ? ipToBytes(pods4.address) : new Uint8Array(16),
+      pods4Prefix: pods4?.prefixLength ?? 0,
+      pods6: pods6 ? ipToBytes(pods6.address) : new Uint8Array(16),
+      pods6Prefix: pods6?.prefixLength ?? 0,
+    });
+  }
+
+  /** Puts the socket programs on a cgroup, in place of those of an earlier agent. Only once the state is there. */
+  attachSockets(cgroupRoot: string): void {
+    this.#programs.attachCgroup(cgroupRoot);
+  }
+
+  /** Makes tc hooks and device map fit the network. Only once the state is there. */
+  attachDevices(network: NetworkView, rules: DeviceRules): DeviceChanges {
+    return this.#hooks.reconcile(network, rules);
+  }
+
+  /** Deletes expired flows, in the kernel. */
+  sweep(): abi.SweepReport {
+    const { ctxOut } = this.#programs.sweep.testRun({ ctx: new Uint8Array(abi.sweepReport.size) });
+    return decode(abi.sweepReport, ctxOut);
+  }
+
+  cleanup(): void {
+    cleanupPins(this.#pins);
+  }
+
+  [Symbol.dispose](): void {
+    this.#writer[Symbol.dispose]();
+    this.#programs[Symbol.dispose]();
+  }
+
+  /** The row of the node's name; adopt() kept the earlier agent's, which often says the same. */
+  #nodeRow(nodeName: string): number {
+    const { names } = this.#writer.stores;
+    const row = names.acquire(nodeName);
+    names.release(this.#state.state.node);
+    return row;
+  }
+}
