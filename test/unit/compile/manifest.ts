@@ -6,7 +6,7 @@ import type { CompiledService, Member } from "../../../src/compile/state.ts";
 import { ChangeTracker, type ModelChanges, type ModelObject, objectKey } from "../../../src/model/changes.ts";
 import { readDocument } from "../../../src/source/manifest-document.ts";
 
-type Json = Record<string, unknown>;
+export type Json = Record<string, unknown>;
 
 /** Service default/web: 10.96.0.10, port http 80. spec is merged; other fields replace. */
 export function service(spec: Json = {}, other: Json = {}): Json {

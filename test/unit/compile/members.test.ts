@@ -2,7 +2,7 @@
 // Which endpoints a Service gets, and in what order: behaviour rows 2, 6, 9-11 and 15-19.
 
 import { describe, expect, test } from "vitest";
-import { compile, endpoint, memberLines, service, slice } from "./manifest.ts";
+import { compile, endpoint, type Json, memberLines, service, slice } from "./manifest.ts";
 
 const ready = {};
 const notReady = { ready: false, serving: false };
@@ -13,7 +13,7 @@ const named = (name: string, labels: object = {}) => ({
 });
 
 /** Cluster members of the first compiled service. */
-function cluster(...objects: Parameters<typeof compile>): readonly string[] {
+function cluster(...objects: readonly Json[]): readonly string[] {
   return memberLines(compile(...objects)[0]?.cluster ?? []);
 }
 

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+// Whatever the order and the batches of changes: what the deltas add up to is what compiling the last state at once gives.
+
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { Compiler } from "../../src/compile/compiler.ts";
+import type { CompiledService, Delta, ServiceKey } from "../../src/compile/state.ts";
+import { ChangeTracker, type ModelObject, objectKey } from "../../src/model/changes.ts";
+import type { Endpoint, EndpointSlice } from "../../src/model/endpoint-slice.ts";
+import type { Ip } from "../../src/model/ip.ts";
+import type { Service, ServicePort } from "../../src/model/service.ts";
+
+// Few values each, so that names, addresses and ports collide all the time.
+const ip4 = (net: string) => fc.integer({ min: 1, max: 3 }).map((n) => `${net}.${n}` as Ip);
+const ip6 = (net: string) => fc.integer({ min: 1, max: 3 }).map((n) => `${net}::${n}` as Ip);
+const protocol = fc.constantFrom("TCP" as const, "UDP" as const);
+const policy = fc.constantFrom("Cluster" as const, "Local" as const);
+const clusterIps = fc.oneof(
+  fc.constant<Ip[]>([]),
+  fc.tuple(ip4("10.96.0")),
+  fc.tuple(ip6("fd00:96")),
+  fc.tuple(ip4("10.96.0"), ip6("fd00:96")),
+);
+
+const ports: fc.Arbitrary<ServicePort[]> = fc.uniqueArray(
+  fc.record({
+    name: fc.constantFrom("a", "b"),
+    protocol,
+    port: fc.constantFrom(80, 81),
+    nodePort: fc.constantFrom(0, 30080, 30081),
+  }),
+  { minLength: 1, maxLength: 2, selector: (port) => port.name },
+);
+
+const service: fc.Arbitrary<Service> = fc.record({
+  kind: fc.constant("Service" as const),
+  namespace: fc.constant("default"),
+  name: fc.constantFrom("x", "y", "z"),
+  type: fc.constantFrom("ClusterIP" as const, "NodePort" as const, "LoadBalancer" as const, "ExternalName" as const),
+  createdMs: fc.constantFrom(1000, 2000, Number.POSITIVE_INFINITY),
+  foreignProxy: fc.integer({ min: 0, max: 9 }).map((n) => n === 0),
+  clusterIps,
+  externalIps: fc.uniqueArray(ip4("192.0.2"), { maxLength: 2 }),
+  loadBalancerIps: fc.uniqueArray(fc.oneof(ip4("192.0.2"), ip6("2001:db8")), { maxLength: 2 }),
+  internalTrafficPolicy: policy,
+  externalTrafficPolicy: policy,
+  ports,
+  scheduler: fc.constantFrom(undefined, "random", "wrong"),
+});
+
+const endpoint = (family: 4 | 6): fc.Arbitrary<Endpoint> =>
+  fc.record({
+    address: family === 4 ? ip4("10.244.0") : ip6("fd00:244"),
+    nodeName: fc.constantFrom(undefined, "here", "there"),
+    zone: fc.constantFrom(undefined, "z"),
+    ready: fc.boolean(),
+    serving: fc.boolean(),
+    terminating: fc.boolean(),
+  });
+
+const slice: fc.Arbitrary<EndpointSlice> = fc.constantFrom(4 as const, 6 as const).chain((family) =>
+  fc.record({
+    kind: fc.constant("EndpointSlice" as const),
+    namespace: fc.constant("default"),
+    name: fc.constantFrom("s1", "s2", "s3", "s4"),
+    serviceName: fc.constantFrom("x", "y", undefined),
+    headless: fc.integer({ max: 9, min: 0 }).map((n) => n === 0),
+    family: fc.constant(family),
+    ports: fc.array(fc.record({ name: fc.constantFrom("a", "b"), protocol, port: fc.constantFrom(8080, 8081) }), {
+      maxLength: 2,
+    }),
+    endpoints: fc.array(endpoint(family), { maxLength: 4 }),
+  }),
+);
+
+interface Step {
+  readonly object: ModelObject;
+  readonly gone: boolean;
+  /** Whether the changes so far are handed over after this step. */
+  readonly flush: boolean;
+}
+
+const steps: fc.Arbitrary<Step[]> = fc.array(
+  fc.record({ object: fc.oneof(service, slice), gone: fc.boolean(), flush: fc.boolean() }),
+  { maxLength: 25 },
+);
+
+/** Feeds steps to a compiler and keeps what a datapath would have. */
+class Run {
+  readonly compiler = new Compiler("here");
+  readonly tracker = new ChangeTracker();
+  readonly objects = new Map<string, ModelObject>();
+  readonly served = new Map<ServiceKey, CompiledService>();
+
+  set(object: ModelObject, gone: boolean): void {
+    const key = objectKey(object);
+    this.tracker.record(key, this.objects.get(key), gone ? undefined : object);
+    if (gone) this.objects.delete(key);
+    else this.objects.set(key, object);
+  }
+
+  flush(): Delta {
+    const { delta } = this.compiler.update(this.tracker.take(true));
+    for (const key of delta.remove) expect(this.served.delete(key)).toBe(true);
+    for (const one of delta.upsert) {
+      expect(delta.remove).not.toContain(one.key);
+      expect(this.served.get(one.key)).not.toEqual(one);
+      this.served.set(one.key, one);
+    }
+    return delta;
+  }
+}
+
+function atOnce(objects: Iterable<ModelObject>): Run {
+  const run = new Run();
+  for (const object of objects) run.set(object, false);
+  run.flush();
+  return run;
+}
+
+test("changes one by one and the last state at once compile to the same services", () => {
+  fc.assert(
+    fc.property(steps, (sequence) => {
+      const run = new Run();
+      for (const { object, gone, flush } of sequence) {
+        run.set(object, gone);
+        if (flush) run.flush();
+      }
+      run.flush();
+      const fresh = atOnce([...run.objects.values()].reverse());
+      expect(new Map([...run.served].sort())).toEqual(new Map([...fresh.served].sort()));
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test("no two services ever serve one frontend", () => {
+  fc.assert(
+    fc.property(fc.array(service, { maxLength: 6 }), (services) => {
+      const seen = new Set<string>();
+      for (const { family, protocol, frontends } of atOnce(services).served.values()) {
+        for (const { address, port } of frontends) {
+          const id = `${address ?? family} ${port} ${protocol}`;
+          expect(seen).not.toContain(id);
+          seen.add(id);
+        }
+      }
+    }),
+  );
+});
+
+test("there and back again (A→B→A) within one batch is an empty delta", () => {
+  fc.assert(
+    fc.property(steps, steps, (before, detour) => {
+      const run = new Run();
+      for (const { object, gone } of before) run.set(object, gone);
+      run.flush();
+      const state = new Map(run.objects);
+      for (const { object, gone } of detour) run.set(object, gone);
+      for (const object of run.objects.values()) if (!state.has(objectKey(object))) run.set(object, true);
+      for (const object of state.values()) run.set(object, false);
+      expect(run.tracker.empty).toBe(true);
+      expect(run.flush()).toEqual({ upsert: [], remove: [] });
+    }),
+    { numRuns: 200 },
+  );
+});
