@@ -7,7 +7,7 @@ import type { NodeHost } from "./lab/plan.ts";
 import type { LabProcess } from "./lab/process.ts";
 import { inNetns, run } from "./lab/run.ts";
 
-const POLL_MS = 100;
+const START_TIMEOUT_MS = 30_000;
 
 /** The checkout or installation that this file runs from: two levels above the source, one above the bundle. */
 export function installRoot(): string {
@@ -37,7 +37,7 @@ export async function startAgent(
     ...["--cgroup-root", node.cgroupRoot, ...locations(node)],
     ...flags,
   ]);
-  await served(agent, node);
+  await agent.waitForOutput(/INFO ready$/m, START_TIMEOUT_MS);
   return agent;
 }
 
@@ -53,20 +53,4 @@ export function portolanLine(node: NodeHost, args: readonly string[]): readonly 
 
 function locations(node: NodeHost): readonly string[] {
   return ["--bpffs", node.bpffs, "--state-dir", node.stateDir];
-}
-
-/** `status` exits 3 until the first state is in the kernel. */
-async function served(agent: LabProcess, node: NodeHost): Promise<void> {
-  let last: unknown;
-  for (const deadline = Date.now() + 30_000; Date.now() < deadline; ) {
-    if (!agent.running) throw new Error(`${agent.name} (${node.name}) ended:\n${agent.stdout}${agent.stderr}`);
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-    try {
-      await portolan(node, ["status"]);
-      return;
-    } catch (error) {
-      last = error;
-    }
-  }
-  throw new Error(`the agent on ${node.name} serves nothing after 30 s:\n${agent.stderr}`, { cause: last });
 }
