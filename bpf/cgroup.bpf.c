@@ -53,6 +53,18 @@ static __always_inline int refuse(__u32 service, int reason)
 	return REFUSE;
 }
 
+/*
+ * A datagram to the peer the socket is connected to: connect() has chosen already. The kernel shows these here only
+ * for IPv6 sockets with an IPv4-mapped peer, whose send() it hands on to IPv4 as a sendto().
+ */
+static __always_inline bool to_own_peer(const struct bpf_sock_addr *ctx)
+{
+	struct bpf_sock *sk = ctx->sk;
+
+	return sk && sk->state == BPF_TCP_ESTABLISHED && sk->dst_ip4 == ctx->user_ip4 &&
+	       sk->dst_port == (__be16)ctx->user_port;
+}
+
 /* The same for connect() and for a datagram with an address; only the latter keeps to the backend it had. */
 static __always_inline int to_backend(struct bpf_sock_addr *ctx, bool v4, bool sticky)
 {
@@ -139,6 +151,8 @@ int pt_connect6(struct bpf_sock_addr *ctx)
 SEC("cgroup/sendmsg4")
 int pt_sendmsg4(struct bpf_sock_addr *ctx)
 {
+	if (to_own_peer(ctx))
+		return PROCEED;
 	return to_backend(ctx, true, true);
 }
 
