@@ -49,7 +49,10 @@ export interface Stores {
   readonly backendStats: StatsReset;
 }
 
-export function openCells(maps: Omit<WriterMaps, "service_stats" | "backend_stats">, hook?: WriteHook): Cells {
+export function openCells(
+  maps: Omit<WriterMaps, "frontends" | "node_addrs" | "service_stats" | "backend_stats">,
+  hook?: WriteHook,
+): Cells {
   return {
     services: new MappedArray(maps.services, abi.serviceWord.size, hook),
     members: new MappedArray(maps.members, abi.blockRow.size, hook),

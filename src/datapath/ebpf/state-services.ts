@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+// Services, frontends and backends out of the pinned maps, also while an agent is changing them: a block is read again
+// when the service's word has changed meanwhile, for its rows may have been given to another.
+
+import type { FrontendKind, Scheduler, ServiceKey } from "../../compile/state.ts";
+import type { BpfMap } from "../../libbpf/types.ts";
+import { ipFromBytes } from "../../model/ip.ts";
+import * as abi from "./abi.gen.ts";
+import { decode, HOST_LITTLE_ENDIAN } from "./codec.ts";
+import { keyOfMeta, protocolName } from "./service-plan.ts";
+import type { BackendState, FrontendState, MapFill, ServiceState } from "./state-types.ts";
+import { type Cells, openCells } from "./stores.ts";
+import { readWord } from "./words.ts";
+
+const KINDS: Readonly<Record<number, FrontendKind>> = {
+  [abi.FrontendKind.FRONTEND_CLUSTER_IP]: "ClusterIP",
+  [abi.FrontendKind.FRONTEND_NODE_PORT]: "NodePort",
+  [abi.FrontendKind.FRONTEND_EXTERNAL_IP]: "ExternalIP",
+  [abi.FrontendKind.FRONTEND_LOAD_BALANCER]: "LoadBalancer",
+};
+const TYPES: Readonly<Record<number, ServiceState["type"]>> = {
+  [abi.ServiceType.SERVICE_CLUSTER_IP]: "ClusterIP",
+  [abi.ServiceType.SERVICE_NODE_PORT]: "NodePort",
+  [abi.ServiceType.SERVICE_LOAD_BALANCER]: "LoadBalancer",
+};
+const SCHEDULERS: Readonly<Record<number, Scheduler>> = {
+  [abi.Scheduler.SCHEDULER_DEFAULT]: "default",
+  [abi.Scheduler.SCHEDULER_RANDOM]: "random",
+  [abi.Scheduler.SCHEDULER_MAGLEV]: "mh",
+};
+/** A word that changes this often between two reads belongs to a service nobody can read. */
+const MAX_READS = 100;
+
+/** A block with the ids of its sets. */
+interface BlockView {
+  readonly header: abi.BlockHeader;
+  readonly cluster: readonly number[];
+  readonly local: readonly number[];
+}
+
+export class ServiceReader {
+  readonly #cells: Cells;
+  readonly #frontends: BpfMap;
+  readonly #serviceStats: BpfMap;
+  readonly #backendStats: BpfMap;
+
+  /** open gives a map by its name in maps.bpf.h. */
+  constructor(open: (name: string) => BpfMap) {
+    const [frontends, services, members] = [open("frontends"), open("services"), open("members")];
+    const [tables, backends, names] = [open("tables"), open("backends"), open("names")];
+    const arrays = { services, members, tables, backends, names, service_meta: open("service_meta") };
+    this.#cells = openCells(arrays);
+    this.#frontends = frontends;
+    this.#serviceStats = open("service_stats");
+    this.#backendStats = open("backend_stats");
+  }
+
+  /** By namespace, name, port, protocol and family. */
+  services(): readonly ServiceState[] {
+    const frontends = new Map<number, FrontendState[]>();
+    for (const frontend of this.frontends()) {
+      const group = frontends.get(frontend.serviceId);
+      if (group) group.push(frontend);
+      else frontends.set(frontend.serviceId, [frontend]);
+    }
+    const backends = new Map<number, BackendState>();
+    return [...this.#blocks()]
+      .map(([id, block]) => this.#service(id, block, frontends.get(id) ?? [], backends))
+      .sort((a, b) => (a.key < b.key ? -1 : 1));
+  }
+
+  frontends(): readonly FrontendState[] {
+    return [...this.#frontends.entries()].map(([keyBytes, value]) => {
+      const key = decode(abi.frontendKey, keyBytes);
+      const { service, kind } = decode(abi.frontend, value);
+      return {
+        kind: KINDS[kind] ?? "ClusterIP",
+        address: ipFromBytes(key.addr),
+        port: key.port,
+        protocol: protocolName(key.proto),
+        serviceId: service,
+        service: this.keyOf(service),
+      };
+    });
+  }
+
+  backends(): readonly BackendState[] {
+    const ids = new Set<number>();
+    for (const [, block] of this.#blocks()) for (const id of [...block.cluster, ...block.local]) ids.add(id);
+    return [...ids].sort((a, b) => a - b).map((id) => this.#backend(id));
+  }
+
+  /** undefined when no service has this id. */
+  keyOf(id: number): ServiceKey | undefined {
+    if (id < 1 || id >= this.#cells.serviceMeta.length) return undefined;
+    const meta = this.#meta(id);
+    return (meta.flags & abi.ServiceMetaFlags.SERVICE_IN_USE) !== 0 ? keyOfMeta(meta) : undefined;
+  }
+
+  /** Text of a row of names; "" for row 0. */
+  nameOf(row: number): string {
+    const { names } = this.#cells;
+    return row === 0 || row >= names.length ? "" : abi.nameRow.read(names.view, names.offset(row)).text;
+  }
+
+  fill(): readonly MapFill[] {
+    const { services, members, tables, backends, names } = this.#cells;
+    const arrays = [services, members, tables, backends, names].map((cells) => {
+      let used = 0;
+      for (let cell = 1; cell < cells.length; cell++) if (!cells.isZero(cell)) used++;
+      return { map: cells.name, used, size: cells.length - 1 };
+    });
+    const frontends = [...this.#frontends.entries()].length;
+    return [...arrays, { map: "frontends", used: frontends, size: this.#frontends.maxEntries }];
+  }
+
+  *#blocks(): Generator<readonly [id: number, block: BlockView]> {
+    for (let id = 1; id < this.#cells.services.length; id++) {
+      const block = this.#block(id);
+      if (block) yield [id, block];
+    }
+  }
+
+  #block(id: number): BlockView | undefined {
+    const { services, members } = this.#cells;
+    for (let reads = 0; reads < MAX_READS; reads++) {
+      const word = readWord(services, id);
+      if (word.row === 0) return undefined;
+      const header = abi.blockHeader.read(members.view, members.offset(word.row));
+      const block = { header, cluster: this.#ids(word.row, header.cluster), local: this.#ids(word.row, header.local) };
+      const after = readWord(services, id);
+      if (after.row === word.row && after.epoch === word.epoch) return block;
+    }
+    return undefined;
+  }
+
+  /** As many of a set's ids as lie in the map. */
+  #ids(row: number, set: abi.EndpointSet): readonly number[] {
+    const { members } = this.#cells;
+    const first = members.offset(row + set.firstRow);
+    const count = Math.max(0, Math.min(set.count, (members.view.byteLength - first) / 4));
+    return Array.from({ length: count }, (_, i) => members.view.getUint32(first + i * 4, HOST_LITTLE_ENDIAN));
+  }
+
+  #service(
+    id: number,
+    { header, cluster, local }: BlockView,
+    frontends: readonly FrontendState[],
+    seen: Map<number, BackendState>,
+  ): ServiceState {
+    const meta = this.#meta(id);
+    const has = (flag: number) => (header.flags & flag) !== 0;
+    const backend = (backendId: number) => {
+      const state = seen.get(backendId) ?? this.#backend(backendId);
+      seen.set(backendId, state);
+      return state;
+    };
+    return {
+      id,
+      key: keyOfMeta(meta),
+      namespace: meta.namespace,
+      name: meta.name,
+      portName: meta.portName,
+      protocol: protocolName(meta.proto),
+      family: meta.family === 6 ? 6 : 4,
+      type: TYPES[meta.type] ?? "ClusterIP",
+      scheduler: SCHEDULERS[header.scheduler] ?? "default",
+      internalLocal: has(abi.BlockFlags.BLOCK_INTERNAL_LOCAL),
+      externalLocal: has(abi.BlockFlags.BLOCK_EXTERNAL_LOCAL),
+      hasAnyEndpoints: has(abi.BlockFlags.BLOCK_HAS_ENDPOINTS),
+      cluster: cluster.map(backend),
+      local: local.map(backend),
+      tableSize: header.cluster.tableSize,
+      frontends,
+      stats: this.#stats(id),
+    };
+  }
+
+  #meta(id: number): abi.ServiceMeta {
+    const { serviceMeta } = this.#cells;
+    return abi.serviceMeta.read(serviceMeta.view, serviceMeta.offset(id));
+  }
+
+  #backend(id: number): BackendState {
+    const { backends } = this.#cells;
+    const cell = abi.backend.read(backends.view, backends.offset(id));
+    const connections = sumCpus(this.#backendStats, id, 1)[0] ?? 0n;
+    return {
+      id,
+      address: ipFromBytes(cell.addr),
+      port: cell.port,
+      protocol: protocolName(cell.proto),
+      local: (cell.flags & abi.BackendFlags.BACKEND_LOCAL) !== 0,
+      terminating: (cell.flags & abi.BackendFlags.BACKEND_TERMINATING) !== 0,
+      weight: cell.weight,
+      nodeName: this.nameOf(cell.node),
+      zone: this.nameOf(cell.zone),
+      connections,
+    };
+  }
+
+  #stats(id: number): abi.ServiceStats {
+    const [connections = 0n, packets = 0n, bytes = 0n, rejects = 0n] = sumCpus(this.#serviceStats, id, 4);
+    return { connections, packets, bytes, rejects };
+  }
+}
+
+/** A per-CPU array's value of counters 64-bit words, summed over the CPUs. */
+export function sumCpus(map: BpfMap, index: number, counters: number): readonly bigint[] {
+  const sums = new Array<bigint>(counters).fill(0n);
+  const perCpu = map.lookup(new Uint8Array(Uint32Array.of(index).buffer)) ?? new Uint8Array();
+  const view = new DataView(perCpu.buffer, perCpu.byteOffset, perCpu.byteLength);
+  for (let i = 0; i < perCpu.length / 8; i++) {
+    const counter = i % counters;
+    sums[counter] = (sums[counter] ?? 0n) + view.getBigUint64(i * 8, HOST_LITTLE_ENDIAN);
+  }
+  return sums;
+}
