@@ -33,7 +33,13 @@ export async function runAgent(options: AgentOptions, log: Log, stop: AbortSigna
   using driver = new EbpfDriver({
     pins,
     sizes: mapSizeTable(options.sizes),
-    config: { hostNetnsCookie: netnsCookie(), masqueradeAll: options.masqueradeAll, features },
+    config: {
+      hostNetnsCookie: netnsCookie(),
+      masqueradeAll: options.masqueradeAll,
+      snatPorts: options.snatPorts,
+      nodePorts: options.nodePorts,
+      features,
+    },
     tcAttachment: features.tcx.supported ? "tcx" : "clsact",
     nodeName: options.nodeName,
     version: VERSION,

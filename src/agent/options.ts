@@ -10,6 +10,12 @@ export const LOG_FORMATS: readonly LogFormat[] = ["json", "text"];
 export const LOG_LEVELS: readonly string[] = ["trace", "debug", "info", "warn", "error", "fatal", "silent"];
 export const MODES: readonly string[] = ["auto", "ebpf", "nftables", "ipvs", "iptables"];
 
+/** Ports from min to max, both included. */
+export interface PortRange {
+  readonly min: number;
+  readonly max: number;
+}
+
 /** Sizes of the maps; taken from the pins instead where those exist already. */
 export interface MapSizes {
   readonly maxServices: number;
@@ -33,6 +39,10 @@ export interface AgentOptions {
   readonly stateDir: string;
   readonly sizes: MapSizes;
   readonly masqueradeAll: boolean;
+  /** Where ports of masqueraded connections are drawn from, less nodePorts. */
+  readonly snatPorts: PortRange;
+  /** The cluster's --service-node-port-range. */
+  readonly nodePorts: PortRange;
 }
 
 /** The flags as commander hands them over; every value is already of its own kind. */
@@ -52,6 +62,8 @@ export interface AgentFlags {
   readonly maxBackends: number;
   readonly maxFlows: number;
   readonly masqueradeAll?: boolean;
+  readonly snatPortRange: PortRange;
+  readonly serviceNodePortRange: PortRange;
 }
 
 /** Throws UsageError for what cannot be, and for what is not there yet. */
@@ -73,6 +85,8 @@ export function agentOptions(flags: AgentFlags): AgentOptions {
     stateDir: resolve(flags.stateDir),
     sizes: { maxServices: flags.maxServices, maxBackends: flags.maxBackends, maxFlows: flags.maxFlows },
     masqueradeAll: flags.masqueradeAll ?? false,
+    snatPorts: flags.snatPortRange,
+    nodePorts: flags.serviceNodePortRange,
   };
 }
 

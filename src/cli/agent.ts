@@ -3,8 +3,20 @@
 
 import { hostname } from "node:os";
 import { Command, Option } from "commander";
-import { type AgentFlags, agentOptions, LOG_FORMATS, LOG_LEVELS, type LogFormat, MODES } from "../agent/options.ts";
-import { bpffsOption, parseCount, parseList, stateDirOption } from "./flags.ts";
+import {
+  type AgentFlags,
+  agentOptions,
+  LOG_FORMATS,
+  LOG_LEVELS,
+  type LogFormat,
+  MODES,
+  type PortRange,
+} from "../agent/options.ts";
+import { bpffsOption, parseCount, parseList, parsePortRange, stateDirOption } from "./flags.ts";
+
+const SNAT_PORTS = { min: 1024, max: 65_535 };
+/** Default of kube-apiserver. */
+const NODE_PORTS = { min: 30_000, max: 32_767 };
 
 interface LogFlags {
   readonly logFormat: LogFormat;
@@ -32,10 +44,16 @@ export function agentCommand(): Command {
     .option("--max-services <n>", "service ports, per family", parseCount(16, 1_000_000), 65_536)
     .option("--max-backends <n>", "distinct endpoints", parseCount(16, 16_000_000), 262_144)
     .option("--max-flows <n>", "records of flows on the wire", parseCount(1024, 64_000_000), 524_288)
+    .addOption(portRange("--snat-port-range <min-max>", "ports for masqueraded connections", SNAT_PORTS))
+    .addOption(portRange("--service-node-port-range <min-max>", "the API server's, kept free of SNAT", NODE_PORTS))
     .option("--masquerade-all", "backends see a node address for every connection to a Service")
     .addOption(new Option("--log-format <format>", "of the log on stderr").choices(LOG_FORMATS).default("text"))
     .addOption(new Option("--log-level <level>", "least level logged").choices(LOG_LEVELS).default("info"))
     .action(run);
+}
+
+function portRange(flag: string, description: string, initial: PortRange): Option {
+  return new Option(flag, description).argParser(parsePortRange).default(initial, `${initial.min}-${initial.max}`);
 }
 
 async function run(flags: AgentFlags & LogFlags): Promise<void> {

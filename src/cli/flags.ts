@@ -2,6 +2,7 @@
 // Flags that several commands share, and the parsers of their values.
 
 import { InvalidArgumentError, Option } from "commander";
+import type { PortRange } from "../agent/options.ts";
 
 export const DEFAULT_BPFFS = "/sys/fs/bpf";
 export const DEFAULT_STATE_DIR = "/var/lib/portolan";
@@ -20,6 +21,15 @@ export function parseList(value: string, previous: readonly string[] | undefined
   const items = value.split(",").map((item) => item.trim());
   if (items.some((item) => item === "")) throw new InvalidArgumentError(`an empty item in "${value}".`);
   return [...(previous ?? []), ...items];
+}
+
+/** `MIN-MAX`, both 1..65535 and in this order. */
+export function parsePortRange(value: string): PortRange {
+  const [min, max] = value.split("-").map(Number);
+  if (/^\d+-\d+$/.test(value) && min !== undefined && max !== undefined && min >= 1 && min <= max && max <= 65_535) {
+    return { min, max };
+  }
+  throw new InvalidArgumentError("give two ports from 1 to 65535, lower one first: 30000-32767.");
 }
 
 /** A whole number within [min, max]. */

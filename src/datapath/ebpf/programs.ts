@@ -34,6 +34,9 @@ const CGROUP_HOOKS: readonly CgroupAttachType[] = [
 export interface ProgramConfig {
   readonly hostNetnsCookie: bigint;
   readonly masqueradeAll: boolean;
+  /** Ports, both ends included, for masqueraded connections; nodePorts are left out of them. */
+  readonly snatPorts: { readonly min: number; readonly max: number };
+  readonly nodePorts: { readonly min: number; readonly max: number };
   readonly features: Features;
 }
 
@@ -149,14 +152,18 @@ function sizesInForce(pins: Pins, sizes: MapSizeTable): MapSizeTable {
 function loadObject(name: ObjectName, pins: Pins, sizes: MapSizeTable, config: ProgramConfig): LoadedBpfObject {
   using object = openObject(join(bpfDirectory(), `${name}.bpf.o`));
   for (const map of object.mapNames) {
-    // `explained` belongs to explain's own dry runs; names with a dot are .rodata and the like.
-    if (map === "explained" || map.includes(".")) continue;
+    // `explained` belongs to explain's own dry runs, `work` to one load of tc; names with a dot are .rodata and the like.
+    if (map === "explained" || map === "work" || map.includes(".")) continue;
     object.setPinPath(map, mapPin(pins, map));
     const size = sizes[map];
     if (size !== undefined) object.setMaxEntries(map, size);
   }
   object.setRodata("host_netns_cookie", u64(config.hostNetnsCookie));
   object.setRodata("masquerade_all", flag(config.masqueradeAll));
+  object.setRodata("snat_port_min", u16(config.snatPorts.min));
+  object.setRodata("snat_port_max", u16(config.snatPorts.max));
+  object.setRodata("node_port_min", u16(config.nodePorts.min));
+  object.setRodata("node_port_max", u16(config.nodePorts.max));
   object.setRodata("csum_ipv6_flag", u64(config.features.csumIpv6Flag.supported ? BPF_F_IPV6 : 0n));
   object.setRodata("has_conntrack", flag(config.features.conntrackLookup.supported));
   object.setRodata("has_set_retval", flag(config.features.setRetval.supported));
@@ -167,6 +174,12 @@ function loadObject(name: ObjectName, pins: Pins, sizes: MapSizeTable, config: P
 function flag(on: boolean): Uint8Array {
   const view = new DataView(new ArrayBuffer(4));
   view.setUint32(0, on ? 1 : 0, HOST_LITTLE_ENDIAN);
+  return new Uint8Array(view.buffer);
+}
+
+function u16(value: number): Uint8Array {
+  const view = new DataView(new ArrayBuffer(2));
+  view.setUint16(0, value, HOST_LITTLE_ENDIAN);
   return new Uint8Array(view.buffer);
 }
 
