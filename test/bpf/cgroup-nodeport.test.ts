@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+// NodePorts through the cgroup programs: which addresses are the node, for its own processes and for pods.
+
+import { describe, expect, test } from "vitest";
+import { netnsCookie } from "../../src/libbpf/system.ts";
+import { ip, service } from "../support/compiled.ts";
+import { TcpClient, UdpClient } from "../support/loopback.ts";
+import { memberOf, type SocketFixture, useSocketDatapath } from "../support/socket-fixture.ts";
+
+const NODE_PORT = 30080;
+
+/** 127.77.0.9 and fd00:77::9 stand for addresses of the node that others reach too. */
+function publish({ datapath, servers }: SocketFixture): void {
+  datapath.setNodeAddresses([
+    { address: ip("127.0.0.1"), loopback: true, nodePort: true },
+    { address: ip("::1"), loopback: true, nodePort: true },
+    { address: ip("127.77.0.9"), loopback: false, nodePort: true },
+    { address: ip("fd00:77::9"), loopback: false, nodePort: true },
+    { address: ip("127.77.0.10"), loopback: false, nodePort: false },
+  ]);
+  for (const family of [4, 6] as const) {
+    const [a, b] = servers[family];
+    datapath.publish(
+      service({ name: "web", at: undefined, family, port: NODE_PORT, cluster: [memberOf(a, "TCP")] }),
+      service({
+        name: "web",
+        at: undefined,
+        family,
+        port: NODE_PORT,
+        protocol: "UDP",
+        cluster: [memberOf(b, "UDP")],
+      }),
+    );
+  }
+}
+
+describe("a process of the host", () => {
+  const fixture = useSocketDatapath("nodeport-host", { hostNetnsCookie: netnsCookie() });
+
+  test.each([
+    ["127.0.0.1", "127.0.0.1:30080"],
+    ["::1", "[::1]:30080"],
+    ["::ffff:127.0.0.1", "[::ffff:127.0.0.1]:30080"],
+    ["127.77.0.9", "127.77.0.9:30080"],
+    ["fd00:77::9", "[fd00:77::9]:30080"],
+    ["0.0.0.0", "0.0.0.0:30080"],
+    ["::", "[::]:30080"],
+  ])("reaches a NodePort at %s over TCP and UDP", async (address, shown) => {
+    publish(fixture());
+    using tcp = await TcpClient.open(address, NODE_PORT);
+    expect(tcp).toMatchObject({ server: "a", remote: shown });
+    using udp = new UdpClient(address.includes(":") ? "udp6" : "udp4");
+    expect(await udp.ask(address, NODE_PORT)).toEqual({ server: "b", from: shown });
+  });
+
+  test("does not reach a NodePort at an address of the node that serves none", async () => {
+    publish(fixture());
+    await expect(TcpClient.open("127.77.0.10", NODE_PORT)).rejects.toMatchObject({ code: "ECONNREFUSED" });
+  });
+});
+
+describe("a process in a pod", () => {
+  const fixture = useSocketDatapath("nodeport-pod", { hostNetnsCookie: netnsCookie() + 1n });
+
+  test.each([
+    ["127.77.0.9", "127.77.0.9:30080"],
+    ["fd00:77::9", "[fd00:77::9]:30080"],
+  ])("reaches a NodePort at %s", async (address, shown) => {
+    publish(fixture());
+    using tcp = await TcpClient.open(address, NODE_PORT);
+    expect(tcp).toMatchObject({ server: "a", remote: shown });
+  });
+
+  test.each(["127.0.0.1", "::1", "0.0.0.0", "::"])("has a port of its own at %s, not the node's", async (address) => {
+    publish(fixture());
+    await expect(TcpClient.open(address, NODE_PORT)).rejects.toMatchObject({ code: "ECONNREFUSED" });
+  });
+});
