@@ -6,10 +6,11 @@ import { cpSync } from "node:fs";
 import { Lab } from "./lab/lab.ts";
 import type { TrafficResult } from "./lab/traffic.ts";
 import { installRoot, portolan, portolanLine, startAgent } from "./portolan.ts";
-import { DEMO_NODES, POD_PORTS, type Question, questions, WEB_PODS } from "./questions.ts";
+import { DEMO_NODES, POD_PORTS, PROTOCOLS, type Protocol, type Question, questions, WEB_PODS } from "./questions.ts";
 import { removeUnderTraffic } from "./removal.ts";
 
-const REQUESTS_PER_QUESTION = 100;
+/** Per question and protocol. */
+const REQUESTS = 100;
 
 export interface DemoOptions {
   /** Leave everything up when the traffic is done, until Ctrl-C. */
@@ -46,55 +47,61 @@ export async function runDemo(options: DemoOptions): Promise<number> {
 /** Asks every question, prints the table, returns what was not as it must be. */
 async function askAll(lab: Lab, options: DemoOptions): Promise<readonly string[]> {
   const all = questions(lab);
-  const total = all.length * REQUESTS_PER_QUESTION;
+  const total = all.length * PROTOCOLS.length * REQUESTS;
   options.print(`Making ${total} requests to the Service shop/web, each on a socket of its own, none repeated ...\n\n`);
   const rows: string[][] = [];
   const problems: string[] = [];
   for (const question of all) {
-    const result = await ask(lab, question);
-    rows.push(row(question, result));
-    problems.push(...check(question, result));
+    const answers = await ask(lab, question);
+    rows.push(row(question, answers));
+    for (const protocol of PROTOCOLS) problems.push(...check(question, protocol, answers[protocol]));
   }
-  options.print(options.columns(["WHO ASKS", "ADDRESS", "PORT", "", "ANSWERED", ...WEB_PODS, "THE PODS SAW"], rows));
+  const header = ["WHO ASKED", "WHICH ADDRESS", "", ...PROTOCOLS, ...WEB_PODS, "SOURCE THE PODS SAW"];
+  options.print(options.columns(header, rows));
   return problems;
 }
 
-async function ask(lab: Lab, question: Question): Promise<TrafficResult> {
-  const { asker, address, port, protocol } = question;
+type Answers = Readonly<Record<Protocol, TrafficResult>>;
+
+async function ask(lab: Lab, question: Question): Promise<Answers> {
+  const { asker, address, ports } = question;
   const agent = await lab.agentIn(asker.host, { socketBalancing: asker.socketBalancing });
-  const requests = { address, port, count: REQUESTS_PER_QUESTION, concurrency: 8 };
-  const result = await (protocol === "TCP" ? agent.tcp({ ...requests, http: true }) : agent.udp(requests));
+  const requests = { address, count: REQUESTS, concurrency: 8 };
+  const TCP = await agent.tcp({ ...requests, port: ports.TCP, http: true });
+  const UDP = await agent.udp({ ...requests, port: ports.UDP });
   await agent.end();
-  return result;
+  return { TCP, UDP };
 }
 
-function row(question: Question, result: TrafficResult): string[] {
-  const { asker, kind, address, port, protocol, sourceOwner } = question;
+function row(question: Question, answers: Answers): string[] {
+  const { asker, kind, address, sources, sourceOwner } = question;
+  const results = PROTOCOLS.map((protocol) => answers[protocol]);
+  const seen = new Set(results.flatMap((result) => Object.keys(result.sources)));
+  const expected = sources.filter((source) => seen.has(source));
+  const others = [...seen].filter((source) => !sources.includes(source));
   return [
     asker.label,
-    `${kind} ${address}`,
-    `${port}/${protocol}`,
-    "→",
-    `${result.answered}/${result.asked}`,
-    ...WEB_PODS.map((pod) => String(result.pods[pod] ?? 0)),
-    `${Object.keys(result.sources).join(", ")} (${sourceOwner})`,
+    kind,
+    address,
+    ...results.map((result) => `${result.answered}/${result.asked}`),
+    ...WEB_PODS.map((pod) => String(results.reduce((sum, result) => sum + (result.pods[pod] ?? 0), 0))),
+    `${sourceOwner}: ${[...expected, ...others].join(", ")}`,
   ];
 }
 
 /** Every request answered, by every pod, which saw an allowed source; the client saw nothing but the Service's address. */
-function check(question: Question, result: TrafficResult): readonly string[] {
-  const { asker, kind, address, port, protocol, sources, sourceOwner } = question;
-  const name = `${asker.label} → ${kind} ${address} ${port}/${protocol}`;
+function check(question: Question, protocol: Protocol, result: TrafficResult): readonly string[] {
+  const { asker, kind, address, ports, sources, sourceOwner } = question;
+  const asked = `${address.includes(":") ? `[${address}]` : address}:${ports[protocol]}`;
   const problems: string[] = [];
-  if (result.answered !== result.asked) problems.push(`${name}: not answered: ${JSON.stringify(result.failures)}`);
+  if (result.answered !== result.asked) problems.push(`not answered: ${JSON.stringify(result.failures)}`);
   const silent = WEB_PODS.filter((pod) => !result.pods[pod]);
-  if (silent.length > 0) problems.push(`${name}: nothing reached ${silent.join(", ")}`);
+  if (silent.length > 0) problems.push(`nothing reached ${silent.join(", ")}`);
   const foreign = Object.keys(result.sources).filter((source) => !sources.includes(source));
-  if (foreign.length > 0) problems.push(`${name}: the pods saw ${foreign.join(", ")}, which is not ${sourceOwner}`);
-  const asked = address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
+  if (foreign.length > 0) problems.push(`the pods saw ${foreign.join(", ")}, which is not ${sourceOwner}`);
   const remotes = Object.keys(result.remotes).filter((remote) => remote !== asked);
-  if (remotes.length > 0) problems.push(`${name}: the client was answered from ${remotes.join(", ")}`);
-  return problems;
+  if (remotes.length > 0) problems.push(`answered from ${remotes.join(", ")}`);
+  return problems.map((problem) => `${asker.label}, ${kind} ${asked} ${protocol}: ${problem}`);
 }
 
 function report(problems: readonly string[], begun: number, print: (text: string) => void): void {

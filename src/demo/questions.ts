@@ -14,6 +14,7 @@ export const WEB_PODS: readonly string[] = ["web-1", "web-2", "web-3"];
 export const POD_PORTS = { tcp: [8080], udp: [9000] } as const;
 
 export type Protocol = "TCP" | "UDP";
+export const PROTOCOLS: readonly Protocol[] = ["TCP", "UDP"];
 export type Family = keyof DualAddress;
 
 export interface Asker {
@@ -23,12 +24,12 @@ export interface Asker {
   readonly socketBalancing: boolean;
 }
 
+/** Asked once over TCP (HTTP) and once over UDP. */
 export interface Question {
   readonly asker: Asker;
   readonly kind: string;
   readonly address: string;
-  readonly port: number;
-  readonly protocol: Protocol;
+  readonly ports: Readonly<Record<Protocol, number>>;
   /** Every source address that the pods may see. */
   readonly sources: readonly string[];
   /** In words: whose addresses those are. */
@@ -40,44 +41,40 @@ const FRONTENDS = {
   externalIp: { v4: "198.51.100.80", v6: "2001:db8:51::80" },
   loadBalancer: { v4: "203.0.113.80", v6: "2001:db8:113::80" },
 };
-const SERVICE_PORT = { TCP: 80, UDP: 7 } as const;
-const NODE_PORT = { TCP: 30080, UDP: 30007 } as const;
+const SERVICE_PORTS = { TCP: 80, UDP: 7 } as const;
+const NODE_PORTS = { TCP: 30080, UDP: 30007 } as const;
 
-/** Keys of the result name the askers in the order in which the table shows them. */
 export function askers(lab: Lab): Readonly<Record<"podA" | "podB" | "wire" | "nodeA" | "client", Asker>> {
-  const pod = (name: string, socketBalancing: boolean, how: string): Asker => ({
-    host: lab.pod(name),
-    label: `${name} (pod on ${lab.pod(name).nodeName}${how})`,
-    socketBalancing,
+  const pod = (name: string, label: string, socketBalancing = true): Asker => ({
+    ...{ host: lab.pod(name), label, socketBalancing },
   });
   return {
-    podA: pod("curl-a", true, ""),
-    podB: pod("curl-b", true, ""),
-    wire: pod("curl-a", false, ", not by socket"),
-    nodeA: { host: lab.node("node-a"), label: "node-a (process of the node)", socketBalancing: true },
-    client: { host: lab.client, label: "client (outside)", socketBalancing: true },
+    podA: pod("curl-a", "pod curl-a on node-a"),
+    podB: pod("curl-b", "pod curl-b on node-b"),
+    wire: pod("curl-a", "the same, by packets", false),
+    nodeA: { host: lab.node("node-a"), label: "process of node-a", socketBalancing: true },
+    client: { host: lab.client, label: "client outside", socketBalancing: true },
   };
 }
 
 /** Every question of the demo, family by family. */
 export function questions(lab: Lab): readonly Question[] {
   const families: readonly Family[] = ["v4", "v6"];
-  const protocols: readonly Protocol[] = ["TCP", "UDP"];
-  return families.flatMap((family) => protocols.flatMap((protocol) => questionsOf(lab, family, protocol)));
+  return families.flatMap((family) => questionsOf(lab, family));
 }
 
-function questionsOf(lab: Lab, family: Family, protocol: Protocol): readonly Question[] {
+function questionsOf(lab: Lab, family: Family): readonly Question[] {
   const { podA, podB, wire, nodeA, client } = askers(lab);
   const [a, b] = [lab.node("node-a"), lab.node("node-b")];
   const toService = (asker: Asker, kind: string, addresses: DualAddress, from: Sources): Question => ({
-    ...{ asker, kind, address: addresses[family], port: SERVICE_PORT[protocol], protocol, ...from },
+    ...{ asker, kind, address: addresses[family], ports: SERVICE_PORTS, ...from },
   });
   const toNodePort = (node: NodeHost): Question => ({
-    ...{ asker: client, kind: `NodePort of ${node.name}`, address: node.address[family] },
-    ...{ port: NODE_PORT[protocol], protocol, ...anAddressOf(node, family) },
+    ...{ asker: client, kind: "NodePort", address: node.address[family] },
+    ...{ ports: NODE_PORTS, ...anAddressOf(node, family) },
   });
   return [
-    ...[podA, podB, wire].map((asker) => toService(asker, "ClusterIP", FRONTENDS.clusterIp, itself(asker, family))),
+    ...[podA, wire, podB].map((asker) => toService(asker, "ClusterIP", FRONTENDS.clusterIp, itself(asker, family))),
     toService(nodeA, "ClusterIP", FRONTENDS.clusterIp, anAddressOf(a, family)),
     toNodePort(a),
     toNodePort(b),
