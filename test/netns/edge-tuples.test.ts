@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+// Clauses E1 and E2 of the rule of the edge: a tuple between our hooks, and a SNAT tuple, belong to one connection each.
+// Clients are outside the balanced cgroups, so that the tc programs meet them.
+import { beforeAll, describe, expect, test } from "vitest";
+import type { TrafficAgent } from "../../src/demo/lab/traffic.ts";
+import { useCluster } from "../support/cluster.ts";
+import { serviceAddresses } from "../support/manifests.ts";
+import { hostOf, pathServices, servePaths } from "../support/paths.ts";
+
+const PORT = 80;
+const families = ["v4", "v6"] as const;
+
+/** Destinations that all end at pod p1b, port 8080. */
+const ways = ["first VIP", "second VIP", "the pod itself"] as const;
+type Way = (typeof ways)[number];
+
+/** All orders in which a client may begin these. */
+const orders: readonly (readonly Way[])[] = [
+  [ways[0], ways[1], ways[2]],
+  [ways[0], ways[2], ways[1]],
+  [ways[1], ways[0], ways[2]],
+  [ways[1], ways[2], ways[0]],
+  [ways[2], ways[0], ways[1]],
+  [ways[2], ways[1], ways[0]],
+];
+
+describe("E1, behind a firewall that tracks connections", () => {
+  const cluster = useCluster({ firewall: "realistic", services: pathServices });
+  beforeAll(() => servePaths(cluster().lab));
+  let nextPort = 20_000;
+
+  function target(way: Way, family: "v4" | "v6"): { address: string; port: number } {
+    if (way === "the pod itself") return { address: cluster().lab.pod("p1b").address[family], port: 8080 };
+    return { address: serviceAddresses(way === "first VIP" ? 1 : 6).clusterIP[family], port: PORT };
+  }
+
+  describe.each(families)("%s", (family) => {
+    describe.each(["p1a", "b1a", "p2a"])("from %s", (from) => {
+      test.each(orders)(
+        "one client port to %s, then %s, then %s: three connections live side by side",
+        async (...order) => {
+          const client = await cluster().wire(hostOf(cluster().lab, from));
+          const localPort = nextPort++;
+          const held = [];
+          for (const way of order) held.push(await client.hold({ ...target(way, family), localPort, timeoutMs: 3000 }));
+          for (let round = 0; round < 3; round++) for (const connection of held) await connection.echo({ count: 2 });
+          expect(held.map(({ answer }) => answer.pod)).toEqual(["p1b", "p1b", "p1b"]);
+          expect(new Set(held.map(({ answer }) => answer.peerPort)).size).toBe(3);
+          expect(held.map(({ answer }) => answer.remote)).toEqual(order.map((way) => withPort(target(way, family))));
+          for (const connection of held) await connection.close();
+        },
+      );
+    });
+
+    test.each(orders)(
+      "UDP from one client port to %s, then %s, then %s: each reply comes from whom was asked",
+      async (...order) => {
+        const client = await cluster().wire(cluster().lab.pod("p1a"));
+        const localPort = nextPort++;
+        for (let round = 0; round < 2; round++) {
+          for (const way of order) await expectUdpAnswer(client, target(way, family), localPort);
+        }
+      },
+    );
+  });
+
+  async function expectUdpAnswer(
+    client: TrafficAgent,
+    to: { address: string; port: number },
+    localPort: number,
+  ): Promise<void> {
+    const result = await client.udp({ ...to, localPort, count: 1, timeoutMs: 2000 });
+    expect(result).toMatchObject({ answered: 1, failures: {}, remotes: { [withPort(to)]: 1 } });
+  }
+});
+
+function withPort({ address, port }: { address: string; port: number }): string {
+  return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
+}
