@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Text of one YAML document or JSON file -> untyped value, and the line on which any part of it stands.
 
-import { isNode, parseDocument } from "yaml";
+import { type Document, isNode, parseDocument } from "yaml";
 import { offsetInJson } from "./json-offset.ts";
+import { parsePlainYaml } from "./plain-yaml.ts";
 
 export type Path = readonly (string | number)[];
 
@@ -33,28 +34,31 @@ export function parseJson(text: string): Parsed {
 
 /** One document, without its --- lines. Throws SyntaxProblem. */
 export function parseYaml(text: string): Parsed {
+  const plain = parsePlainYaml(text);
+  const value = plain ? plain.value : wholeYaml(text).toJS({ maxAliasCount: 100 });
+  return { value: inOnePiece(value), lineOf: (path) => (path.length === 0 ? 1 : lineInYaml(text, path)) };
+}
+
+/** Throws SyntaxProblem. */
+function wholeYaml(text: string): Document {
   const document = parseDocument(text, { prettyErrors: false, logLevel: "silent", version: "1.2" });
   const [error] = document.errors;
   if (error) throw new SyntaxProblem(lineAt(text, error.pos[0]), error.message);
-  return {
-    value: plainCopy(document, text),
-    lineOf: (path) => {
-      for (let depth = path.length; depth > 0; depth--) {
-        const node = document.getIn(path.slice(0, depth), true);
-        if (isNode(node) && node.range) return lineAt(text, node.range[0]);
-      }
-      return lineAt(text, document.contents?.range?.[0] ?? 0);
-    },
-  };
+  return document;
 }
 
-/** Its strings would otherwise be slices that keep the text of the whole file in memory. */
-function plainCopy(document: { toJS(options: { maxAliasCount: number }): unknown }, text: string): unknown {
-  try {
-    return JSON.parse(JSON.stringify(document.toJS({ maxAliasCount: 100 }) ?? null));
-  } catch (cause) {
-    throw new SyntaxProblem(lineAt(text, 0), cause instanceof Error ? cause.message : String(cause));
+function lineInYaml(text: string, path: Path): number {
+  const document = wholeYaml(text);
+  for (let depth = path.length; depth > 0; depth--) {
+    const node = document.getIn(path.slice(0, depth), true);
+    if (isNode(node) && node.range) return lineAt(text, node.range[0]);
   }
+  return 1;
+}
+
+/** A copy whose strings are not slices of the text, which would keep all of it in memory. */
+function inOnePiece(value: unknown): unknown {
+  return JSON.parse(JSON.stringify(value ?? null));
 }
 
 function readJson(text: string): unknown {
