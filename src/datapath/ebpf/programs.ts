@@ -11,7 +11,9 @@ import {
   type LoadedBpfObject,
   openObject,
   openPinnedMap,
+  readBtf,
 } from "../../libbpf/index.ts";
+import { checkAbi } from "./abi-check.ts";
 import { HOST_LITTLE_ENDIAN } from "./codec.ts";
 import { ensureLink } from "./links.ts";
 import { linkPin, mapPin, type Pins } from "./pins.ts";
@@ -150,7 +152,9 @@ function sizesInForce(pins: Pins, sizes: MapSizeTable): MapSizeTable {
 }
 
 function loadObject(name: ObjectName, pins: Pins, sizes: MapSizeTable, config: ProgramConfig): LoadedBpfObject {
-  using object = openObject(join(bpfDirectory(), `${name}.bpf.o`));
+  const path = join(bpfDirectory(), `${name}.bpf.o`);
+  checkAbi(path, readBtf(path));
+  using object = openObject(path);
   for (const map of object.mapNames) {
     // `explained` belongs to explain's own dry runs, `work` to one load of tc; names with a dot are .rodata and the like.
     if (map === "explained" || map === "work" || map.includes(".")) continue;
