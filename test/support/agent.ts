@@ -2,10 +2,12 @@
 // An agent of the lab by its own words: started, and waited for by its log, without the help of another command.
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
+import { linkTarget } from "../../src/datapath/ebpf/links.ts";
 import type { Lab } from "../../src/demo/lab/lab.ts";
 import type { NodeHost } from "../../src/demo/lab/plan.ts";
 import type { LabProcess } from "../../src/demo/lab/process.ts";
 import { portolanCommand } from "../../src/demo/portolan.ts";
+import { openPinnedLink } from "../../src/libbpf/index.ts";
 
 const READY_TIMEOUT_MS = 30_000;
 
@@ -31,4 +33,13 @@ export async function readyAgent(...args: Parameters<typeof spawnAgent>): Promis
 /** Names below BPFFS/portolan/v1/links. */
 export function pinnedLinks(node: NodeHost): readonly string[] {
   return readdirSync(join(node.bpffs, "portolan/v1/links")).sort();
+}
+
+/** The pinned tc links, by the kernel's word on each. */
+export function tcxLinks(node: NodeHost): readonly { id: number; ifindex: number | undefined; direction: string }[] {
+  const names = pinnedLinks(node).filter((name) => name.startsWith("tcx-"));
+  return names.map((name) => {
+    using link = openPinnedLink(join(node.bpffs, "portolan/v1/links", name));
+    return { id: link.id, ifindex: linkTarget(link).ifindex, direction: name.replace(/.*-/, "") };
+  });
 }
