@@ -69,7 +69,11 @@ step() {
   shift 4
   [ -e "$output" ] && [ "$(cat "$stamp" 2>/dev/null)" = "$hash" ] && return
   say "$name"
-  "$@" >&2
+  if ! "$@" >build/setup.log 2>&1; then
+    cat build/setup.log >&2
+    say "$name: FAILED"
+    exit 1
+  fi
   mkdir -p "$(dirname "$stamp")"
   echo "$hash" >"$stamp"
 }

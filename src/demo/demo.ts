@@ -25,9 +25,10 @@ export interface DemoOptions {
 export async function runDemo(options: DemoOptions): Promise<number> {
   const { print } = options;
   const begun = Date.now();
-  print("Making two nodes with pods and an outside client in network namespaces ...\n");
+  print("Making two nodes with pods and an outside client in network namespaces ...");
   const lab = await Lab.create({ nodes: DEMO_NODES, firewall: "realistic" });
   try {
+    print(` (${lab.plan.id})\n`);
     const manifests = `${lab.plan.directory}/manifests`;
     cpSync(`${installRoot()}/examples`, manifests, { recursive: true });
     await Promise.all(WEB_PODS.map((name) => lab.serve(lab.pod(name), POD_PORTS)));

@@ -11,6 +11,7 @@ import { randomBytes } from "node:crypto";
 import { mkdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { fileURLToPath } from "node:url";
+import { LabError } from "./errors.ts";
 import {
   type ClientRoute,
   DEFAULT_NODES,
@@ -58,7 +59,7 @@ export class Lab implements AsyncDisposable {
 
   /** Needs root. Rejects, with everything taken down again, when a part cannot be made. */
   static async create(options: LabOptions = {}): Promise<Lab> {
-    if (process.getuid?.() !== 0) throw new Error("network namespaces need root: run this as root (sudo)");
+    if (process.getuid?.() !== 0) throw new LabError("network namespaces need root: run this as root (sudo)");
     const id = `pt-${randomBytes(4).toString("hex")}`;
     const lab = new Lab(plan(id, cgroup2Mount(), tmpdir(), options.nodes ?? DEFAULT_NODES));
     process.on("SIGINT", lab.#onSignal).on("SIGTERM", lab.#onSignal);
@@ -219,7 +220,7 @@ function cgroup2Mount(): string {
     .map((text) => text.split(" "))
     .find((fields) => fields[2] === "cgroup2");
   if (line?.[1] === undefined)
-    throw new Error("no cgroup2 filesystem is mounted: mount -t cgroup2 none /sys/fs/cgroup");
+    throw new LabError("no cgroup2 filesystem is mounted: mount -t cgroup2 none /sys/fs/cgroup");
   return line[1];
 }
 

@@ -2,6 +2,7 @@
 // A long-running process of the lab: its output kept, its end awaited, stopped by its own pid.
 
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
+import { LabError } from "./errors.ts";
 
 export interface Exit {
   readonly code: number | null;
@@ -25,7 +26,7 @@ export class LabProcess {
     const [command = "", ...args] = argv;
     this.name = name;
     this.#child = spawn(command, args, { stdio: "pipe", detached: true, env: { ...process.env, ...environment } });
-    if (this.#child.pid === undefined) throw new Error(`cannot start ${name}: ${argv.join(" ")}`);
+    if (this.#child.pid === undefined) throw new LabError(`cannot start ${name}: ${argv.join(" ")}`);
     this.pid = this.#child.pid;
     this.#child.stdin.on("error", () => {}); // the process is gone: `exited` says so
     this.#child.stdout.setEncoding("utf8").on("data", (text: string) => {
@@ -69,7 +70,7 @@ export class LabProcess {
         clearTimeout(timer);
         stop();
         if (error === undefined) resolve();
-        else reject(new Error(`${this.name}: ${error}\n${this.stdout}${this.stderr}`));
+        else reject(new LabError(`${this.name}: ${error}\n${this.stdout}${this.stderr}`));
       };
       const check = () => {
         if (pattern.test(this.stdout) || pattern.test(this.stderr)) finish();

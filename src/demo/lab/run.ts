@@ -2,6 +2,7 @@
 // Runs one short command to its end: what the lab builds itself with (ip, mount, sysctl, iptables).
 
 import { spawn } from "node:child_process";
+import { LabError } from "./errors.ts";
 
 /** Resolves with stdout; rejects with the command line, its exit status and what it said on stderr. */
 export function run(argv: readonly string[], input = ""): Promise<string> {
@@ -16,12 +17,12 @@ export function run(argv: readonly string[], input = ""): Promise<string> {
     child.stderr.setEncoding("utf8").on("data", (text: string) => {
       stderr += text;
     });
-    child.on("error", (cause) => reject(new Error(`cannot start ${command}: ${cause.message}`, { cause })));
+    child.on("error", (cause) => reject(new LabError(`cannot start ${command}: ${cause.message}`, { cause })));
     child.on("close", (code, signal) => {
       if (code === 0) resolve(stdout);
       else
         reject(
-          new Error(`${argv.join(" ")}: exit ${code ?? signal}\n${stderr}${stdout}${input && `input:\n${input}`}`),
+          new LabError(`${argv.join(" ")}: exit ${code ?? signal}\n${stderr}${stdout}${input && `input:\n${input}`}`),
         );
     });
     // A command that exits before it has read all of its input breaks the pipe; its exit status tells the story.

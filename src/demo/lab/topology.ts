@@ -2,6 +2,7 @@
 // Builds the network of a plan: a switch, nodes on it that route their pods, an outside client. IPv6 without
 // duplicate address detection, so that every address works at once.
 
+import { LabError } from "./errors.ts";
 import type { ClientRoute, Host, NodeHost, Plan, PodHost } from "./plan.ts";
 import { inNetns, ip, run, sysctl } from "./run.ts";
 
@@ -61,7 +62,7 @@ async function bridgeNetfilter(netns: string, value: 0 | 1): Promise<void> {
       keys.map((key) => `${key}=${value}`),
     );
   } catch (cause) {
-    if (value === 1) throw new Error("br_netfilter is not in this kernel (modprobe br_netfilter)", { cause });
+    if (value === 1) throw new LabError("br_netfilter is not in this kernel (modprobe br_netfilter)", { cause });
   }
 }
 
