@@ -78,8 +78,8 @@ static __always_inline void peers_forget(struct sock_peers *peers, const struct 
 	}
 }
 
-/* Whether the block at row has this backend in any of its sets. */
-static __noinline int block_holds(__u32 row, __u32 backend)
+/* Whether the block at row has this backend in any of its sets. Global, so that it is verified once, not per caller. */
+__noinline int block_holds(__u32 row, __u32 backend)
 {
 	struct block_row *block = bpf_map_lookup_elem(&members, &row);
 	__u32 rows = block ? block->header.rows : 0;

@@ -87,6 +87,17 @@ describe.each(WAYS)("an unconnected $name socket", (way) => {
     for (let i = 0; i < 5; i++) expect(await client.ask(dial(4), 53)).toEqual({ server: "b", from: shown(4, 53) });
   });
 
+  test("finds its backend in a Service that grew to many endpoints", async () => {
+    const { datapath } = fixture();
+    const { a } = endpoints(way);
+    const others = Array.from({ length: 100 }, (_, i) => ({ ...a, port: 100 + i }));
+    datapath.publish(dns(way, 4, [a]));
+    using client = new UdpClient(udp);
+    expect((await client.ask(dial(4), 53)).server).toBe("a");
+    datapath.publish(dns(way, 4, [...others, a]));
+    for (let i = 0; i < 5; i++) expect(await client.ask(dial(4), 53)).toEqual({ server: "a", from: shown(4, 53) });
+  });
+
   test("leaves a backend that stays alive in another Service only", async () => {
     const { datapath } = fixture();
     const { a, b } = endpoints(way);
