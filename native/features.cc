@@ -147,7 +147,8 @@ Answer TryConntrack(const btf* types, const char* module) {
     const int slots[2] = {0, fd.get()};
     return Load(BPF_PROG_TYPE_SCHED_CLS, ConntrackCode(lookup, release, 1), 0, slots).answer;
   }
-  return {.error = errno == ENOENT ? ENOENT : EPERM, .detail = std::string("seeing the BTF of module ") + module + " needs CAP_SYS_ADMIN"};
+  return {.error = errno == ENOENT ? ENOENT : EPERM,
+          .detail = std::string("seeing the BTF of module ") + module + " needs CAP_SYS_ADMIN"};
 }
 
 Answer ProbeConntrackLookup() {

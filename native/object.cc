@@ -66,6 +66,8 @@ Napi::Object Object::New(Napi::Env env, const std::string& path) {
     self->Fail("bpf_object__open", error, path, error == ENOENT ? "no such file; are the BPF objects built?" : "",
                log.text());
   }
+  bpf_map* map = nullptr;
+  bpf_object__for_each_map(map, self->object_) self->map_names_.push_back(NameOf(map));
   return wrapped;
 }
 
@@ -90,8 +92,9 @@ bpf_object* Object::open() {
 
 bpf_map* Object::FindMap(const std::string& name) {
   bpf_map* map = nullptr;
+  size_t i = 0;
   bpf_object__for_each_map(map, open()) {
-    if (NameOf(map) == name) return map;
+    if (map_names_[i++] == name) return map;
   }
   Fail("bpf_object__find_map_by_name", ENOENT, name, "no such map in " + path_);
 }
@@ -104,8 +107,7 @@ bpf_program* Object::FindProgram(const std::string& name) {
 
 Napi::Value Object::MapNames(const Napi::CallbackInfo& info) {
   Napi::Array names = Napi::Array::New(info.Env());
-  bpf_map* map = nullptr;
-  bpf_object__for_each_map(map, open()) names.Set(names.Length(), NameOf(map));
+  for (const std::string& name : map_names_) names.Set(names.Length(), name);
   return names;
 }
 
@@ -181,11 +183,13 @@ Napi::Value Object::Load(const Napi::CallbackInfo& info) {
   }
   Napi::Object maps = Napi::Object::New(env);
   bpf_map* map = nullptr;
+  size_t i = 0;
   bpf_object__for_each_map(map, object_) {
+    const std::string& name = map_names_[i++];
     if (bpf_map__fd(map) < 0) continue;
     Fd fd = Fd::Duplicate(bpf_map__fd(map));
-    if (!fd.valid()) Fail("fcntl", errno, NameOf(map));
-    maps.Set(NameOf(map), Map::New(env, std::move(fd), NameOf(map)));
+    if (!fd.valid()) Fail("fcntl", errno, name);
+    maps.Set(name, Map::New(env, std::move(fd), name));
   }
   Napi::Object programs = Napi::Object::New(env);
   bpf_program* program = nullptr;

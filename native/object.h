@@ -5,6 +5,7 @@
 #include <napi.h>
 
 #include <string>
+#include <vector>
 
 struct bpf_object;
 struct bpf_map;
@@ -39,6 +40,8 @@ class Object : public Napi::ObjectWrap<Object> {
 
   bpf_object* object_ = nullptr;
   std::string path_;
+  /** In the order of the object. Kept, because libbpf gives a map that is reused the name of the other one. */
+  std::vector<std::string> map_names_;
 };
 
 }  // namespace portolan

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+// Maps of the real kernel through the addon: the claims that the fake fulfils too, and what only a kernel has.
+
+import { readdirSync } from "node:fs";
+import { afterAll, describe, expect, test } from "vitest";
+import { BpfError, createMap, openPinnedLink, openPinnedMap, possibleCpus, rcuSync } from "../../src/libbpf/index.ts";
+import { bpffs } from "../support/bpffs.ts";
+import { describeMap } from "../support/map-claims.ts";
+
+const HASH = 1;
+const LPM_TRIE = 11;
+const NO_PREALLOC = 1;
+const u32 = (n: number): Uint8Array => new Uint8Array(Uint32Array.of(n).buffer);
+
+describeMap("KernelMap", createMap, possibleCpus());
+
+const pins = bpffs();
+afterAll(() => pins[Symbol.dispose]());
+
+test("a walk sees each of 100 000 entries once", () => {
+  using map = createMap({ name: "big", type: HASH, keySize: 4, valueSize: 4, maxEntries: 100_000 });
+  const keys = Uint32Array.from({ length: 100_000 }, (_, i) => i);
+  const bytes = new Uint8Array(keys.buffer);
+  expect(map.updateBatch(bytes, bytes, 100_000)).toBe(100_000);
+  const seen = new Set<number>();
+  for (const [key, value] of map.entries()) {
+    const number = new DataView(key.buffer, key.byteOffset).getUint32(0, true);
+    if (new DataView(value.buffer, value.byteOffset).getUint32(0, true) === number) seen.add(number);
+  }
+  expect(seen.size).toBe(100_000);
+});
+
+test("a map type without batches falls back to single operations", () => {
+  using map = createMap({ name: "lpm", type: LPM_TRIE, keySize: 8, valueSize: 4, maxEntries: 8, flags: NO_PREALLOC });
+  const keys = Uint8Array.from([...u32(32), 10, 0, 0, 1, ...u32(24), 10, 0, 1, 0]);
+  expect(map.updateBatch(keys, Uint8Array.from([...u32(1), ...u32(2)]), 2)).toBe(2);
+  expect([...map.entries()]).toHaveLength(2);
+  expect(map.deleteBatch(keys, 2)).toBe(2);
+});
+
+test("a pinned map is found again by its path, with the same memory", () => {
+  using map = createMap({ name: "cells", type: 2, keySize: 4, valueSize: 8, maxEntries: 2, flags: 1 << 10 });
+  map.pin(`${pins.path}/cells`);
+  using again = openPinnedMap(`${pins.path}/cells`);
+  new BigUint64Array(map.mmap())[1] = 77n;
+  expect(new BigUint64Array(again.mmap())[1]).toBe(77n);
+  expect(again).toMatchObject({ id: map.id, name: "cells", keySize: 4, valueSize: 8, maxEntries: 2 });
+  expect(() => map.pin(`${pins.path}/cells`)).toThrow("something is pinned there already");
+});
+
+describe("a pin that is not what was asked for", () => {
+  test("nothing there: ENOENT with the path", () => {
+    expect(() => openPinnedMap(`${pins.path}/none`)).toThrow(`${pins.path}/none: ENOENT: nothing is pinned there`);
+  });
+  test("a map where a link is expected is refused", () => {
+    using map = createMap({ name: "m", type: HASH, keySize: 4, valueSize: 4, maxEntries: 1 });
+    map.pin(`${pins.path}/m`);
+    expect(() => openPinnedLink(`${pins.path}/m`)).toThrow("EINVAL: expected bpf-link, found bpf-map");
+  });
+  test("a directory that is no bpffs is named", () => {
+    using map = createMap({ name: "m", type: HASH, keySize: 4, valueSize: 4, maxEntries: 1 });
+    expect(() => map.pin("/tmp/pt-not-bpffs")).toThrow(/map m at \/tmp\/pt-not-bpffs: E\w+: .*bpffs/);
+  });
+});
+
+test("rcuSync settles, many at once too", async () => {
+  await Promise.all(Array.from({ length: 8 }, () => rcuSync()));
+});
+
+test("arguments of a wrong type are a TypeError, not a crash", () => {
+  using map = createMap({ name: "m", type: HASH, keySize: 4, valueSize: 4, maxEntries: 1 });
+  const wrong = map as unknown as Record<string, (...args: unknown[]) => unknown>;
+  for (const args of [[], [1], ["x"], [new Float64Array(1)], [u32(1), null], [u32(1), u32(1), -1]]) {
+    expect(() => wrong.update?.(...args)).toThrow(TypeError);
+  }
+  expect(() => createMap({ name: "m", type: 999, keySize: 4, valueSize: 4, maxEntries: 1 })).toThrow(BpfError);
+});
+
+test("disposed handles leave no descriptor behind", () => {
+  const descriptors = (): number => readdirSync("/proc/self/fd").length;
+  const before = descriptors();
+  for (let i = 0; i < 50; i++) {
+    using map = createMap({ name: "m", type: HASH, keySize: 4, valueSize: 4, maxEntries: 1 });
+    map.update(u32(1), u32(2));
+    using again = openPinnedMap(`${pins.path}/cells`);
+    again.lookup(u32(0));
+  }
+  expect(descriptors()).toBe(before);
+});
