@@ -2,6 +2,7 @@
 // Text of one YAML document or JSON file -> untyped value, and the line on which any part of it stands.
 
 import { type Document, isNode, parseDocument } from "yaml";
+import { jsonErrorOffset } from "./json-error.ts";
 import { offsetInJson } from "./json-offset.ts";
 import { parsePlainYaml } from "./plain-yaml.ts";
 
@@ -35,7 +36,7 @@ export function parseJson(text: string): Parsed {
 /** One document, without its --- lines. Throws SyntaxProblem. */
 export function parseYaml(text: string): Parsed {
   const plain = parsePlainYaml(text);
-  const value = plain ? plain.value : wholeYaml(text).toJS({ maxAliasCount: 100 });
+  const value = plain ? plain.value : plainValue(wholeYaml(text));
   return { value: inOnePiece(value), lineOf: (path) => (path.length === 0 ? 1 : lineInYaml(text, path)) };
 }
 
@@ -45,6 +46,15 @@ function wholeYaml(text: string): Document {
   const [error] = document.errors;
   if (error) throw new SyntaxProblem(lineAt(text, error.pos[0]), error.message);
   return document;
+}
+
+/** Aliases to what is not there, or to more than a manifest can need, come to light only here. */
+function plainValue(document: Document): unknown {
+  try {
+    return document.toJS({ maxAliasCount: 100 });
+  } catch (error) {
+    throw new SyntaxProblem(1, error instanceof Error ? error.message : String(error));
+  }
 }
 
 function lineInYaml(text: string, path: Path): number {
@@ -64,10 +74,10 @@ function inOnePiece(value: unknown): unknown {
 function readJson(text: string): unknown {
   try {
     return JSON.parse(text);
-  } catch (cause) {
-    const message = cause instanceof Error ? cause.message : String(cause);
-    const position = /at position (\d+)/.exec(message)?.[1];
-    throw new SyntaxProblem(lineAt(text, position === undefined ? text.length : Number(position)), message);
+  } catch {
+    const line = lineAt(text, jsonErrorOffset(text));
+    const problem = text.split("\n")[line - 1]?.trim() || "the text ends too soon";
+    throw new SyntaxProblem(line, `this is not JSON: ${problem.slice(0, 80)}`);
   }
 }
 

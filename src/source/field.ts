@@ -50,9 +50,11 @@ export class Field {
     return this.fail(`${JSON.stringify(this.#value)} must be a string: put it in quotes`);
   }
 
-  /** For messages about what may be broken: "" unless it is a string. */
-  text(): string {
-    return typeof this.#value === "string" ? this.#value : "";
+  /** A string below this object, for messages about what may be broken: "" if it is not there. */
+  peek(...keys: readonly string[]): string {
+    let value = this.#value;
+    for (const key of keys) value = (value as Record<string, unknown> | null | undefined)?.[key];
+    return typeof value === "string" ? value : "";
   }
 
   requiredString(): string {

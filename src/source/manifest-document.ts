@@ -75,8 +75,7 @@ function guard(report: (s: "error", path: Path, message: string) => void, name: 
 /** As far as it can be said of an object that may be broken: `Service default/web`. */
 function nameOf(field: Field, type: string): string {
   const kind = type.slice(type.indexOf(" ") + 1);
-  const metadata = field.at("metadata");
-  const name = metadata.at("name").text();
-  const namespace = kind === "Node" ? "" : `${metadata.at("namespace").text() || "default"}/`;
+  const name = field.peek("metadata", "name");
+  const namespace = kind === "Node" ? "" : `${field.peek("metadata", "namespace") || "default"}/`;
   return name === "" ? kind : `${kind} ${namespace}${name}`;
 }
