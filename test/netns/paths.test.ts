@@ -30,7 +30,7 @@ describe.each(surroundings)("firewall $firewall, br_netfilter $brNetfilter", (su
       answered: 5,
       failures: {},
       pods: { [way.answers]: 5 },
-      sources: { [expectedSource(lab, way, family)]: 5 },
+      sources: { [expectedSource(lab, way, family, surrounding.firewall)]: 5 },
     };
     const many = { ...target, count: 5, timeoutMs: 2000 };
     expect(await client.tcp(many)).toMatchObject(served);

@@ -98,8 +98,10 @@ export function pathTarget(lab: Lab, way: Path, family: keyof DualAddress): { ad
   return { address: lab.node("n1").address[family], port: spec.nodePort };
 }
 
-export function expectedSource(lab: Lab, way: Path, family: keyof DualAddress): string {
-  if (way.source === "client") return hostOf(lab, way.from).address[family];
+/** Behind the realistic firewall the node masquerades what pods send to anything but pods, whoever chose the backend. */
+export function expectedSource(lab: Lab, way: Path, family: keyof DualAddress, firewall: "none" | "realistic"): string {
   const node = lab.node("n1");
+  const leavesCluster = way.answers === "n2" && way.from !== "client" && firewall === "realistic";
+  if (way.source === "client") return leavesCluster ? node.address[family] : hostOf(lab, way.from).address[family];
   return way.source === "node" ? node.address[family] : node.bridgeAddress[family].replace(/\/.*/, "");
 }
