@@ -8,6 +8,9 @@ import type { MapSizes } from "./options.ts";
 const FRONTENDS_PER_SERVICE = 4;
 /** Rows of a block: its header, ids of 16 endpoints a row, and room to write the next block beside it. */
 const ROWS_PER_SERVICE = 4;
+/** Addresses of the node and names of nodes and zones grow with the cluster; never below the defaults. */
+const MIN_NODE_ADDRESSES = 4096;
+const MIN_NAMES = 8192;
 /** Flows nobody has answered, as a share of those answered. */
 const FLOWS_PER_NASCENT = 8;
 
@@ -22,6 +25,8 @@ export function mapSizeTable(sizes: MapSizes): MapSizeTable {
     frontends: services * FRONTENDS_PER_SERVICE,
     members: Math.max(services * ROWS_PER_SERVICE, Math.ceil(backends / 2)),
     tables: Math.max(services * ROWS_PER_SERVICE, backends),
+    node_addrs: Math.max(MIN_NODE_ADDRESSES, Math.ceil(services / 16)),
+    names: Math.max(MIN_NAMES, Math.ceil(backends / 32)),
     backends,
     backend_stats: backends,
     flows: sizes.maxFlows,

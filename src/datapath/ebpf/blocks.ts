@@ -60,7 +60,7 @@ export class BlockStore {
     const rows = 1 + clusterRows + (prefix ? 0 : rowsFor(plan.local.length, IDS_PER_ROW));
     const row = this.rows.take(rows);
     if (row === undefined) {
-      throw new MapFullError("members", this.#members.length, `a block of ${rows} rows`, "--max-member-rows");
+      throw new MapFullError("members", this.#members.length, `a block of ${rows} rows`, "--max-services");
     }
     const localFirst = prefix ? 1 : 1 + clusterRows;
     this.#writeIds(row + 1, plan.cluster);
@@ -137,11 +137,9 @@ export class BlockStore {
     const row = this.tableRows.take(rows);
     if (row === undefined) {
       const needed = `a lookup table of ${slots.length} slots`;
-      throw new MapFullError("tables", this.#tables.length, needed, "--max-table-rows");
+      throw new MapFullError("tables", this.#tables.length, needed, "--max-backends");
     }
-    for (let i = 0; i < slots.length; i++) {
-      this.#tables.view.setUint16(this.#tables.offset(row) + i * 2, slots[i] ?? 0, HOST_LITTLE_ENDIAN);
-    }
+    new Uint16Array(this.#tables.view.buffer, this.#tables.offset(row), slots.length).set(slots);
     this.#tables.written(row);
     return { tableRow: row, tableSize: slots.length };
   }

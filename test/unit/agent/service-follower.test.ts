@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+// From changes of the model to the datapath: what is told when, and that failures end nothing.
+
+import { expect, test } from "vitest";
+import { openLog } from "../../../src/agent/log.ts";
+import { ServiceFollower } from "../../../src/agent/service-follower.ts";
+import type { Delta } from "../../../src/compile/state.ts";
+import type { ApplyReport, Datapath } from "../../../src/datapath/contract.ts";
+import type { ModelChanges } from "../../../src/model/changes.ts";
+import type { Service } from "../../../src/model/service.ts";
+import { ip } from "../devices/builders.ts";
+
+const NOTHING: ApplyReport = {
+  servicesWritten: 0,
+  servicesRemoved: 0,
+  frontendsWritten: 0,
+  frontendsRemoved: 0,
+  backendsWritten: 0,
+};
+
+/** Notes what it is told: `sync a b` or `apply a -b`. */
+class NotingDatapath implements Datapath {
+  readonly mode = "ebpf";
+  readonly told: string[] = [];
+  failure: Error | undefined;
+  adopt = () => [];
+  sync = (delta: Delta) => this.#note("sync", delta);
+  apply = (delta: Delta) => this.#note("apply", delta);
+  setNodeAddresses(): void {}
+  cleanup(): void {}
+  [Symbol.dispose](): void {}
+
+  #note(call: string, { upsert, remove }: Delta): ApplyReport {
+    const removed = remove.map((key) => `-${key.split(":")[0]}`);
+    this.told.push([call, ...upsert.map(({ name }) => name), ...removed].join(" "));
+    if (this.failure) throw this.failure;
+    return NOTHING;
+  }
+}
+
+function service(name: string, address: string): Service {
+  return {
+    kind: "Service",
+    namespace: "default",
+    name,
+    type: "ClusterIP",
+    createdMs: 0,
+    foreignProxy: false,
+    clusterIps: [ip(address)],
+    externalIps: [],
+    loadBalancerIps: [],
+    internalTrafficPolicy: "Cluster",
+    externalTrafficPolicy: "Cluster",
+    ports: [{ name: "", protocol: "TCP", port: 80, nodePort: 0 }],
+    scheduler: undefined,
+  };
+}
+
+const WEB = service("web", "10.0.0.1");
+const API = service("api", "10.0.0.2");
+
+function changes(synced: boolean, ...services: ModelChanges["services"]): ModelChanges {
+  return { synced, services, endpointSlices: [], nodes: [] };
+}
+
+function follower(): { datapath: NotingDatapath; services: ServiceFollower } {
+  const datapath = new NotingDatapath();
+  return { datapath, services: new ServiceFollower("n1", datapath, openLog("text", "silent")) };
+}
+
+test("the first complete state is synced whole, later changes are applied", () => {
+  const { datapath, services } = follower();
+  services.update(changes(false, { previous: undefined, current: WEB }));
+  services.update(changes(true, { previous: undefined, current: API }));
+  services.update(changes(true, { previous: WEB, current: undefined }));
+  expect(datapath.told).toEqual(["apply web", "sync web api", "apply -default/web"]);
+});
+
+test("what went again before the state was complete is not synced", () => {
+  const { datapath, services } = follower();
+  services.update(changes(false, { previous: undefined, current: WEB }));
+  services.update(changes(false, { previous: WEB, current: undefined }));
+  services.update(changes(true));
+  expect(datapath.told).toEqual(["apply web", "apply -default/web", "sync"]);
+});
+
+test("a change that cannot be published ends nothing", () => {
+  const { datapath, services } = follower();
+  datapath.failure = new AggregateError([new Error("map backends is full")]);
+  services.update(changes(true, { previous: undefined, current: WEB }));
+  datapath.failure = undefined;
+  services.update(changes(true, { previous: undefined, current: API }));
+  expect(datapath.told).toEqual(["sync web", "apply api"]);
+});

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+// The view of the network, kept by rtnetlink's events.
+
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { expect, test } from "vitest";
+import { Network } from "../../../src/datapath/network.ts";
+import type { LinkInfo, Netlink, NetlinkEvent, RouteInfo } from "../../../src/libbpf/types.ts";
+import { address, defaultRoute, link } from "./builders.ts";
+
+class FakeNetlink implements Netlink {
+  all: readonly LinkInfo[] = [link(1, "lo")];
+  table: readonly RouteInfo[] = [];
+  emit: (event: NetlinkEvent) => void = () => undefined;
+  links = () => this.all;
+  addresses = () => [];
+  routes = () => this.table;
+  watch(onEvent: (event: NetlinkEvent) => void): void {
+    this.emit = onEvent;
+  }
+  [Symbol.dispose](): void {}
+}
+
+const names = (network: Network) => network.view().links.map(({ name }) => name);
+
+test("links, addresses and default routes follow the events, one call for a burst", async () => {
+  const netlink = new FakeNetlink();
+  using network = new Network(netlink);
+  let calls = 0;
+  network.onChange(() => calls++);
+  netlink.emit({ kind: "link", removed: false, link: link(2, "eth0") });
+  netlink.emit({ kind: "link", removed: false, link: link(2, "uplink") });
+  netlink.emit({ kind: "address", removed: false, address: address(2, [192, 0, 2, 1]) });
+  netlink.emit({ kind: "route", removed: false, route: defaultRoute(2) });
+  await nextTurn();
+  expect(names(network)).toEqual(["lo", "uplink"]);
+  expect(network.view()).toMatchObject({ addresses: [{ ifindex: 2 }], defaultRoutes: [{ outputIfindex: 2 }] });
+  expect(calls).toBe(1);
+
+  netlink.emit({ kind: "route", removed: true, route: defaultRoute(2) });
+  netlink.emit({ kind: "address", removed: true, address: address(2, [192, 0, 2, 1]) });
+  netlink.emit({ kind: "link", removed: true, link: link(2, "uplink") });
+  await nextTurn();
+  expect(network.view()).toEqual({ links: [link(1, "lo")], addresses: [], defaultRoutes: [] });
+  expect(calls).toBe(2);
+});
+
+test("other routes are no change", async () => {
+  const netlink = new FakeNetlink();
+  using network = new Network(netlink);
+  let calls = 0;
+  network.onChange(() => calls++);
+  const route = defaultRoute(2, { destination: Uint8Array.of(10, 0, 0, 0), prefixLength: 8 });
+  netlink.emit({ kind: "route", removed: false, route });
+  await nextTurn();
+  expect(calls).toBe(0);
+});
+
+test("after an overrun everything is listed again", async () => {
+  const netlink = new FakeNetlink();
+  using network = new Network(netlink);
+  netlink.all = [link(1, "lo"), link(7, "eth7")];
+  netlink.emit({ kind: "overrun" });
+  await nextTurn();
+  expect(names(network)).toEqual(["lo", "eth7"]);
+});
