@@ -20,46 +20,59 @@ export function maglevSize(members: number): number {
 
 /** For each slot the position of a member in the list; empty without members. */
 export function maglevTable(members: readonly MaglevMember[]): Uint16Array {
-  if (members.length === 0) return new Uint16Array(0);
-  const size = maglevSize(members.length);
-  const maxWeight = members.reduce((most, member) => Math.max(most, member.weight), 1);
-  const turns = members.map((member, position) => turnOf(member, position, size, maxWeight)).sort(byIdentity);
+  const size = members.length === 0 ? 0 : maglevSize(members.length);
   const table = new Uint16Array(size);
+  const order = fillOrder(members);
+  const weights = order.map((position) => members[position]?.weight ?? 1);
+  const maxWeight = weights.reduce((most, weight) => Math.max(most, weight), 1);
+  const { next, skip } = permutations(members, order, size);
+  /** A member takes a slot once round × weight reaches this. */
+  const due = new Float64Array(order.length).fill(maxWeight);
   const taken = new Uint8Array(size);
-  let filled = 0;
-  for (let round = 1; filled < size; round++) {
-    for (const turn of turns) {
-      if (round * turn.weight < turn.due) continue;
-      turn.due += maxWeight;
-      while (taken[turn.slot] === 1) turn.slot = (turn.slot + turn.skip) % size;
-      taken[turn.slot] = 1;
-      table[turn.slot] = turn.position;
-      if (++filled === size) break;
+  for (let filled = 0, round = 1; filled < size; round++) {
+    for (let turn = 0; turn < order.length && filled < size; turn++) {
+      if (round * (weights[turn] ?? 1) < (due[turn] ?? 0)) continue;
+      due[turn] = (due[turn] ?? 0) + maxWeight;
+      const slot = freeSlot(taken, next[turn] ?? 0, skip[turn] ?? 1);
+      next[turn] = slot;
+      taken[slot] = 1;
+      table[slot] = order[turn] ?? 0;
+      filled++;
     }
   }
   return table;
 }
 
-/** Where a member stands in its own permutation of the slots. */
-interface Turn {
-  readonly identity: Uint8Array;
-  readonly position: number;
-  readonly weight: number;
-  readonly skip: number;
-  slot: number;
-  /** The member takes a slot once round × weight reaches this. */
-  due: number;
+/** Positions by identity: the order of the set differs between nodes (local members first), the table must not. */
+function fillOrder(members: readonly MaglevMember[]): readonly number[] {
+  const sorted = members.map(({ identity }, position) => ({ identity, position }));
+  sorted.sort((a, b) => Buffer.compare(a.identity, b.identity));
+  return sorted.map(({ position }) => position);
 }
 
-function turnOf(member: MaglevMember, position: number, size: number, maxWeight: number): Turn {
-  const slot = murmur3(member.identity, 0x9747b28c) % size;
-  const skip = 1 + (murmur3(member.identity, 0x5bd1e995) % (size - 1));
-  return { identity: member.identity, position, weight: member.weight, skip, slot, due: maxWeight };
+/** First slot and step of each member's own permutation of the slots. */
+function permutations(
+  members: readonly MaglevMember[],
+  order: readonly number[],
+  size: number,
+): { next: Uint32Array; skip: Uint32Array } {
+  const next = new Uint32Array(order.length);
+  const skip = new Uint32Array(order.length);
+  for (const [turn, position] of order.entries()) {
+    const identity = members[position]?.identity ?? new Uint8Array();
+    next[turn] = murmur3(identity, 0x9747b28c) % size;
+    skip[turn] = 1 + (murmur3(identity, 0x5bd1e995) % (size - 1));
+  }
+  return { next, skip };
 }
 
-/** Fill order must not depend on the order of the set, which differs between nodes (local members first). */
-function byIdentity(a: Turn, b: Turn): number {
-  return Buffer.compare(a.identity, b.identity);
+function freeSlot(taken: Uint8Array, first: number, skip: number): number {
+  let slot = first;
+  while (taken[slot] === 1) {
+    slot += skip;
+    if (slot >= taken.length) slot -= taken.length;
+  }
+  return slot;
 }
 
 /** MurmurHash3 x86_32 (Appleby, public domain). */

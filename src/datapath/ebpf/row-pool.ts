@@ -13,6 +13,8 @@ export class RowPool {
   readonly #heads = new Int32Array(ORDERS).fill(NONE);
   readonly #next: Int32Array;
   readonly #previous: Int32Array;
+  /** Per row: 1 when handed out. */
+  readonly #used: Uint8Array;
   #freeRows = 0;
 
   constructor(size: number) {
@@ -20,6 +22,7 @@ export class RowPool {
     this.#orderAt = new Uint8Array(size);
     this.#next = new Int32Array(size);
     this.#previous = new Int32Array(size);
+    this.#used = new Uint8Array(size).fill(1);
     if (size > 1) this.release(1, size - 1);
   }
 
@@ -35,65 +38,68 @@ export class RowPool {
     const row = this.#heads[order];
     if (row === undefined) return undefined;
     this.#unlink(row, order);
-    this.#giveBack(row + count, row + 2 ** order);
+    this.#giveBack(row + count, row + (1 << order));
+    this.#used.fill(1, row, row + count);
     return row;
   }
 
   /** Takes these very rows (adoption). False, and nothing taken, unless all of them are free. */
   reserve(row: number, count: number): boolean {
     if (row < 1 || row + count > this.size) return false;
+    if (this.#used.subarray(row, row + count).includes(1)) return false;
     const runs: (readonly [row: number, order: number])[] = [];
     for (let at = row; at < row + count; ) {
       const run = this.#runAround(at);
       if (run === undefined) return false;
       runs.push(run);
-      at = run[0] + 2 ** run[1];
+      at = run[0] + (1 << run[1]);
     }
     for (const [start, order] of runs) {
       this.#unlink(start, order);
-      this.#giveBack(start, Math.min(row, start + 2 ** order));
-      this.#giveBack(Math.max(row + count, start), start + 2 ** order);
+      this.#giveBack(start, Math.min(row, start + (1 << order)));
+      this.#giveBack(Math.max(row + count, start), start + (1 << order));
     }
+    this.#used.fill(1, row, row + count);
     return true;
   }
 
   release(row: number, count: number): void {
-    for (let at = row; at < row + count; at++) {
-      if (this.isFree(at)) throw new Error(`row ${at} is released but was not taken`);
-    }
+    const free = this.#used.subarray(row, row + count).indexOf(0);
+    if (free >= 0) throw new Error(`row ${row + free} is released but was not taken`);
+    this.#used.fill(0, row, row + count);
     this.#giveBack(row, row + count);
   }
 
   isFree(row: number): boolean {
-    return this.#runAround(row) !== undefined;
+    return this.#used[row] === 0;
   }
 
   /** Cuts [from, to) into the largest aligned runs, each merged with its free buddies. */
   #giveBack(from: number, to: number): void {
     for (let at = from; at < to; ) {
       let order = 31 - Math.clz32(at & -at);
-      while (at + 2 ** order > to) order--;
+      while (at + (1 << order) > to) order--;
       this.#link(at, order);
-      at += 2 ** order;
+      at += 1 << order;
     }
   }
 
   #runAround(row: number): readonly [number, number] | undefined {
     for (let order = 0; order < ORDERS; order++) {
-      const start = row - (row % 2 ** order);
+      const start = (row >>> order) << order;
       if (this.#orderAt[start] === order + 1) return [start, order];
     }
     return undefined;
   }
 
   #link(row: number, order: number): void {
-    this.#freeRows += 2 ** order;
+    this.#freeRows += 1 << order;
     let [start, size] = [row, order];
     while (size < ORDERS - 1) {
       const buddy = start ^ (1 << size);
       if (this.#orderAt[buddy] !== size + 1) break;
       this.#unlink(buddy, size);
-      this.#freeRows += 2 ** size;
+      this.#freeRows += 1 << size;
       start = Math.min(start, buddy);
       size++;
     }
@@ -112,6 +118,6 @@ export class RowPool {
     else this.#next[previous] = next;
     if (next !== NONE) this.#previous[next] = previous;
     this.#orderAt[row] = 0;
-    this.#freeRows -= 2 ** order;
+    this.#freeRows -= 1 << order;
   }
 }
