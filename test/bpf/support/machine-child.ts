@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+// The process behind Machine: alone in a network namespace of its own, which goes when it ends. Makes the devices, then
+// does what it is asked for, one message at a time.
+
+import { execFileSync } from "node:child_process";
+import { createSocket } from "node:dgram";
+import { once } from "node:events";
+import { writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { type LoadedBpfObject, openObject } from "../../../src/libbpf/index.ts";
+import type { Ask, Entry, LoadOptions, Packet, Reply, Request } from "./machine.ts";
+import { ipLines, sysctls } from "./topology.ts";
+
+/** Bytes of struct __sk_buff up to hwtstamp, and where the fields lie that a test run takes (linux/bpf.h). */
+const SK_BUFF_SIZE = 192;
+const MARK = 8;
+const IFINDEX = 40;
+
+interface Copy {
+  readonly tc: LoadedBpfObject;
+  readonly sweep: LoadedBpfObject;
+}
+const copies: Copy[] = [];
+
+function copyOf(handle: number): Copy {
+  const copy = copies[handle];
+  if (!copy) throw new Error(`no copy ${handle} of the programs is loaded`);
+  return copy;
+}
+
+function load(directory: string, options: LoadOptions): number {
+  using tc = openObject(`${directory}/tc.bpf.o`);
+  using sweep = openObject(`${directory}/sweep.bpf.o`);
+  for (const [variable, bytes] of Object.entries(options.rodata)) tc.setRodata(variable, bytes);
+  for (const [map, size] of Object.entries(options.sizes)) tc.setMaxEntries(map, size);
+  const loaded = tc.load();
+  for (const map of sweep.mapNames)
+    if (tc.mapNames.includes(map) && !map.includes(".")) sweep.reuseMap(map, loaded.map(map));
+  return copies.push({ tc: loaded, sweep: sweep.load() }) - 1;
+}
+
+function run(handle: number, packet: Packet): Reply["run"] {
+  const ctx = new DataView(new ArrayBuffer(SK_BUFF_SIZE));
+  ctx.setUint32(MARK, packet.mark, true);
+  ctx.setUint32(IFINDEX, packet.ifindex, true);
+  const program = copyOf(handle).tc.program(packet.program);
+  const done = program.testRun({ data: packet.data, ctx: new Uint8Array(ctx.buffer) });
+  const mark = new DataView(done.ctxOut.buffer, done.ctxOut.byteOffset).getUint32(MARK, true);
+  return { verdict: done.retval | 0, data: done.dataOut, mark };
+}
+
+function sweep(handle: number): Uint8Array {
+  return copyOf(handle)
+    .sweep.program("pt_sweep")
+    .testRun({ ctx: new Uint8Array(16) }).ctxOut;
+}
+
+function entries(handle: number, map: string): Entry[] {
+  return [...copyOf(handle).tc.map(map).entries()].map(([key, value]) => [key, value]);
+}
+
+function write(handle: number, map: string, written: readonly Entry[]): void {
+  for (const [key, value] of written) copyOf(handle).tc.map(map).update(key, value);
+}
+
+/** Sockets live until the next `listen`, which closes them first. */
+const sockets: { close(): unknown }[] = [];
+async function listen(proto: "tcp" | "udp", address: string, port: number): Promise<void> {
+  if (proto === "udp") {
+    const socket = createSocket(address.includes(":") ? "udp6" : "udp4").bind(port, address);
+    sockets.push(socket);
+    await once(socket, "listening");
+    return;
+  }
+  const server = createServer().listen(port, address);
+  sockets.push(server);
+  await once(server, "listening");
+}
+
+async function answer(ask: Ask): Promise<unknown> {
+  switch (ask.do) {
+    case "load":
+      return load(ask.directory, ask.options);
+    case "run":
+      return run(ask.handle, ask.packet);
+    case "write":
+      return write(ask.handle, ask.map, ask.entries);
+    case "remove":
+      return ask.keys.map((key) => copyOf(ask.handle).tc.map(ask.map).delete(key));
+    case "entries":
+      return entries(ask.handle, ask.map);
+    case "sweep":
+      return sweep(ask.handle);
+    case "listen":
+      return listen(ask.proto, ask.address, ask.port);
+    case "closeSockets":
+      for (const socket of sockets.splice(0)) socket.close();
+      return;
+    case "command":
+      return execFileSync(ask.argv[0] ?? "", ask.argv.slice(1), { encoding: "utf8" });
+  }
+}
+
+execFileSync("ip", ["-batch", "-"], { input: `${ipLines.join("\n")}\n` });
+for (const [name, value] of Object.entries(sysctls)) writeFileSync(`/proc/sys/${name}`, value);
+
+process.on("message", (request: Request) => {
+  answer(request.ask).then(
+    (value) => process.send?.({ id: request.id, value }),
+    (error: unknown) => process.send?.({ id: request.id, error: error instanceof Error ? error.stack : String(error) }),
+  );
+});
+process.on("disconnect", () => process.exit(0));
+process.send?.({ id: 0, value: "ready" });

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+// From a table of Services to the map entries a datapath driver would have written: through the generated codec, not
+// through the driver, whose tests are elsewhere.
+
+import * as abi from "../../../src/datapath/ebpf/abi.gen.ts";
+import { type Codec, encode } from "../../../src/datapath/ebpf/codec.ts";
+import { ipToBytes, parseIp } from "../../../src/model/ip.ts";
+import { bytes } from "./hex.ts";
+import type { Entry } from "./machine.ts";
+import { type DeviceName, deviceIndex, macOf } from "./topology.ts";
+
+export type FrontendKind = "ClusterIP" | "NodePort" | "externalIP";
+
+export interface Service {
+  /** Counters are told by it. */
+  readonly name: string;
+  readonly proto: "tcp" | "udp";
+  readonly kind: FrontendKind;
+  /** "10.96.0.1:80", "[fd00:96::1]:80"; a NodePort's address is the family's wildcard */
+  readonly frontend: string;
+  /** Local ones first. */
+  readonly endpoints: readonly string[];
+  /** How many of them are on this node; all when not given. */
+  readonly local?: number;
+  /** enum block_flags besides BLOCK_HAS_ENDPOINTS */
+  readonly flags?: number;
+  /** Position of an endpoint for each slot of a Maglev table. */
+  readonly table?: readonly number[];
+  /** enum scheduler */
+  readonly scheduler?: number;
+  /** The frontend names a service that has no block. */
+  readonly stale?: boolean;
+}
+
+export type MapEntries = Readonly<Record<string, readonly Entry[]>>;
+
+/** 16 bytes, IPv4 mapped. Throws on what is no address. */
+export function address(text: string): Uint8Array {
+  const ip = parseIp(text);
+  if (ip === undefined) throw new Error(`not an IP address: ${text}`);
+  return ipToBytes(ip);
+}
+
+export interface End {
+  readonly addr: Uint8Array;
+  readonly port: number;
+}
+
+/** "10.0.0.1:80" or "[fd00::1]:80" */
+export function end(text: string): End {
+  const [, v6, v4, port] = /^(?:\[(.+)\]|([\d.]+)):(\d+)$/.exec(text) ?? [];
+  if (port === undefined) throw new Error(`not ADDRESS:PORT: ${text}`);
+  return { addr: address(v6 ?? v4 ?? ""), port: Number(port) };
+}
+
+export function u32(value: number): Uint8Array {
+  return new Uint8Array(Uint32Array.of(value).buffer);
+}
+
+export const protocol = { tcp: 6, udp: 17 } as const;
+const kinds = { ClusterIP: 1, NodePort: 2, externalIP: 3 } as const;
+
+/** Rows, ids and words, handed out in the order of the table. Ids begin at 1. */
+class Layout {
+  readonly entries: Record<string, Entry[]> = {
+    frontends: [],
+    services: [],
+    members: [],
+    tables: [],
+    backends: [],
+  };
+  #member = 1;
+  #table = 1;
+  #backend = 1;
+
+  add<T>(map: string, key: Uint8Array, codec: Codec<T>, value: T): void {
+    this.entries[map]?.push([key, encode(codec, value)]);
+  }
+
+  service(id: number, service: Service): void {
+    const front = end(service.frontend);
+    const key = encode(abi.frontendKey, { ...front, proto: protocol[service.proto] });
+    this.add("frontends", key, abi.frontend, { service: id, kind: kinds[service.kind] });
+    if (service.stale === true) return;
+    const row = this.#member;
+    const ids = service.endpoints.map((endpoint) => this.#endpoint(endpoint, service));
+    const idRows = Math.ceil(ids.length / abi.Limits.IDS_PER_ROW);
+    this.add("members", u32(row), abi.blockHeader, this.#header(id, service, idRows));
+    for (let i = 0; i < idRows; i++) {
+      const backend = ids.slice(i * abi.Limits.IDS_PER_ROW, (i + 1) * abi.Limits.IDS_PER_ROW);
+      this.add("members", u32(row + 1 + i), abi.blockIds, { backend });
+    }
+    this.#member += 1 + idRows;
+    this.add("services", u32(id), abi.serviceWord, { row, epoch: 1 });
+  }
+
+  #header(id: number, service: Service, idRows: number): abi.BlockHeader {
+    const table = this.#lookupTable(service.table ?? []);
+    const cluster = { count: service.endpoints.length, firstRow: 1, ...table };
+    return {
+      service: id,
+      rows: 1 + idRows,
+      cluster,
+      local: { ...cluster, count: service.local ?? service.endpoints.length },
+      scheduler: service.scheduler ?? 0,
+      flags: (service.flags ?? 0) | (service.endpoints.length > 0 ? abi.BlockFlags.BLOCK_HAS_ENDPOINTS : 0),
+    };
+  }
+
+  #lookupTable(slots: readonly number[]): { tableRow: number; tableSize: number } {
+    if (slots.length === 0) return { tableRow: 0, tableSize: 0 };
+    const tableRow = this.#table;
+    for (let i = 0; i < slots.length; i += abi.Limits.SLOTS_PER_ROW) {
+      this.add("tables", u32(this.#table++), abi.tableRow, { slot: slots.slice(i, i + abi.Limits.SLOTS_PER_ROW) });
+    }
+    return { tableRow, tableSize: slots.length };
+  }
+
+  #endpoint(endpoint: string, service: Service): number {
+    const id = this.#backend++;
+    const value = { ...end(endpoint), proto: protocol[service.proto], weight: 1, node: 0, zone: 0 };
+    this.add("backends", u32(id), abi.backend, { ...value, flags: abi.BackendFlags.BACKEND_LIVE });
+    return id;
+  }
+}
+
+/** Map entries of the Services; the first has id 1. */
+export function serviceEntries(services: readonly Service[]): MapEntries {
+  const layout = new Layout();
+  for (const [index, service] of services.entries()) layout.service(index + 1, service);
+  return layout.entries;
+}
+
+/** Name of every counted backend by its id: "web[0]". */
+export function backendNames(services: readonly Service[]): readonly string[] {
+  return services.flatMap((service) =>
+    service.stale === true ? [] : service.endpoints.map((_, position) => `${service.name}[${position}]`),
+  );
+}
+
+const { DEVICE_UPLINK, DEVICE_POD, DEVICE_BRIDGE_PORT, DEVICE_BRIDGE, DEVICE_L3, DEVICE_OVERLAY } = abi.DeviceFlags;
+const node4 = "192.0.2.1";
+const node6 = "2001:db8:2::1";
+
+function device(name: DeviceName, flags: number, snat4 = node4, snat6 = node6, bridge: DeviceName | 0 = 0): Entry {
+  const value: abi.Device = {
+    flags,
+    bridge: bridge === 0 ? 0 : deviceIndex[bridge],
+    snat4: address(snat4),
+    snat6: address(snat6),
+    mac: bytes(macOf(bridge === 0 ? name : bridge)),
+  };
+  return [u32(deviceIndex[name]), encode(abi.device, value)];
+}
+
+const nodeAddress = (text: string, flags: number = abi.NodeAddrFlags.NODE_ADDR_NODEPORT): Entry => [
+  address(text),
+  encode(abi.nodeAddr, { flags }),
+];
+
+/** What the agent knows of the machine in topology.ts. */
+export const nodeEntries: MapEntries = {
+  devices: [
+    device("uplink", DEVICE_UPLINK),
+    device("overlay", DEVICE_OVERLAY, "10.200.0.1", "fd00:200::1"),
+    device("client", DEVICE_POD),
+    device("server", DEVICE_POD),
+    device("bridge", DEVICE_BRIDGE, "10.0.1.1", "fd00:1::1"),
+    device("portA", DEVICE_BRIDGE_PORT | DEVICE_POD, "10.0.1.1", "fd00:1::1", "bridge"),
+    device("portB", DEVICE_BRIDGE_PORT | DEVICE_POD, "10.0.1.1", "fd00:1::1", "bridge"),
+    device("tunnel", DEVICE_UPLINK | DEVICE_L3, "0.0.0.0", "::"),
+  ],
+  node_addrs: [
+    nodeAddress(node4),
+    nodeAddress(node6),
+    nodeAddress("127.0.0.1", abi.NodeAddrFlags.NODE_ADDR_NODEPORT | abi.NodeAddrFlags.NODE_ADDR_LOOPBACK),
+  ],
+};
