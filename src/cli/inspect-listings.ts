@@ -52,7 +52,7 @@ export const FRONTEND_LISTING: Listing<FrontendRow> = {
     { header: "FRONTEND", cell: (row) => row.frontend },
     { header: "PROTO", cell: (row) => row.protocol },
     { header: "KIND", cell: (row) => row.kind },
-    { header: "SERVICE", cell: (row) => row.service },
+    { header: "SERVICE", cell: (row) => row.service ?? "" },
   ],
 };
 

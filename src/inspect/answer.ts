@@ -46,7 +46,7 @@ export interface DecidedService {
   readonly name: string;
   /** Of the policy in force. */
   readonly endpoints: readonly string[];
-  readonly scheduler: "random" | "maglev";
+  readonly scheduler: "random choice" | "Maglev";
 }
 
 export function composeAnswer(question: Question, entry: Entry, decision: Decision): Answer {

@@ -12,7 +12,7 @@ export interface ServiceRow {
   readonly type: "ClusterIP" | "NodePort" | "LoadBalancer";
   /** A NodePort stands under the family's wildcard: `0.0.0.0:30080`, `[::]:30080`. */
   readonly frontends: readonly string[];
-  readonly scheduler: "default" | "random" | "maglev";
+  readonly scheduler: "default" | "random" | "mh";
   readonly internalTrafficPolicy: TrafficPolicy;
   readonly externalTrafficPolicy: TrafficPolicy;
   readonly endpoints: { readonly local: number; readonly total: number };
@@ -38,15 +38,16 @@ export interface BackendRow {
   readonly connections: number;
   /** 0..1 of the connections of this service's endpoints; null before the first connection. */
   readonly share: number | null;
-  /** 0..1: what equal chances give. */
-  readonly expectedShare: number;
+  /** 0..1: what the scheduler gives; null when internal and external traffic have different endpoints. */
+  readonly expectedShare: number | null;
 }
 
 export interface FrontendRow {
   readonly frontend: string;
   readonly protocol: string;
   readonly kind: "ClusterIP" | "NodePort" | "ExternalIP" | "LoadBalancer";
-  readonly service: string;
+  /** null for a moment, while its service is being changed. */
+  readonly service: string | null;
 }
 
 /** One connection on the wire path; connections of local sockets have no record. */

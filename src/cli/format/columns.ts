@@ -15,11 +15,8 @@ function formatLine(line: readonly string[], widths: readonly number[]): string 
   return `${padded.join(GAP).trimEnd()}\n`;
 }
 
-/** `Key:   value` lines for one object; an indented key belongs to the one above it. */
+/** `Key:   value` lines for one object; an empty key goes on with the value above it. */
 export function fields(pairs: readonly (readonly [string, string])[]): string {
   const width = Math.max(0, ...pairs.map(([key]) => key.length + 1));
-  return pairs
-    .map(([key, value]) => `${`${key}:`.padEnd(width)}${GAP}${value}`.trimEnd())
-    .join("\n")
-    .concat("\n");
+  return pairs.map(([key, value]) => formatLine([key && `${key}:`, value], [width, 0])).join("");
 }

@@ -25,6 +25,7 @@ test("fields align their values behind the longest key", () => {
     fields([
       ["Mode", "ebpf"],
       ["Last sync", "never"],
+      ["", "and no agent"],
     ]),
-  ).toBe("Mode:        ebpf\nLast sync:   never\n");
+  ).toBe("Mode:        ebpf\nLast sync:   never\n             and no agent\n");
 });

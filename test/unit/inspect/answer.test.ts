@@ -10,7 +10,7 @@ const HOST: Entry = { client: "host", device: null, socket: true };
 const DNAT: Decision = {
   verdict: "dnat",
   dropReason: "none",
-  service: { name: "ns1/svc1:http", endpoints: ["10.180.0.1:80", "10.180.0.2:80"], scheduler: "maglev" },
+  service: { name: "ns1/svc1:http", endpoints: ["10.180.0.1:80", "10.180.0.2:80"], scheduler: "Maglev" },
   kind: "ClusterIP",
   chosen: "10.180.0.2:80",
   masquerade: true,
@@ -22,7 +22,7 @@ const REJECT: Decision = {
   ...DNAT,
   verdict: "reject",
   dropReason: "no_endpoints",
-  service: { name: "ns1/svc1:http", endpoints: [], scheduler: "random" },
+  service: { name: "ns1/svc1:http", endpoints: [], scheduler: "random choice" },
   chosen: null,
   masquerade: false,
 };
@@ -31,7 +31,7 @@ test("an answer carries the candidates, the choice and the NAT in the documented
   expect(JSON.stringify(composeAnswer(QUESTION, OUTSIDE, DNAT))).toBe(
     '{"verdict":"dnat","endpoints":["10.180.0.1:80","10.180.0.2:80"],"chosen":"10.180.0.2:80","masquerade":true,' +
       '"service":"ns1/svc1:http","reason":"a client from outside, by eth0; 172.30.0.41:80/TCP is a ClusterIP of ' +
-      "ns1/svc1:http; chosen from 2 endpoints by maglev, traffic policy Cluster; masqueraded: the backend sees a node " +
+      "ns1/svc1:http; chosen from 2 endpoints by Maglev, traffic policy Cluster; masqueraded: the backend sees a node " +
       'address"}',
   );
 });
@@ -66,7 +66,7 @@ test.each<[string, Entry, Decision, string]>([
     HOST,
     DNAT,
     "the source is this node: its packets pass no tc ingress, so its sockets' path answers; " +
-      "172.30.0.41:80/TCP is a ClusterIP of ns1/svc1:http; chosen from 2 endpoints by maglev, traffic policy Cluster; " +
+      "172.30.0.41:80/TCP is a ClusterIP of ns1/svc1:http; chosen from 2 endpoints by Maglev, traffic policy Cluster; " +
       "the backend sees this node's address anyway",
   ],
   [

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+// `portolan status`: is this node served, by whom, and how full is it. Exit status 3 until the first state is in the kernel.
+
+import { Command, Option } from "commander";
+import { stringify } from "yaml";
+import type { DeviceStatus, Status } from "../inspect/status.ts";
+import type { Features } from "../libbpf/types.ts";
+import { columns, fields } from "./format/columns.ts";
+import { renderJson } from "./format/listing.ts";
+import { formatFill } from "./format/quantity.ts";
+import { addStateOptions, printOrWatch, type StateOptions } from "./inspect-options.ts";
+import { EXIT_NODE } from "./run.ts";
+
+interface StatusOptions extends StateOptions {
+  readonly output: "table" | "json" | "yaml";
+  readonly watch?: boolean;
+  readonly verbose?: boolean;
+}
+
+export function statusCommand(): Command {
+  const command = new Command("status")
+    .description("Is this node served, by whom, through which hooks; how full are the maps.")
+    .addOption(new Option("-o, --output <format>", "how to print").choices(["table", "json", "yaml"]).default("table"))
+    .option("--watch", "print again whenever it changes, until interrupted")
+    .option("--verbose", "also map fill and what this kernel can do");
+  return addStateOptions(command).action(run);
+}
+
+async function run(options: StatusOptions): Promise<void> {
+  const [{ openInspection }, { readStatus }, { openNetlink, probeFeatures }] = await Promise.all([
+    import("./inspect-state.ts"),
+    import("../inspect/status.ts"),
+    import("../libbpf/index.ts"),
+  ]);
+  using opened = openInspection(options);
+  using netlink = openNetlink();
+  const features = options.verbose ? probeFeatures() : undefined;
+  const read = (): string => {
+    const status = readStatus(opened.state, opened.pins, netlink.links());
+    process.exitCode = status.synced ? 0 : EXIT_NODE;
+    return renderStatus(status, features, options.output);
+  };
+  await printOrWatch(read, options.watch ?? false);
+}
+
+function renderStatus(status: Status, features: Features | undefined, format: StatusOptions["output"]): string {
+  const all = features ? { ...status, features } : status;
+  if (format === "json") return renderJson(all);
+  if (format === "yaml") return stringify(all);
+  return statusText(status, features);
+}
+
+/** For people. */
+export function statusText(status: Status, features?: Features): string {
+  const { agent } = status;
+  const parts = [
+    fields([
+      ["Mode", `${status.mode} (the one mode there is so far)`],
+      ["Node", status.node ?? "unknown"],
+      [
+        "Agent",
+        agent ? `${agentState(agent)}, version ${agent.version}, started ${agent.started}` : "never started here",
+      ],
+      ["State", status.synced ? `in the kernel, last change ${status.lastSync ?? "unknown"}` : "not yet in the kernel"],
+      ["Services", `${status.services} service ports, ${status.endpoints} endpoints`],
+      ["Sockets", status.sockets.length > 0 ? status.sockets.join(" ") : "no hook attached"],
+      ["Drops", `${status.drops} (portolan drops says why)`],
+      ["Pins", status.pins],
+    ]),
+    columns(["DEVICE", "ROLES", "HOOKS"], status.devices.map(deviceCells)),
+  ];
+  if (features) {
+    parts.push(
+      columns(
+        ["MAP", "FILL"],
+        status.maps.map(({ map, used, size }) => [map, formatFill(used, size)]),
+      ),
+      columns(
+        ["KERNEL", "SUPPORTED", "WHY"],
+        Object.entries(features).map(([name, probe]) => [name, probe.supported ? "yes" : "no", probe.reason]),
+      ),
+    );
+  }
+  return parts.join("\n");
+}
+
+function agentState(agent: NonNullable<Status["agent"]>): string {
+  return agent.running ? `running as process ${agent.pid}` : "stopped; the datapath works on without it";
+}
+
+function deviceCells({ device, roles, hooks }: DeviceStatus): readonly string[] {
+  return [device, roles.join(","), hooks.join(",")];
+}

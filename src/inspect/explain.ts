@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+// `explain`: where a new connection would go, and why. The decision is the programs' own, by a dry run; the state gives it
+// names and candidates.
+
+import * as abi from "../datapath/ebpf/abi.gen.ts";
+import type { Pins } from "../datapath/ebpf/pins.ts";
+import { protocolNumber } from "../datapath/ebpf/service-plan.ts";
+import type { AgentInfo, DatapathState, DeviceState, ServiceState } from "../datapath/ebpf/state-types.ts";
+import type { LinkInfo, RouteInfo } from "../libbpf/types.ts";
+import { type Cidr, familyOf, type Ip, ipFromBytes, ipToBytes } from "../model/ip.ts";
+import { type Answer, composeAnswer, type DecidedService, type Decision, type Entry } from "./answer.ts";
+import { SocketDryRun, WireDryRun } from "./dry-run.ts";
+import { formatEndpoint } from "./endpoint.ts";
+import { clientKind, type NodeFacts, type SourceRoute } from "./entry.ts";
+import { craftPacket } from "./packet.ts";
+import { type Question, QuestionError } from "./question.ts";
+import { serviceName } from "./service-rows.ts";
+
+/** What this process sees of the network; of the node, when it runs in the node's network namespace. */
+export interface NetworkFacts {
+  readonly links: readonly LinkInfo[];
+  readonly routes: readonly RouteInfo[];
+}
+
+export interface ExplainOptions {
+  /** Name of the device the packet enters by; undefined: told from the source. */
+  readonly via: string | undefined;
+  /** Answer for a connect() of a local process. */
+  readonly socket: boolean;
+}
+
+const { DEVICE_UPLINK, DEVICE_POD, DEVICE_OVERLAY, DEVICE_BRIDGE, DEVICE_BRIDGE_PORT } = abi.DeviceFlags;
+const VERDICTS = ["pass", "dnat", "reject", "drop"] as const;
+const KINDS: Readonly<Record<number, string>> = {
+  [abi.FrontendKind.FRONTEND_CLUSTER_IP]: "ClusterIP",
+  [abi.FrontendKind.FRONTEND_NODE_PORT]: "NodePort",
+  [abi.FrontendKind.FRONTEND_EXTERNAL_IP]: "external IP",
+  [abi.FrontendKind.FRONTEND_LOAD_BALANCER]: "LoadBalancer address",
+};
+
+export class Explainer implements Disposable {
+  readonly #pins: Pins;
+  readonly #agent: AgentInfo;
+  readonly #network: NetworkFacts;
+  readonly #facts: NodeFacts;
+  readonly #devices: readonly DeviceState[];
+  readonly #services: ReadonlyMap<number, ServiceState>;
+  readonly #via: DeviceState | undefined;
+  readonly #options: ExplainOptions;
+  #wire: WireDryRun | undefined;
+  #socket: SocketDryRun | undefined;
+
+  /** Reads the state once: all questions are answered from it. Throws QuestionError for a device that is not ours. */
+  constructor(state: DatapathState, agent: AgentInfo, pins: Pins, network: NetworkFacts, options: ExplainOptions) {
+    this.#pins = pins;
+    this.#agent = agent;
+    this.#network = network;
+    this.#options = options;
+    this.#devices = state.devices();
+    this.#services = new Map(state.services().map((service) => [service.id, service]));
+    this.#facts = {
+      nodeAddresses: new Set(state.nodeAddresses().map(({ address }) => address)),
+      podRanges: podRanges(agent),
+      localEndpoints: new Set(localEndpoints(this.#services.values())),
+      routes: network.routes.flatMap((route) => sourceRoute(route, this.#devices)),
+    };
+    this.#via = options.via === undefined ? undefined : this.#deviceNamed(options.via);
+  }
+
+  explain(question: Question): Answer {
+    const entry = this.#entry(question.source);
+    const explanation = entry.socket ? this.#askSocket(question, entry) : this.#askWire(question, entry);
+    return composeAnswer(question, entry, this.#decision(explanation, entry));
+  }
+
+  [Symbol.dispose](): void {
+    this.#wire?.[Symbol.dispose]();
+    this.#socket?.[Symbol.dispose]();
+  }
+
+  #entry(source: Ip): Entry {
+    if (this.#via) {
+      const client = this.#via.flags & (DEVICE_UPLINK | DEVICE_OVERLAY) ? "outside" : "pod";
+      return { client, device: this.#nameOf(this.#via), socket: false };
+    }
+    const client = clientKind(source, this.#facts);
+    if (client === "host") return { client, device: null, socket: true };
+    if (this.#options.socket) return { client: "pod", device: null, socket: true };
+    const uplink = client === "outside" ? this.#devices.find(({ flags }) => flags & DEVICE_UPLINK) : undefined;
+    return { client, device: uplink ? this.#nameOf(uplink) : null, socket: false };
+  }
+
+  #askWire(question: Question, entry: Entry): abi.Explanation {
+    this.#wire ??= new WireDryRun(this.#pins, this.#agent);
+    const frame = craftPacket({
+      ...question,
+      source: packetAddress(question.source),
+      destination: packetAddress(question.destination),
+    });
+    const flags = entry.client === "outside" ? DEVICE_UPLINK : DEVICE_POD;
+    return this.#wire.run(frame, { ...(this.#via ?? NO_DEVICE), bridge: 0, flags });
+  }
+
+  #askSocket(question: Question, entry: Entry): abi.Explanation {
+    this.#socket ??= new SocketDryRun(this.#pins, this.#agent);
+    return this.#socket.run({
+      dst: ipToBytes(question.destination),
+      port: question.destinationPort,
+      proto: protocolNumber(question.protocol),
+      who: entry.client === "host" ? abi.ClientKind.CLIENT_HOST : abi.ClientKind.CLIENT_POD,
+    });
+  }
+
+  #decision(said: abi.Explanation, entry: Entry): Decision {
+    const verdict = VERDICTS[said.verdict] ?? "pass";
+    const service = this.#services.get(said.service);
+    const chosen = verdict === "dnat" ? formatEndpoint(ipFromBytes(said.backendAddr), said.backendPort) : null;
+    return {
+      verdict,
+      dropReason: abi.dropReasonNames[said.reason] ?? String(said.reason),
+      service: service && verdict !== "pass" ? decidedService(service, said, entry) : undefined,
+      kind: KINDS[said.kind] ?? "frontend",
+      chosen,
+      // A process of the host sends from a node address whatever happens.
+      masquerade: verdict === "dnat" && (said.masquerade !== 0 || entry.client === "host"),
+      existing: said.existing !== 0,
+      policy: said.localSet ? "Local" : "Cluster",
+    };
+  }
+
+  #deviceNamed(name: string): DeviceState {
+    const link = this.#network.links.find((candidate) => candidate.name === name);
+    const device = this.#devices.find(({ ifindex }) => ifindex === link?.ifindex);
+    if (device) return device;
+    const known = this.#devices.map((candidate) => this.#nameOf(candidate)).join(", ");
+    throw new QuestionError(`--via ${name}: no device that Portolan serves; there are: ${known || "none"}`);
+  }
+
+  #nameOf({ ifindex }: DeviceState): string {
+    return this.#network.links.find((link) => link.ifindex === ifindex)?.name ?? `interface ${ifindex}`;
+  }
+}
+
+const NO_DEVICE: abi.Device = {
+  flags: 0,
+  bridge: 0,
+  snat4: new Uint8Array(16),
+  snat6: new Uint8Array(16),
+  mac: new Uint8Array(6),
+};
+
+function decidedService(service: ServiceState, said: abi.Explanation, entry: Entry): DecidedService {
+  const maglev =
+    service.scheduler === "mh" ||
+    (service.scheduler === "default" && entry.client === "outside" && service.tableSize > 0);
+  const set = said.localSet ? service.local : service.cluster;
+  return {
+    name: serviceName(service.key),
+    endpoints: set.map(({ address, port }) => formatEndpoint(address, port)),
+    scheduler: maglev ? "Maglev" : "random choice",
+  };
+}
+
+function podRanges({ pods4, pods4Prefix, pods6, pods6Prefix }: AgentInfo): readonly Cidr[] {
+  return [
+    { address: ipFromBytes(pods4), prefixLength: pods4Prefix },
+    { address: ipFromBytes(pods6), prefixLength: pods6Prefix },
+  ].filter(({ prefixLength }) => prefixLength > 0);
+}
+
+function* localEndpoints(services: Iterable<ServiceState>): Generator<Ip> {
+  for (const { cluster, local } of services) {
+    for (const backend of [...cluster, ...local]) if (backend.local) yield backend.address;
+  }
+}
+
+/** Default routes and routes of other types say nothing about pods. */
+function sourceRoute(route: RouteInfo, devices: readonly DeviceState[]): readonly SourceRoute[] {
+  if (!route.destination) return [];
+  const device = devices.find(({ ifindex }) => ifindex === route.outputIfindex);
+  const inside = DEVICE_POD | DEVICE_BRIDGE | DEVICE_BRIDGE_PORT;
+  const toPods = device !== undefined && (device.flags & inside) !== 0 && (device.flags & DEVICE_UPLINK) === 0;
+  return [{ destination: { address: ipFromBytes(route.destination), prefixLength: route.prefixLength }, toPods }];
+}
+
+/** As it stands in a packet: 4 or 16 bytes. */
+function packetAddress(address: Ip): Uint8Array {
+  const bytes = ipToBytes(address);
+  return familyOf(address) === 4 ? bytes.subarray(12) : bytes;
+}

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+// What `status` says: the agent, its state in the kernel, the hooks by device, how full the maps are.
+
+import { readdirSync, readFileSync } from "node:fs";
+import { deviceFlagsNames } from "../datapath/ebpf/abi.gen.ts";
+import type { Pins } from "../datapath/ebpf/pins.ts";
+import type { DatapathState, DeviceState } from "../datapath/ebpf/state-types.ts";
+import type { LinkInfo } from "../libbpf/types.ts";
+
+/** The stable JSON of `status`. Times are ISO 8601, UTC. */
+export interface Status {
+  readonly mode: "ebpf";
+  readonly node: string | null;
+  /** The first complete state is in the kernel. */
+  readonly synced: boolean;
+  readonly lastSync: string | null;
+  readonly agent: {
+    readonly running: boolean;
+    readonly pid: number;
+    readonly version: string;
+    readonly started: string;
+  } | null;
+  readonly masqueradeAll: boolean;
+  readonly services: number;
+  readonly endpoints: number;
+  /** Socket hooks that are attached: connect4, sendmsg6, ... */
+  readonly sockets: readonly string[];
+  readonly devices: readonly DeviceStatus[];
+  readonly maps: readonly { readonly map: string; readonly used: number; readonly size: number }[];
+  /** Over all reasons. */
+  readonly drops: number;
+  readonly pins: string;
+}
+
+export interface DeviceStatus {
+  readonly device: string;
+  readonly ifindex: number;
+  /** uplink, pod, bridge, bridge_port, l3, overlay */
+  readonly roles: readonly string[];
+  /** ingress, egress: those pinned as TCX links; empty where clsact filters are used */
+  readonly hooks: readonly string[];
+}
+
+/** links: of the network namespace this process is in; a device that is not in it goes by its index. */
+export function readStatus(state: DatapathState, pins: Pins, links: readonly LinkInfo[]): Status {
+  const agent = state.agent();
+  const pinned = readdirSync(pins.links);
+  const services = state.services();
+  return {
+    mode: "ebpf",
+    node: agent?.nodeName || null,
+    synced: agent?.synced === 1,
+    lastSync: agent && agent.lastSyncMs > 0n ? isoTime(agent.lastSyncMs) : null,
+    agent: agent
+      ? {
+          running: isRunning(agent.pid, Number(agent.startedMs)),
+          pid: agent.pid,
+          version: agent.version,
+          started: isoTime(agent.startedMs),
+        }
+      : null,
+    masqueradeAll: agent ? agent.config !== 0 : false,
+    services: services.length,
+    endpoints: state.backends().length,
+    sockets: pinned.flatMap((name) => /^cgroup-(\w+)$/.exec(name)?.[1] ?? []).sort(),
+    devices: state.devices().map((device) => deviceStatus(device, links, pinned)),
+    maps: state.fill(),
+    drops: state.drops().reduce((sum, { count }) => sum + Number(count), 0),
+    pins: pins.version,
+  };
+}
+
+function deviceStatus(device: DeviceState, links: readonly LinkInfo[], pinned: readonly string[]): DeviceStatus {
+  const { ifindex, flags } = device;
+  return {
+    device: links.find((link) => link.ifindex === ifindex)?.name ?? `interface ${ifindex}`,
+    ifindex,
+    roles: Object.entries(deviceFlagsNames).flatMap(([flag, name]) => (flags & Number(flag) ? [name] : [])),
+    hooks: ["ingress", "egress"].filter((direction) => pinned.includes(`tcx-${ifindex}-${direction}`)),
+  };
+}
+
+function isoTime(unixMs: bigint): string {
+  return new Date(Number(unixMs)).toISOString();
+}
+
+const TICKS_PER_SECOND = 100; // USER_HZ, the same on all architectures we know
+
+/** A process that began after the agent wrote its cell is another one that got its pid. */
+function isRunning(pid: number, startedMs: number): boolean {
+  const stat = readIfThere(`/proc/${pid}/stat`);
+  const uptime = Number(readFileSync("/proc/uptime", "utf8").split(" ")[0]);
+  // Field 22, counted behind the name, which may hold blanks and parentheses.
+  const startTicks = Number(stat?.slice(stat.lastIndexOf(")") + 2).split(" ")[19]);
+  const processStartMs = Date.now() - uptime * 1000 + (startTicks / TICKS_PER_SECOND) * 1000;
+  return processStartMs <= startedMs + 1000;
+}
+
+function readIfThere(path: string): string | undefined {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
+    throw error;
+  }
+}
