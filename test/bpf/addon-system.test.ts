@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+// Locks, probes, loading: what the addon does for the process as a whole.
+
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, readdirSync, readlinkSync, rmSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { Worker } from "node:worker_threads";
+import { afterAll, expect, test } from "vitest";
+import { libbpfVersion, lockDirectory, netnsCookie, probeFeatures } from "../../src/libbpf/index.ts";
+import { until } from "../support/until.ts";
+
+const libbpf = fileURLToPath(new URL("../../src/libbpf/index.ts", import.meta.url));
+const addon = fileURLToPath(new URL("../../build/Release/portolan.node", import.meta.url));
+const directory = mkdtempSync("/tmp/pt-lock-");
+afterAll(() => rmSync(directory, { recursive: true }));
+
+/** node flags that run TypeScript given as text. */
+const evaluate = (code: string): string[] => [
+  "--import",
+  "tsx",
+  "--input-type=module",
+  "-e",
+  `import * as libbpf from ${JSON.stringify(libbpf)}; ${code}`,
+];
+
+test("a lock is refused to the second, who is told the first one's process id", async () => {
+  const code = `globalThis.held = libbpf.lockDirectory(${JSON.stringify(directory)}); console.log("locked"); setInterval(() => {}, 1e6)`;
+  const holder = spawn(process.execPath, evaluate(code), { stdio: ["ignore", "pipe", "inherit"] });
+  await once(holder.stdout, "data");
+  expect(() => lockDirectory(directory)).toThrow(`flock ${directory}: EAGAIN: held by process ${holder.pid}`);
+  holder.kill("SIGKILL");
+  await once(holder, "exit");
+  lockDirectory(directory)[Symbol.dispose]();
+  using again = lockDirectory(directory);
+  expect(again).toBeDefined();
+});
+
+test("this kernel has what the datapath is tested with", () => {
+  const { tcx, cgroupSockAddr, setRetval, mmapableArrays, btf } = probeFeatures();
+  for (const probe of [tcx, cgroupSockAddr, setRetval, mmapableArrays, btf]) {
+    expect(probe).toEqual({ supported: true, reason: "loaded" });
+  }
+  expect(probeFeatures()).toBe(probeFeatures());
+});
+
+test("without capabilities the probes say which one is missing", () => {
+  const code = "console.log(JSON.stringify(libbpf.probeFeatures()))";
+  const drop = ["--bounding-set=-net_admin,-sys_admin,-bpf", "--inh-caps=-all", process.execPath];
+  const features = JSON.parse(execFileSync("setpriv", [...drop, ...evaluate(code)], { encoding: "utf8" })) as unknown;
+  expect(features).toMatchObject({
+    tcx: { supported: false, reason: "EPERM: needs CAP_BPF and CAP_NET_ADMIN" },
+    mmapableArrays: { supported: false, reason: "EPERM: needs CAP_BPF" },
+    btf: { supported: true, reason: "loaded" },
+  });
+});
+
+test("a missing addon names every place that was tried", () => {
+  const code = "try { libbpf.libbpfVersion() } catch (error) { console.log(error.message) }";
+  const env = { ...process.env, PORTOLAN_ADDON: "/nowhere/portolan.node" };
+  const message = execFileSync(process.execPath, evaluate(code), { encoding: "utf8", env });
+  expect(message).toMatch(
+    /^cannot load the native addon; PORTOLAN_ADDON names it; tried\n {2}\/nowhere\/portolan.node: /,
+  );
+});
+
+test("the library and the namespace have a name", () => {
+  expect(libbpfVersion()).toMatch(/^\d+\.\d+/);
+  expect(netnsCookie()).toBeGreaterThan(0n);
+});
+
+test("a worker that ends while it watches leaves neither map nor socket behind", async () => {
+  const ours = (): number =>
+    readdirSync("/proc/self/fd").filter((fd) => {
+      try {
+        return /bpf-map|socket/.test(readlinkSync(`/proc/self/fd/${fd}`));
+      } catch {
+        return false; /* the descriptor of the listing itself */
+      }
+    }).length;
+  const before = ours();
+  const code = `const addon = require(${JSON.stringify(addon)});
+    new addon.Netlink().watch(() => {}, 65536);
+    globalThis.map = addon.createMap("m", 1, 4, 4, 1, 0, undefined);
+    require("node:worker_threads").parentPort.postMessage("ready");`;
+  const worker = new Worker(code, { eval: true });
+  await once(worker, "message");
+  expect(ours()).toBe(before + 2);
+  await worker.terminate();
+  await until("the worker's descriptors are closed", () => ours() === before);
+});
