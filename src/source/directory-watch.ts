@@ -10,8 +10,8 @@ const LOOK_MS = 1000;
 export interface DirectoryEvents {
   /** Something about this entry of the directory may have changed; undefined: about any. */
   onSign(name: string | undefined): void;
-  /** The directory cannot be watched, or is there again (undefined). Told once each. */
-  onTrouble(error: Error | undefined): void;
+  /** Told at every look: why the directory cannot be watched; undefined: it is. */
+  onTrouble(error: NodeJS.ErrnoException | undefined): void;
 }
 
 export class DirectoryWatch implements Disposable {
@@ -20,7 +20,6 @@ export class DirectoryWatch implements Disposable {
   #watcher: FSWatcher | undefined;
   /** Device and inode of the directory being watched: a new one may have taken its name. */
   #identity = "";
-  #trouble = "";
   #looking = false;
   #closed = false;
   readonly #timer: NodeJS.Timeout;
@@ -35,18 +34,14 @@ export class DirectoryWatch implements Disposable {
   async look(): Promise<void> {
     if (this.#looking || this.#closed) return;
     this.#looking = true;
-    try {
-      const { dev, ino, birthtimeMs } = await stat(this.#directory);
-      this.#follow(`${dev}:${ino}:${birthtimeMs}`);
-      this.#tell(undefined);
-    } catch (error) {
-      this.#unwatch();
-      this.#tell(error as Error);
-      // Out of inotify watches, the directory can still be read once in a while.
-      this.#sign(undefined);
-    } finally {
-      this.#looking = false;
-    }
+    const there = await stat(this.#directory).catch((error: NodeJS.ErrnoException) => error);
+    this.#looking = false;
+    if (this.#closed) return;
+    const trouble = there instanceof Error ? there : this.#follow(`${there.dev}:${there.ino}:${there.birthtimeMs}`);
+    if (trouble) this.#unwatch();
+    this.#events.onTrouble(trouble);
+    // Out of inotify watches, the directory can still be read once in a while.
+    if (trouble && trouble !== there) this.#events.onSign(undefined);
   }
 
   [Symbol.dispose](): void {
@@ -55,20 +50,26 @@ export class DirectoryWatch implements Disposable {
     this.#unwatch();
   }
 
-  #follow(identity: string): void {
-    if (this.#closed || (this.#watcher && identity === this.#identity)) return;
+  /** Returns why it cannot be watched. */
+  #follow(identity: string): Error | undefined {
+    if (this.#watcher && identity === this.#identity) return undefined;
     this.#unwatch();
-    this.#watcher = watch(this.#directory, (_type, name) => {
-      this.#sign(name ?? undefined);
-      // So says a watched directory that is removed or renamed itself.
-      if (name === basename(this.#directory)) this.#renew();
-    });
+    try {
+      this.#watcher = watch(this.#directory, (_type, name) => {
+        this.#events.onSign(name ?? undefined);
+        // So says a watched directory that is removed or renamed itself.
+        if (name === basename(this.#directory)) this.#renew();
+      });
+    } catch (error) {
+      return error instanceof Error ? error : new Error(String(error));
+    }
     this.#watcher.on("error", (error) => {
-      this.#tell(error);
+      this.#events.onTrouble(error);
       this.#renew();
     });
     this.#identity = identity;
-    this.#sign(undefined);
+    this.#events.onSign(undefined);
+    return undefined;
   }
 
   /** A new directory can have its predecessor's inode number. */
@@ -77,19 +78,8 @@ export class DirectoryWatch implements Disposable {
     void this.look();
   }
 
-  #sign(name: string | undefined): void {
-    if (!this.#closed) this.#events.onSign(name);
-  }
-
   #unwatch(): void {
     this.#watcher?.close();
     this.#watcher = undefined;
-  }
-
-  #tell(error: Error | undefined): void {
-    const trouble = error?.message ?? "";
-    if (this.#closed || trouble === this.#trouble) return;
-    this.#trouble = trouble;
-    this.#events.onTrouble(error);
   }
 }

@@ -11,21 +11,20 @@ export class ManifestStore {
   /** Every object's versions, by file name: the first counts. */
   readonly #versions = new Map<string, readonly PlacedObject[]>();
 
-  /** The file now holds these objects; none: the file is gone. Returns warnings about objects in several files. */
-  replace(file: string, objects: ReadonlyMap<string, PlacedObject>): readonly SourceProblem[] {
+  /** Objects that have come to stand in several files. */
+  readonly #contested = new Set<string>();
+
+  /** The file now holds these objects; none: the file is gone. */
+  replace(file: string, objects: ReadonlyMap<string, PlacedObject>): void {
     const before = this.#files.get(file);
     if (objects.size > 0) this.#files.set(file, objects);
     else this.#files.delete(file);
 
-    const warnings: SourceProblem[] = [];
     for (const key of before?.keys() ?? []) if (!objects.has(key)) this.#set(key, file, undefined);
     for (const [key, placed] of objects) {
       const versions = this.#set(key, file, placed);
-      if (versions.length < 2 || before?.has(key)) continue;
-      const [first, second] = versions;
-      if (first && second) warnings.push(duplicate(first, first === placed ? second : placed));
+      if (versions.length > 1 && !before?.has(key)) this.#contested.add(key);
     }
-    return warnings;
   }
 
   /** Whether the file has an object that is not among these. */
@@ -42,6 +41,17 @@ export class ManifestStore {
   /** What changed since the last call; undefined: nothing. */
   take(): ModelChanges | undefined {
     return this.#changes.empty ? undefined : this.#changes.take(true);
+  }
+
+  /** Warnings about objects that have come to stand in several files since the last call and still do. */
+  takeWarnings(): readonly SourceProblem[] {
+    const warnings: SourceProblem[] = [];
+    for (const key of this.#contested) {
+      const [first, ...others] = this.#versions.get(key) ?? [];
+      if (first) warnings.push(...others.map((other) => duplicate(first, other)));
+    }
+    this.#contested.clear();
+    return warnings;
   }
 
   #set(key: string, file: string, placed: PlacedObject | undefined): readonly PlacedObject[] {

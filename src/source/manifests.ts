@@ -15,6 +15,10 @@ import type { Source, SourceProblem } from "./source.ts";
 const SETTLE_MS = 5;
 /** And believed to have lost objects, or its sense, or its existence, only after so long. */
 const DOUBT_MS = 100;
+
+export interface ManifestSourceOptions {
+  readonly doubtMs?: number;
+}
 /** In place of a name: look at all files. */
 const ALL = "";
 
@@ -36,6 +40,7 @@ type OnProblem = (problem: SourceProblem) => void;
 
 export class ManifestSource implements Source {
   readonly #directory: string;
+  readonly #doubtMs: number;
   readonly #store = new ManifestStore();
   readonly #known = new Map<string, KnownFile>();
   readonly #pending = new Map<string, Pending>();
@@ -45,10 +50,13 @@ export class ManifestSource implements Source {
   #work: Promise<void> | undefined;
   #onChange: OnChange = () => {};
   #onProblem: OnProblem = () => {};
+  /** Error code of what is wrong with the directory. */
+  #trouble: string | undefined;
   #closed = false;
 
-  constructor(directory: string) {
+  constructor(directory: string, { doubtMs = DOUBT_MS }: ManifestSourceOptions = {}) {
     this.#directory = directory;
+    this.#doubtMs = doubtMs;
   }
 
   /** Rejects with the file system's error when the directory cannot be read. */
@@ -56,6 +64,7 @@ export class ManifestSource implements Source {
     this.#onChange = onChange;
     this.#onProblem = onProblem;
     for (const name of await this.#list()) await this.#read(name, Number.POSITIVE_INFINITY);
+    for (const warning of this.#store.takeWarnings()) this.#report(warning);
     onChange(this.#store.take() ?? { synced: true, services: [], endpointSlices: [], nodes: [] });
     // Its first sign is for all files: what changed since they were read is not missed.
     this.#watch = new DirectoryWatch(this.#directory, {
@@ -103,6 +112,8 @@ export class ManifestSource implements Source {
     }
     const changes = this.#store.take();
     if (changes && !this.#closed) this.#onChange(changes);
+    // An object moving from file to file stands in both until the first is believed to have lost it.
+    if (this.#pending.size === 0) for (const warning of this.#store.takeWarnings()) this.#report(warning);
     this.#work = undefined;
     this.#schedule();
   }
@@ -128,8 +139,9 @@ export class ManifestSource implements Source {
   async #read(name: string, quietMs: number): Promise<void> {
     const file = join(this.#directory, name);
     const doubt = () => {
-      if (quietMs >= DOUBT_MS) return false;
-      if (!this.#pending.has(name)) this.#pending.set(name, { sinceMs: performance.now() - quietMs, waitMs: DOUBT_MS });
+      if (quietMs >= this.#doubtMs) return false;
+      if (!this.#pending.has(name))
+        this.#pending.set(name, { sinceMs: performance.now() - quietMs, waitMs: this.#doubtMs });
       return true;
     };
     const bytes = await readFile(file).catch((error: NodeJS.ErrnoException) => error);
@@ -147,7 +159,7 @@ export class ManifestSource implements Source {
     const keepOld = failed && this.#store.has(file);
     this.#known.set(name, { hash, documents: keepOld && known ? known.documents : manifest.documents });
     for (const problem of manifest.problems) this.#report(keepOld ? withKept(problem) : problem);
-    if (!keepOld) for (const warning of this.#store.replace(file, manifest.objects)) this.#report(warning);
+    if (!keepOld) this.#store.replace(file, manifest.objects);
   }
 
   /** A file that is gone takes its objects with it, unless the whole directory is gone: that is no wish of the user's. */
@@ -165,8 +177,11 @@ export class ManifestSource implements Source {
     this.#report(withKept({ severity: "error", place: file, message: `cannot be read: ${error.message}` }));
   }
 
-  #reportDirectory(error: Error | undefined): void {
+  /** Told once; undefined: all is well again. */
+  #reportDirectory(error: NodeJS.ErrnoException | undefined): void {
     const place = this.#directory;
+    if (error?.code === this.#trouble) return;
+    this.#trouble = error?.code;
     if (error) {
       const message = `cannot be watched: ${error.message}: what is served stays as it is until the directory is back`;
       this.#report({ severity: "error", place, message });
