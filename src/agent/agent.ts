@@ -18,6 +18,7 @@ import { parseNodePortRule } from "./node-addresses.ts";
 import { NodeFollower } from "./node-follower.ts";
 import type { AgentOptions } from "./options.ts";
 import { ServiceFollower } from "./service-follower.ts";
+import { writeStateFile } from "./state-file.ts";
 import { startSweeper } from "./sweeper.ts";
 import { VERSION } from "./version.ts";
 
@@ -29,6 +30,9 @@ export async function runAgent(options: AgentOptions, log: Log, stop: AbortSigna
   using _lock = lockPins(pins);
   const features = probeFeatures();
   log.info({ version: VERSION, node: options.nodeName, pins: pins.version, cgroupRoot }, "starting, mode ebpf");
+  const started = new Date().toISOString();
+  const state = { version: VERSION, pid: process.pid, started, mode: "ebpf", options, features } as const;
+  writeStateFile(options.stateDir, state, log);
 
   using driver = new EbpfDriver({
     pins,
@@ -59,8 +63,8 @@ export async function runAgent(options: AgentOptions, log: Log, stop: AbortSigna
   await startSource(source, options.manifests, node, services, log);
 
   // On a first start nothing may meet the programs before their state is there.
-  driver.attachSockets(cgroupRoot);
   node.attach();
+  driver.attachSockets(cgroupRoot);
   using _sweeper = startSweeper(driver, log);
   log.info("ready");
   if (!stop.aborted) await once(stop, "abort");

@@ -9,7 +9,6 @@ import { run } from "../../src/demo/lab/run.ts";
 import { portolan } from "../../src/demo/portolan.ts";
 import { pinnedLinks, readyAgent, tcxLinks } from "../support/agent.ts";
 import { useLab } from "../support/lab.ts";
-import { until } from "../support/until.ts";
 
 describe("devices of a node", () => {
   const getLab = useLab({ nodes: [{ name: "n1", routedPods: ["p1a"], bridgedPods: ["b1a"] }] });
@@ -67,7 +66,8 @@ describe("devices of a node", () => {
     await agent.waitForOutput(/ INFO attached device=extra0 roles=uplink\n/);
     expect(await hooks("extra0")).toEqual(BOTH);
     await lab.ip(node, "link set extra0 name plain");
-    await until("the device without a role has no hooks", async () => (await hooks("plain")).length === 0);
+    await agent.waitForOutput(new RegExp(` INFO detached ifindex=${await ifindex("plain")}\n`));
+    expect(await hooks("plain")).toEqual([]);
     await lab.ip(node, "link set plain master cni0");
     await agent.waitForOutput(/ INFO attached device=plain roles=bridgePort\n/);
     await lab.ip(node, "link del plain");

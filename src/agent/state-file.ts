@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// STATE_DIR/agent.json: how the last agent was started and what its kernel could do, for people and support archives.
+
+import { mkdirSync, renameSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Features } from "../libbpf/index.ts";
+import type { Log } from "./log.ts";
+import type { AgentOptions } from "./options.ts";
+
+export interface StateFile {
+  readonly version: string;
+  readonly pid: number;
+  /** ISO 8601 */
+  readonly started: string;
+  readonly mode: "ebpf";
+  readonly options: AgentOptions;
+  readonly features: Features;
+}
+
+/** The agent serves without it: a directory that cannot be written is a warning. */
+export function writeStateFile(stateDir: string, state: StateFile, log: Log): void {
+  const path = join(stateDir, "agent.json");
+  try {
+    mkdirSync(stateDir, { recursive: true });
+    writeFileSync(`${path}.new`, `${JSON.stringify(state, null, 2)}\n`);
+    renameSync(`${path}.new`, path);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    log.warn({ reason }, "--state-dir cannot be written, so this agent's settings are not on record there");
+  }
+}
