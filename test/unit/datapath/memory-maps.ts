@@ -55,6 +55,13 @@ export class MemoryMap implements BpfMap {
     for (let i = 0; i < count; i++) this.delete(keys.subarray(i * this.keySize, (i + 1) * this.keySize));
     return count;
   }
+  /** The map as a killed process would leave it. */
+  copy(): MemoryMap {
+    const copy = new MemoryMap(this.name, this.keySize, this.valueSize, this.maxEntries);
+    for (const [key, value] of this.#entries) copy.#entries.set(key, value);
+    new Uint8Array(copy.#memory).set(new Uint8Array(this.#memory));
+    return copy;
+  }
   mmap(): ArrayBuffer {
     return this.#memory;
   }
@@ -94,6 +101,10 @@ export function memoryMaps(sizes: Partial<Sizes> = {}): MemoryMaps {
     service_stats: array("service_stats", abi.serviceStats.size, services),
     backend_stats: array("backend_stats", abi.backendStats.size, backends),
   };
+}
+
+export function copyMaps(maps: MemoryMaps): MemoryMaps {
+  return Object.fromEntries(Object.entries(maps).map(([name, map]) => [name, map.copy()])) as unknown as MemoryMaps;
 }
 
 export function member(address: string, over: Partial<Member> = {}): Member {
