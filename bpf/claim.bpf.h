@@ -52,6 +52,15 @@ static long try_snat_port(__u32 i, struct port_search *search)
 	return search->err != -EEXIST;
 }
 
+/*
+ * A pod that reaches itself from the port it serves on: both ends are one, and no packet says which way it goes. Such a
+ * tuple counts as taken.
+ */
+static __always_inline bool ends_are_one(const struct flow *flow)
+{
+	return flow->mapped_port == flow->backend_port && addr_equal(&flow->client, &flow->backend);
+}
+
 static long try_mapped_port(__u32 i, struct port_search *search)
 {
 	struct work *w = search->w;
@@ -60,6 +69,8 @@ static long try_mapped_port(__u32 i, struct port_search *search)
 	if (!port_usable(port))
 		return 0;
 	w->flow.mapped_port = bpf_htons(port);
+	if (ends_are_one(&w->flow))
+		return 0;
 	flow_inner_key(&w->inner, &w->flow);
 	flow_request_key(&w->probe, &w->flow);
 	if (flow_find(&w->inner) || conntrack_knows(search->skb, &w->probe))
@@ -111,7 +122,8 @@ static __always_inline int claim_inner(struct __sk_buff *skb, struct work *w)
 	}
 	/* conntrack met a direct connection before us, so for those its word says nothing */
 	flow_request_key(&w->probe, &w->flow);
-	if (!holder && ((w->flow.flags & FLOW_DIRECT) || !conntrack_knows(skb, &w->probe)))
+	if (!holder && !ends_are_one(&w->flow) &&
+	    ((w->flow.flags & FLOW_DIRECT) || !conntrack_knows(skb, &w->probe)))
 		err = flow_claim(&w->inner, &w->flow);
 	if (err == -EEXIST)
 		err = search_ports(skb, w, try_mapped_port);
