@@ -25,7 +25,7 @@ export interface ClusterOptions extends LabOptions {
 export class Cluster implements AsyncDisposable {
   readonly lab: Lab;
   readonly manifests: string;
-  readonly agents = new Map<string, LabProcess>();
+  readonly agents: Map<string, LabProcess> = new Map();
   readonly #clients = new Map<string, Promise<TrafficAgent>>();
 
   private constructor(lab: Lab) {

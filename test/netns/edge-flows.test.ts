@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+// The flow table under pressure: two CPUs that begin one flow at once, and a flood of flows nobody answers.
+import { beforeAll, describe, expect, test } from "vitest";
+import { checkFlows } from "../../src/datapath/ebpf/flow-invariants.ts";
+import { mapPin, pinsUnder } from "../../src/datapath/ebpf/pins.ts";
+import { openPinnedMap } from "../../src/libbpf/index.ts";
+import { useCluster } from "../support/cluster.ts";
+import { compileProgram } from "../support/compile.ts";
+import { serviceAddresses } from "../support/manifests.ts";
+
+describe("the flow table of n1", () => {
+  const cluster = useCluster({
+    services: (lab) => [
+      {
+        name: "three",
+        number: 1,
+        nodePort: 30_001,
+        endpoints: ["p1b", "b1b", "p2a"].map((name) => ({ address: lab.pod(name).address })),
+      },
+      { name: "silent", number: 2, endpoints: [{ address: lab.pod("p1b").address, port: 7777 }] },
+    ],
+  });
+  beforeAll(async () => {
+    const { lab } = cluster();
+    for (const name of ["p1b", "b1b", "p2a"]) await lab.serve(lab.pod(name));
+  });
+
+  function flows() {
+    const pins = pinsUnder(cluster().lab.node("n1").bpffs);
+    using answered = openPinnedMap(mapPin(pins, "flows"));
+    using nascent = openPinnedMap(mapPin(pins, "nascent"));
+    return checkFlows(answered, nascent);
+  }
+
+  test.each(["v4", "v6"] as const)("two CPUs beginning the same flows leave no orphan, %s", async (family) => {
+    const { lab } = cluster();
+    const race = compileProgram("race", lab.plan.directory);
+    const before = flows().owners;
+    const address = serviceAddresses(1).clusterIP[family];
+    const said = await lab.exec(lab.pod("p1a"), [race, address, "80", "2000", "2"]);
+    expect(said).toMatch(/^sent 8000 received 8000 refused 0$/m);
+    const report = flows();
+    expect(report.owners - before).toBe(2000);
+    expect(report.violations).toEqual([]);
+  });
+
+  test.each(["v4", "v6"] as const)("nor when every flow is masqueraded as well, %s", async (family) => {
+    const { lab } = cluster();
+    const race = compileProgram("race", lab.plan.directory);
+    const before = flows().owners;
+    const address = lab.node("n1").address[family];
+    const said = await lab.exec(lab.client, [race, address, "30001", "2000", "2"]);
+    expect(said).toMatch(/^sent 8000 received 8000 refused 0$/m);
+    const report = flows();
+    expect(report.owners - before).toBe(2000);
+    expect(report.violations).toEqual([]);
+  });
+
+  test("400 000 flows that nobody answers leave idle connections alive, and new ones are served", async () => {
+    const { lab } = cluster();
+    const client = await cluster().wire(lab.client);
+    const target = { address: lab.node("n1").address.v4, port: 30_001 };
+    const held = await Promise.all(Array.from({ length: 50 }, () => client.hold(target)));
+    const flood = compileProgram("flood", lab.plan.directory);
+    const silent = serviceAddresses(2).clusterIP.v4;
+    expect(await lab.exec(lab.client, [flood, silent, "80", "400000"])).toBe("sent 400000 failed 0\n");
+    for (const connection of held) await connection.echo();
+    expect(await client.tcp({ ...target, count: 20 })).toMatchObject({ answered: 20, failures: {} });
+    for (const connection of held) await connection.close();
+  });
+});
