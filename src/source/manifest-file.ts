@@ -25,8 +25,15 @@ export interface ManifestFile {
   readonly documents: KnownDocuments;
 }
 
+/** Equal things in memory once. */
+export interface Sharing {
+  readonly intern: Intern;
+  /** An equal object that is there already, else this one. */
+  readonly reuse: (object: ModelObject) => ModelObject;
+}
+
 /** file: the name that problems give; its ending .json decides the format. known: of the last parse of this file. */
-export function readManifest(file: string, text: string, known: KnownDocuments, intern: Intern): ManifestFile {
+export function readManifest(file: string, text: string, known: KnownDocuments, sharing: Sharing): ManifestFile {
   const format = file.endsWith(".json") ? "json" : "yaml";
   const objects = new Map<string, PlacedObject>();
   const problems: SourceProblem[] = [];
@@ -35,13 +42,12 @@ export function readManifest(file: string, text: string, known: KnownDocuments, 
     const hash = createHash("sha1").update(document.text).digest("base64");
     let found = known.get(hash);
     if (!found) {
-      const content = readDocument(document.text, format, intern);
+      const content = readDocument(document.text, format, sharing.intern);
       for (const { severity, line, message } of content.findings) {
         problems.push({ severity, place: `${file}:${document.line + line - 1}`, message });
       }
-      found = content.objects;
-      if (content.findings.some(({ severity }) => severity === "error")) documents.delete(hash);
-      else documents.set(hash, found);
+      found = content.objects.map(sharing.reuse);
+      if (content.findings.every(({ severity }) => severity !== "error")) documents.set(hash, found);
     } else documents.set(hash, found);
     for (const object of found) addObject({ object, file, line: document.line }, objects, problems);
   }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // All objects of a directory of manifests: which file's version of an object counts, and what changed.
 
-import { ChangeTracker, type ModelChanges } from "../model/changes.ts";
+import { ChangeTracker, type ModelChanges, type ModelObject, objectKey } from "../model/changes.ts";
+import { sameValue } from "../model/same-value.ts";
 import { duplicate, type PlacedObject } from "./manifest-file.ts";
 import type { SourceProblem } from "./source.ts";
 
@@ -25,6 +26,12 @@ export class ManifestStore {
       const versions = this.#set(key, file, placed);
       if (versions.length > 1 && !before?.has(key)) this.#contested.add(key);
     }
+  }
+
+  /** The file's own equal version of an object, else the object. */
+  reuse(file: string, object: ModelObject): ModelObject {
+    const own = this.#files.get(file)?.get(objectKey(object))?.object;
+    return own && sameValue(own, object) ? own : object;
   }
 
   /** Whether the file has an object that is not among these. */

@@ -152,7 +152,10 @@ export class ManifestSource implements Source {
     const known = this.#known.get(name);
     const hash = createHash("sha1").update(bytes).digest("base64");
     if (known?.hash === hash) return;
-    const manifest = readManifest(file, bytes.toString("utf8"), known?.documents ?? new Map(), this.#intern);
+    const manifest = readManifest(file, bytes.toString("utf8"), known?.documents ?? new Map(), {
+      intern: this.#intern,
+      reuse: (object) => this.#store.reuse(file, object),
+    });
     const failed = manifest.problems.some(({ severity }) => severity === "error");
     if ((failed || this.#store.loses(file, manifest.objects)) && doubt()) return;
 

@@ -116,6 +116,22 @@ describe("a change", () => {
     expect(told.slice(1).map((changes) => changes.services.map(({ current }) => current?.name))).toEqual([["b"]]);
   });
 
+  test("in a JSON List tells only the object that changed", async () => {
+    const list = (port: number) => {
+      const item = (name: string, port: number) => ({
+        kind: "Service",
+        metadata: { name },
+        spec: { clusterIP: "10.96.0.11", ports: [{ port }] },
+      });
+      return JSON.stringify({ apiVersion: "v1", kind: "List", items: [item("x", 1), item("y", port)] });
+    };
+    await write("b.json", list(1));
+    await served({ a: 1, x: 1, y: 1 });
+    await write("b.json", list(2));
+    await served({ a: 1, x: 1, y: 2 });
+    expect(told.at(-1)?.services.map(({ current }) => current?.name)).toEqual(["y"]);
+  });
+
   test("that deletes a file removes its objects", async () => {
     await rm(join(directory, "a.yaml"));
     await served({});

@@ -7,7 +7,7 @@ import { type KnownDocuments, readManifest } from "../../../src/source/manifest-
 const none: KnownDocuments = new Map();
 
 function read(file: string, text: string, known: KnownDocuments = none) {
-  return readManifest(file, text, known, (name) => name);
+  return readManifest(file, text, known, { intern: (name) => name, reuse: (object) => object });
 }
 
 /** Lines of errors and warnings. */
