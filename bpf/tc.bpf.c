@@ -28,8 +28,11 @@ static __always_inline int drop(__s32 err)
 
 static __always_inline void count_traffic(struct __sk_buff *skb, const struct flow *flow)
 {
-	struct service_stats *stats = bpf_map_lookup_elem(&service_stats, &flow->service);
+	struct service_stats *stats;
 
+	if (flow->flags & FLOW_DIRECT) /* of no Service */
+		return;
+	stats = bpf_map_lookup_elem(&service_stats, &flow->service);
 	if (stats) {
 		stats->packets++;
 		stats->bytes += skb->len;
@@ -262,19 +265,23 @@ int pt_ingress(struct __sk_buff *skb)
 	flow_outer_key(&w->tuple, &p->src, p->sport, &p->dst, p->dport, p->proto);
 	record = flow_find(&w->tuple);
 	if (record && record->role == FLOW_PASS) {
-		record->last_seen = w->now;
+		if (!dry_run)
+			record->last_seen = w->now;
 		return TC_NEXT;
 	}
 	if (record && record->role == FLOW_INDEX) {
 		owner = flow_owner_of(record, &w->probe);
 		if (owner) {
+			if (dry_run) /* a reply begins nothing */
+				return TC_NEXT;
 			owner = answered(w, owner);
 			return owner ? to_client(skb, p, device, owner) : drop(-DROP_FLOW_TABLE_FULL);
 		}
 		record = NULL; /* it outlived its flow */
 	}
 	if (record && packet_is_syn(p) && flow_closed(record)) {
-		flow_forget(w, record);
+		if (!dry_run)
+			flow_forget(w, record);
 		record = NULL;
 	}
 	if (record)
