@@ -34,6 +34,7 @@ export interface Decision {
   readonly dropReason: string;
   /** Undefined with pass. */
   readonly service: DecidedService | undefined;
+  /** With its article: "a ClusterIP". */
   readonly kind: string;
   readonly chosen: string | null;
   readonly masquerade: boolean;
@@ -71,7 +72,7 @@ function entryClause(entry: Entry): string {
 function verdictClause(question: Question, decision: Decision): string {
   const target = `${formatEndpoint(question.destination, question.destinationPort)}/${question.protocol}`;
   if (decision.verdict === "pass") return `${target} is no Service's address: left to the kernel`;
-  const frontend = `${target} is a ${decision.kind} of ${decision.service?.name ?? "an unknown Service"}`;
+  const frontend = `${target} is ${decision.kind} of ${decision.service?.name ?? "an unknown Service"}`;
   if (decision.verdict !== "dnat")
     return `${frontend}; ${DROP_EXPLANATIONS[decision.dropReason] ?? decision.dropReason}`;
   if (decision.existing) return `${frontend}; the connection exists already and keeps its endpoint`;

@@ -32,10 +32,10 @@ export interface ExplainOptions {
 const { DEVICE_UPLINK, DEVICE_POD, DEVICE_OVERLAY, DEVICE_BRIDGE, DEVICE_BRIDGE_PORT } = abi.DeviceFlags;
 const VERDICTS = ["pass", "dnat", "reject", "drop"] as const;
 const KINDS: Readonly<Record<number, string>> = {
-  [abi.FrontendKind.FRONTEND_CLUSTER_IP]: "ClusterIP",
-  [abi.FrontendKind.FRONTEND_NODE_PORT]: "NodePort",
-  [abi.FrontendKind.FRONTEND_EXTERNAL_IP]: "external IP",
-  [abi.FrontendKind.FRONTEND_LOAD_BALANCER]: "LoadBalancer address",
+  [abi.FrontendKind.FRONTEND_CLUSTER_IP]: "a ClusterIP",
+  [abi.FrontendKind.FRONTEND_NODE_PORT]: "a NodePort",
+  [abi.FrontendKind.FRONTEND_EXTERNAL_IP]: "an external IP",
+  [abi.FrontendKind.FRONTEND_LOAD_BALANCER]: "a LoadBalancer address",
 };
 
 export class Explainer implements Disposable {
@@ -119,7 +119,7 @@ export class Explainer implements Disposable {
       verdict,
       dropReason: abi.dropReasonNames[said.reason] ?? String(said.reason),
       service: service && verdict !== "pass" ? decidedService(service, said, entry) : undefined,
-      kind: KINDS[said.kind] ?? "frontend",
+      kind: KINDS[said.kind] ?? "an address",
       chosen,
       // A process of the host sends from a node address whatever happens.
       masquerade: verdict === "dnat" && (said.masquerade !== 0 || entry.client === "host"),

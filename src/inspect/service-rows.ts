@@ -19,7 +19,7 @@ export function serviceRows(services: readonly ServiceState[]): readonly Service
       protocol: service.protocol,
       family: service.family === 4 ? "IPv4" : "IPv6",
       type: service.type,
-      frontends: service.frontends.map(({ address, port }) => formatEndpoint(address, port)),
+      frontends: [...service.frontends].sort(byKind).map(({ address, port }) => formatEndpoint(address, port)),
       scheduler: service.scheduler,
       internalTrafficPolicy: policyName(service.internalLocal),
       externalTrafficPolicy: policyName(service.externalLocal),
@@ -62,6 +62,12 @@ export function frontendRows(frontends: readonly FrontendState[]): readonly Fron
       service: service === undefined ? null : serviceName(service),
     }))
     .sort((a, b) => compare(a.service ?? "", b.service ?? "") || compare(a.frontend, b.frontend));
+}
+
+const KIND_ORDER: readonly FrontendState["kind"][] = ["ClusterIP", "NodePort", "ExternalIP", "LoadBalancer"];
+
+function byKind(a: FrontendState, b: FrontendState): number {
+  return KIND_ORDER.indexOf(a.kind) - KIND_ORDER.indexOf(b.kind) || compare(a.address, b.address);
 }
 
 function policyName(local: boolean): TrafficPolicy {

@@ -11,7 +11,7 @@ const DNAT: Decision = {
   verdict: "dnat",
   dropReason: "none",
   service: { name: "ns1/svc1:http", endpoints: ["10.180.0.1:80", "10.180.0.2:80"], scheduler: "Maglev" },
-  kind: "ClusterIP",
+  kind: "a ClusterIP",
   chosen: "10.180.0.2:80",
   masquerade: true,
   existing: false,
