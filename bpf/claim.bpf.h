@@ -122,8 +122,7 @@ static __always_inline int claim_inner(struct __sk_buff *skb, struct work *w)
 	}
 	/* conntrack met a direct connection before us, so for those its word says nothing */
 	flow_request_key(&w->probe, &w->flow);
-	if (!holder && !ends_are_one(&w->flow) &&
-	    ((w->flow.flags & FLOW_DIRECT) || !conntrack_knows(skb, &w->probe)))
+	if (!holder && !ends_are_one(&w->flow) && ((w->flow.flags & FLOW_DIRECT) || !conntrack_knows(skb, &w->probe)))
 		err = flow_claim(&w->inner, &w->flow);
 	if (err == -EEXIST)
 		err = search_ports(skb, w, try_mapped_port);

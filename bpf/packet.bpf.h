@@ -35,6 +35,7 @@ struct packet {
 	__u16 l3;      /* offset of the IP header */
 	__u16 l4;      /* offset of the transport header */
 	__u16 l4_csum; /* offset of its checksum */
+	__u32 end;     /* offset behind the IP packet; what follows is padding of the frame */
 };
 
 static __always_inline bool packet_is_syn(const struct packet *p)
@@ -57,6 +58,7 @@ static __always_inline int parse_ipv4(struct __sk_buff *skb, struct packet *p)
 	p->dst = addr_v4(ip.daddr);
 	p->proto = ip.protocol;
 	p->l4 = p->l3 + header;
+	p->end = p->l3 + total;
 	p->fragment = (ip.frag_off & bpf_htons(0x3fff)) != 0;
 	return 0;
 }
@@ -74,6 +76,7 @@ static __always_inline int parse_ipv6(struct __sk_buff *skb, struct packet *p)
 		return -1;
 	__builtin_memcpy(&p->src, &ip.saddr, sizeof(p->src));
 	__builtin_memcpy(&p->dst, &ip.daddr, sizeof(p->dst));
+	p->end = p->l3 + sizeof(ip) + bpf_ntohs(ip.payload_len);
 	next = ip.nexthdr;
 	for (int i = 0; i < IPV6_HEADERS_MAX; i++) {
 		__u8 ext[8];
@@ -124,10 +127,10 @@ static __noinline int packet_parse(struct __sk_buff *skb, __u16 l3, struct packe
 	p->dport = ports[1];
 	if (p->proto == IPPROTO_UDP) {
 		p->l4_csum = p->l4 + 6;
-		return p->l4 + 8 > skb->len ? -1 : 0;
+		return p->l4 + 8 > p->end ? -1 : 0;
 	}
 	p->l4_csum = p->l4 + 16;
-	if (p->l4 + 20 > skb->len)
+	if (p->l4 + 20 > p->end)
 		return -1;
 	return bpf_skb_load_bytes(skb, p->l4 + 13, &p->tcp_flags, 1) < 0 ? -1 : 0;
 }

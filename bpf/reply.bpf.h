@@ -135,7 +135,7 @@ static __noinline int reply_reset(struct __sk_buff *skb, const struct packet *p)
 	if (tcp.ack) {
 		rst.seq = tcp.ack_seq;
 	} else {
-		segment = skb->len - p->l4 - tcp.doff * 4 + tcp.syn + tcp.fin;
+		segment = p->end - p->l4 - tcp.doff * 4 + tcp.syn + tcp.fin;
 		rst.ack = 1;
 		rst.ack_seq = bpf_htonl(bpf_ntohl(tcp.seq) + segment);
 	}
