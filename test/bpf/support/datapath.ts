@@ -128,6 +128,14 @@ export class Datapath {
     return { left, report };
   }
 
+  /** Whatever an earlier, failed scenario left. */
+  async forgetFlows(): Promise<void> {
+    for (const table of ["flows", "nascent"] as const) {
+      const keys = (await this.#entries(table)).map(([key]) => key);
+      await this.machine.ask({ do: "remove", handle: this.#handle, map: table, keys });
+    }
+  }
+
   async sweep(): Promise<SweepReport> {
     const raw = await this.machine.ask({ do: "sweep", handle: this.#handle });
     const word = (index: number): number => new DataView(raw.buffer, raw.byteOffset).getUint32(index * 4, true);

@@ -70,6 +70,7 @@ export async function play(datapath: Datapath, scenario: Scenario): Promise<void
   const commands = async (lines: readonly string[] = []): Promise<void> => {
     for (const line of lines) await datapath.machine.ask({ do: "command", argv: line.split(" ") });
   };
+  await datapath.forgetFlows();
   await commands(scenario.before);
   for (const [index, step] of scenario.steps.entries()) {
     await take(datapath, step, `packet ${index + 1} at ${step.at}`);
