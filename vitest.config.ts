@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-import { defineConfig } from "vitest/config";
+import type { ViteUserConfig } from "vitest/config";
 
 // unit needs neither root nor kernel; kernel tests run one file at a time, each in namespaces of its own.
-export default defineConfig({
+const config: ViteUserConfig = {
   test: {
     projects: [
       { test: { name: "unit", include: ["test/unit/**/*.test.ts", "test/property/**/*.test.ts"] } },
@@ -18,4 +18,6 @@ export default defineConfig({
       },
     ],
   },
-});
+};
+
+export default config;

@@ -20,7 +20,7 @@ clang_tidy() {
   [ "$(cat "$stamp" 2>/dev/null)" = "$hash" ] && return
   include=$(node -p 'require("node-addon-api").include_dir') || return
   # shellcheck disable=SC2046 # several words
-  clang-tidy-19 --quiet native/*.cc -- -std=c++20 -fexceptions -DNAPI_VERSION=9 -DNAPI_CPP_EXCEPTIONS \
+  printf '%s\0' native/*.cc | xargs -0 -P"$(nproc)" -I{} clang-tidy-19 --quiet {} -- -std=c++20 -fexceptions -DNAPI_VERSION=9 -DNAPI_CPP_EXCEPTIONS \
     -DNODE_ADDON_API_DISABLE_DEPRECATED "-isystem$include" "-isystem$(node_headers)" $(pkg-config --cflags libbpf) 2>/dev/null &&
     echo "$hash" >"$stamp"
 }

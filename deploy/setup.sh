@@ -7,7 +7,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 packages=(clang-19 llvm-19 libbpf-dev libelf-dev zlib1g-dev pkg-config g++ make python3 bpftool
-  iproute2 iptables nftables nginx-light ethtool conntrack procps util-linux)
+  iproute2 iptables nftables curl ethtool conntrack procps util-linux)
 read -ra extra <<<"${PORTOLAN_EXTRA_PACKAGES:-}" # what lint needs on top
 packages+=("${extra[@]}")
 

@@ -56,10 +56,18 @@ async function askAll(lab: Lab, options: DemoOptions): Promise<readonly string[]
     const answers = await ask(lab, question);
     rows.push(row(question, answers));
     for (const protocol of PROTOCOLS) problems.push(...check(question, protocol, answers[protocol]));
+    showProgress(rows.length, all.length);
   }
   const header = ["WHO ASKED", "WHICH ADDRESS", "", ...PROTOCOLS, ...WEB_PODS, "SOURCE THE PODS SAW"];
   options.print(options.columns(header, rows));
   return problems;
+}
+
+/** A bar on a terminal, nothing elsewhere; gone when all is done. */
+function showProgress(done: number, total: number): void {
+  if (!process.stderr.isTTY) return;
+  const bar = "#".repeat(done).padEnd(total, ".");
+  process.stderr.write(done < total ? `\r${bar} ${done}/${total}` : "\r\x1b[K");
 }
 
 type Answers = Readonly<Record<Protocol, TrafficResult>>;
