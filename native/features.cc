@@ -154,7 +154,7 @@ Answer TryConntrack(const btf* types, const char* module) {
 Answer ProbeConntrackLookup() {
   const Btf kernel(btf__load_vmlinux_btf(), btf__free);
   if (!kernel) return ProbeBtf();
-  const Answer built_in = TryConntrack(kernel.get(), nullptr);
+  Answer built_in = TryConntrack(kernel.get(), nullptr);
   if (built_in.error != ENOENT) return built_in;
   const Btf module(btf__load_module_btf("nf_conntrack", kernel.get()), btf__free);
   return module ? TryConntrack(module.get(), "nf_conntrack") : built_in;
