@@ -12,8 +12,8 @@ import { removeService, type ServiceSpec, writeService } from "./manifests.ts";
 import { until } from "./until.ts";
 
 interface ListedService {
-  readonly namespace: string;
-  readonly name: string;
+  /** namespace/name:port */
+  readonly service: string;
   readonly endpoints: { readonly total: number };
 }
 
@@ -89,7 +89,7 @@ export class Cluster implements AsyncDisposable {
       if (!this.agents.has(node.name)) continue;
       await until(`${node.name} serves ${name} with ${endpoints ?? "no"} endpoints`, async () => {
         const listed: readonly ListedService[] = JSON.parse(await portolan(node, ["services", "-o", "json"]));
-        const found = listed.filter((service) => service.name === name);
+        const found = listed.filter(({ service }) => service.startsWith(`test/${name}:`));
         return endpoints === undefined
           ? found.length === 0
           : found.length > 0 && found.every((service) => service.endpoints.total === endpoints);
