@@ -2,11 +2,19 @@
 // Entry point of `portolan`: every command, registered.
 
 import { agentCommand } from "./agent.ts";
+import { benchCommand } from "./bench.ts";
 import { cleanupCommand } from "./cleanup.ts";
 import { demoCommand } from "./demo.ts";
 import { inspectCommands } from "./inspect-commands.ts";
 import { buildProgram, runProgram } from "./run.ts";
 import { versionCommand } from "./version.ts";
 
-const commands = [agentCommand(), ...inspectCommands(), demoCommand(), cleanupCommand(), versionCommand()];
+const commands = [
+  agentCommand(),
+  ...inspectCommands(),
+  demoCommand(),
+  benchCommand(),
+  cleanupCommand(),
+  versionCommand(),
+];
 process.exitCode = await runProgram(buildProgram(commands), process.argv.slice(2));

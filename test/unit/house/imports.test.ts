@@ -13,7 +13,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   datapath: ["compile", "model", "libbpf"],
   inspect: ["datapath", "compile", "model", "libbpf"],
   agent: ["model", "source", "compile", "datapath", "libbpf", "inspect"],
-  bench: agentSide,
+  bench: [...agentSide, "demo"],
   demo: agentSide,
   cli: [...agentSide, "bench", "demo"],
 };
