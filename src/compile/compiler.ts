@@ -24,6 +24,9 @@ export interface Compiled {
   readonly warnings: readonly CompileWarning[];
 }
 
+/** Shared: nearly every service port serves all its frontends. */
+const NOTHING: ReadonlyMap<string, ServiceKey> = new Map();
+
 interface Port extends Claimant {
   createdMs: number;
   wanted: CompiledService;
@@ -129,7 +132,7 @@ export class Compiler {
   #want(existing: Port | undefined, wanted: CompiledService, createdMs: number, touched: Set<Port>): Port {
     const sameClaims = existing?.createdMs === createdMs && sameValue(existing.wanted.frontends, wanted.frontends);
     if (existing && !sameClaims) for (const rival of this.#claims.remove(existing)) touched.add(rival);
-    const port: Port = existing ?? { createdMs, wanted, told: undefined, lost: new Map(), gone: false };
+    const port: Port = existing ?? { createdMs, wanted, told: undefined, lost: NOTHING, gone: false };
     port.createdMs = createdMs;
     port.wanted = wanted;
     if (!sameClaims) for (const rival of this.#claims.add(port)) touched.add(rival);
@@ -152,7 +155,7 @@ export class Compiler {
       lost.set(place, holder.wanted.key);
       if (port.lost.get(place) !== holder.wanted.key) warnings.push(lostWarning(wanted, place, holder.wanted));
     }
-    port.lost = lost;
+    port.lost = lost.size > 0 ? lost : NOTHING;
     return lost.size === 0 ? wanted : { ...wanted, frontends };
   }
 }

@@ -117,7 +117,7 @@ function isUnspecifiedOrMulticast(ip: Ip): boolean {
 }
 
 /** `spec.ports[1].port`; names with dots or slashes are quoted: `metadata.labels["a.b/c"]`. */
-function pathText(path: readonly (string | number)[]): string {
+export function pathText(path: readonly (string | number)[]): string {
   let text = "";
   for (const key of path) {
     if (typeof key === "number") text += `[${key}]`;

@@ -4,12 +4,12 @@
 import type { ModelObject } from "../model/changes.ts";
 import { type Parsed, type Path, parseJson, parseYaml, SyntaxProblem } from "./document.ts";
 import { type Intern, toEndpointSlice } from "./endpoint-slice.ts";
-import { Field, InvalidField } from "./field.ts";
+import { Field, InvalidField, pathText } from "./field.ts";
 import { toNode } from "./node.ts";
-import { toService } from "./service.ts";
+import { toService, unassigned } from "./service.ts";
 
 export interface Finding {
-  readonly severity: "error" | "debug";
+  readonly severity: "error" | "warning" | "debug";
   /** In the document, from 1. */
   readonly line: number;
   readonly message: string;
@@ -28,11 +28,17 @@ const READERS: ReadonlyMap<string, Reader> = new Map<string, Reader>([
   ["v1 Node", toNode],
 ]);
 
+const KINDS = [...READERS.keys()].join(", ");
+
+/** A line is worth a walk through the text: findings beyond so many give the document's. */
+const FINDINGS_WITH_LINE = 20;
+
 /** Never throws for what stands in the text: what cannot be used is a finding, the rest is there. */
 export function readDocument(text: string, format: "json" | "yaml", intern: Intern): DocumentContent {
   try {
-    const parsed = format === "json" ? parseJson(text) : parseYaml(text);
-    return readObjects(parsed, intern);
+    const reader = new DocumentReader(format === "json" ? parseJson(text) : parseYaml(text), intern);
+    reader.readAll();
+    return reader;
   } catch (error) {
     if (!(error instanceof SyntaxProblem)) throw error;
     const message = `does not parse: ${error.message}: correct it`;
@@ -40,35 +46,65 @@ export function readDocument(text: string, format: "json" | "yaml", intern: Inte
   }
 }
 
-function readObjects(parsed: Parsed, intern: Intern): DocumentContent {
-  const objects: ModelObject[] = [];
-  const findings: Finding[] = [];
-  const root = new Field(parsed.value);
-  if (!root.present) return { objects, findings };
-  const report = (severity: Finding["severity"], path: Path, message: string) =>
-    findings.push({ severity, line: parsed.lineOf(path), message });
-  guard(report, "", () => {
-    const kind = root.at("kind").requiredString();
-    const apiVersion = root.at("apiVersion").requiredString();
-    const list = kind.endsWith("List") && root.at("items").items();
-    const itemKind = kind.slice(0, -"List".length);
-    for (const field of list || [root]) {
-      // The items of a ServiceList need not say that they are Services.
-      const type = `${field.at("apiVersion").string() || apiVersion} ${field.at("kind").string() || itemKind}`;
-      const read = READERS.get(type);
-      if (!read) report("debug", field.path(), `${type} is ignored: only ${[...READERS.keys()].join(", ")} count`);
-      else guard(report, nameOf(field, type), () => objects.push(read(field, intern)));
-    }
-  });
-  return { objects, findings };
-}
+class DocumentReader implements DocumentContent {
+  readonly objects: ModelObject[] = [];
+  readonly findings: Finding[] = [];
+  readonly #parsed: Parsed;
+  readonly #intern: Intern;
+  readonly #ignored = new Set<string>();
 
-function guard(report: (s: "error", path: Path, message: string) => void, name: string, read: () => void): void {
-  try {
-    read();
-  } catch (error) {
-    if (!(error instanceof InvalidField)) throw error;
-    report("error", error.path, name === "" ? error.message : `${name}: ${error.message}`);
+  constructor(parsed: Parsed, intern: Intern) {
+    this.#parsed = parsed;
+    this.#intern = intern;
+  }
+
+  readAll(): void {
+    const root = new Field(this.#parsed.value);
+    if (!root.present) return;
+    this.#guard("", () => {
+      const kind = root.at("kind").requiredString();
+      const apiVersion = root.at("apiVersion").requiredString();
+      if (!kind.endsWith("List")) return this.#read(root, `${apiVersion} ${kind}`);
+      // The items of a ServiceList need not say that they are Services.
+      const itemKind = kind.slice(0, -"List".length);
+      for (const item of root.at("items").items()) {
+        this.#guard("", () => {
+          this.#read(item, `${item.at("apiVersion").string() || apiVersion} ${item.at("kind").string() || itemKind}`);
+        });
+      }
+    });
+  }
+
+  #read(field: Field, type: string): void {
+    const read = READERS.get(type);
+    if (!read) {
+      if (!this.#ignored.has(type)) this.#find("debug", [], `${type} is ignored: only ${KINDS} count`);
+      this.#ignored.add(type);
+      return;
+    }
+    const name = nameOf(field, type);
+    this.#guard(`${name}: `, () => {
+      const object = read(field, this.#intern);
+      this.objects.push(object);
+      for (const gap of object.kind === "Service" ? unassigned(field, object) : []) {
+        const path = gap.field.path();
+        this.#find("warning", path, `${name}: ${pathText(path)}: ${gap.message}`);
+      }
+    });
+  }
+
+  #guard(prefix: string, read: () => void): void {
+    try {
+      read();
+    } catch (error) {
+      if (!(error instanceof InvalidField)) throw error;
+      this.#find("error", error.path, prefix + error.message);
+    }
+  }
+
+  #find(severity: Finding["severity"], path: Path, message: string): void {
+    const line = this.findings.length < FINDINGS_WITH_LINE ? this.#parsed.lineOf(path) : this.#parsed.lineOf([]);
+    this.findings.push({ severity, line, message });
   }
 }
 

@@ -36,6 +36,23 @@ export function toService(object: Field): Service {
   };
 }
 
+/** What an API server would have assigned and nobody has: the fields, and what their absence means. */
+export function unassigned(object: Field, service: Service): readonly { field: Field; message: string }[] {
+  const spec = object.at("spec");
+  if (service.type === "ExternalName" || spec.peek("clusterIP") === "None" || service.foreignProxy) return [];
+  if (service.clusterIps.length === 0) {
+    const message = "is missing, so this Service is not served: set an address, or None if it is meant to be headless";
+    return spec.at("clusterIPs").items().length > 0 ? [] : [{ field: spec.at("clusterIP"), message }];
+  }
+  if (service.type !== "NodePort") return [];
+  const message = "is missing, so this port is served on no node port: set a free port, usually 30000 to 32767";
+  const fields = spec
+    .at("ports")
+    .items()
+    .map((port) => port.at("nodePort"));
+  return fields.filter((field) => field.port() === undefined).map((field) => ({ field, message }));
+}
+
 /** clusterIPs, or clusterIP in objects older than it; none for a headless Service. */
 function clusterIpsOf(spec: Field): readonly Ip[] {
   const list = spec.at("clusterIPs").items();

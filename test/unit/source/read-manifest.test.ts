@@ -270,6 +270,23 @@ describe("a bad manifest is reported with its line", () => {
     ]);
   });
 
+  test.each([
+    [
+      "a Service without address",
+      edited("  clusterIP: 10.96.0.10\n", ""),
+      `a.yaml:14: ${web}: spec.clusterIP: is missing, so this Service is not served: set an address, or None if it is meant to be headless`,
+    ],
+    [
+      "a NodePort without node port",
+      edited("spec:", "spec:\n  type: NodePort"),
+      `a.yaml:17: ${web}: spec.ports[0].nodePort: is missing, so this port is served on no node port: set a free port, usually 30000 to 32767`,
+    ],
+  ])("what only an API server would assign is warned about: %s", (_what, text, message) => {
+    expect(problems("a.yaml", text)).toEqual([message]);
+    expect(read("a.yaml", text).problems.map(({ severity }) => severity)).toEqual(["warning"]);
+    expect(read("a.yaml", text).objects.size).toBe(2);
+  });
+
   test("and does not hide the good ones beside it", () => {
     const { objects } = read("a.yaml", edited("80", "70000"));
     expect([...objects.keys()]).toEqual(["EndpointSlice/default/web-1"]);
