@@ -2,13 +2,19 @@
 // The agent's hooks follow the devices of its node: there at start, added, renamed, given an address, enslaved, removed.
 import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { beforeAll, describe, expect, test } from "vitest";
 import type { NodeHost } from "../../src/demo/lab/plan.ts";
 import type { LabProcess } from "../../src/demo/lab/process.ts";
 import { run } from "../../src/demo/lab/run.ts";
-import { portolan } from "../../src/demo/portolan.ts";
+import { portolan, portolanCommand } from "../../src/demo/portolan.ts";
 import { pinnedLinks, readyAgent, tcxLinks } from "../support/agent.ts";
 import { useLab } from "../support/lab.ts";
+
+/** Runs a file of this project as the source runs: node, tsx, file. */
+function typescript(file: string): readonly string[] {
+  return [...portolanCommand().slice(0, -1), fileURLToPath(new URL(`../../${file}`, import.meta.url))];
+}
 
 describe("devices of a node", () => {
   const getLab = useLab({ nodes: [{ name: "n1", routedPods: ["p1a"], bridgedPods: ["b1a"] }] });
@@ -33,7 +39,7 @@ describe("devices of a node", () => {
     node = getLab().node("n1");
     manifests = join(getLab().plan.directory, "manifests");
     mkdirSync(manifests);
-    agent = await readyAgent(getLab(), node, manifests, ["--devices", "eth0,extra*"]);
+    agent = await readyAgent(getLab(), node, manifests, { flags: ["--devices", "eth0,extra*"] });
   });
 
   test("at start uplink, pods, bridge and bridge port have hooks, loopback has none", async () => {
@@ -81,10 +87,29 @@ describe("devices of a node", () => {
     const before = tcxLinks(node).filter(({ ifindex }) => ifindex !== gone);
     await agent.stop("SIGKILL");
     await lab.ip(node, "link del v_gone");
-    agent = await readyAgent(lab, node, manifests, ["--devices", "eth0,extra*"]);
+    agent = await readyAgent(lab, node, manifests, { flags: ["--devices", "eth0,extra*"] });
     expect(agent.stderr).toMatch(new RegExp(` INFO detached ifindex=${gone}\n`));
     expect(pinnedLinks(node).filter((name) => name.startsWith(`tcx-${gone}-`))).toEqual([]);
     expect(tcxLinks(node)).toEqual(before);
+  });
+
+  test("filters of a kernel without TCX are replaced in place, then give way to links, and cleanup knows both", async () => {
+    const lab = getLab();
+    await agent.stop();
+    await portolan(node, ["cleanup"]);
+    const filters = async () =>
+      (await lab.exec(node, ["tc", "filter", "show", "dev", "eth0", "ingress"])).match(/handle \w+ pt_\w+/g);
+    const hookByClsact = () => lab.exec(node, [...typescript("test/support/programs/clsact-hooks.ts"), node.bpffs]);
+    await hookByClsact();
+    await hookByClsact();
+    expect(await filters()).toEqual(["handle 0x1 pt_ingress"]);
+    await portolan(node, ["cleanup"]);
+    expect(await filters()).toBeNull();
+
+    await hookByClsact();
+    agent = await readyAgent(lab, node, manifests, { flags: ["--devices", "eth0"] });
+    expect(await filters()).toBeNull();
+    expect(await hooks("eth0")).toEqual(BOTH);
   });
 
   test("cleanup takes our hooks off every device", async () => {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Life of an agent as a process: first start, changes by file, kill -9, restart, stop, a second one, cleanup.
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { run } from "../../src/demo/lab/run.ts";
@@ -99,7 +99,29 @@ describe("an agent's life", () => {
     const agent = await readyAgent(lab, lab.node("n1"), manifests);
     writeFileSync(join(manifests, "broken.yaml"), "apiVersion: v1\nkind: Service\nmetadata: {name: [\n");
     await agent.waitForOutput(/ ERROR .*broken\.yaml:\d+/);
+    rmSync(join(manifests, "broken.yaml"));
     expect(await answers(OTHER_VIP)).toBe(20);
+    await agent.stop();
+  });
+
+  test("three capabilities are enough to serve, and missing ones are named", async () => {
+    const lab = getLab();
+    const node = lab.node("n1");
+    const bounded = (set: string) => ["setpriv", "--inh-caps=-all", `--bounding-set=-all,${set}`];
+    const poor = spawnAgent(lab, node, manifests, { under: bounded("+net_admin") });
+    expect(await poor.exited).toEqual({ code: 3, signal: null });
+    expect(poor.stderr).toContain("this process lacks CAP_BPF, CAP_PERFMON: run it as root or grant");
+    const enough = await readyAgent(lab, node, manifests, { under: bounded("+bpf,+net_admin,+perfmon") });
+    expect(enough.stderr).not.toMatch(/ (WARN|ERROR) /);
+    expect(await answers(OTHER_VIP)).toBe(20);
+    await enough.stop();
+  });
+
+  test("a map that is pinned keeps its size, and the agent says so", async () => {
+    const lab = getLab();
+    const flags = ["--devices", "eth0", "--max-flows", "4096"];
+    const agent = await readyAgent(lab, lab.node("n1"), manifests, { flags });
+    expect(agent.stderr).toMatch(/ WARN the pinned map keeps its size; .* map=flows wanted=4096 pinned=524288\n/);
     await agent.stop();
   });
 

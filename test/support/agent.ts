@@ -11,16 +11,19 @@ import { openPinnedLink } from "../../src/libbpf/index.ts";
 
 const READY_TIMEOUT_MS = 30_000;
 
+export interface AgentRun {
+  /** Default: the uplink. */
+  readonly flags?: readonly string[];
+  /** Runs the agent under another command, such as setpriv. */
+  readonly under?: readonly string[];
+}
+
 /** Starts an agent and does not wait. */
-export function spawnAgent(
-  lab: Lab,
-  node: NodeHost,
-  manifests: string,
-  flags: readonly string[] = ["--devices", "eth0"],
-): LabProcess {
+export function spawnAgent(lab: Lab, node: NodeHost, manifests: string, run: AgentRun = {}): LabProcess {
+  const { flags = ["--devices", "eth0"], under = [] } = run;
   const places = ["--cgroup-root", node.cgroupRoot, "--bpffs", node.bpffs, "--state-dir", node.stateDir];
   const told = ["--manifests", manifests, "--node-name", node.name, "--log-level", "debug"];
-  return lab.spawn(node, [...portolanCommand(), "agent", ...told, ...places, ...flags]);
+  return lab.spawn(node, [...under, ...portolanCommand(), "agent", ...told, ...places, ...flags]);
 }
 
 /** Starts an agent; resolves once its first state serves. */
