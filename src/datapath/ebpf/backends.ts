@@ -161,7 +161,7 @@ export class BackendTable {
       this.#names.release(node);
       this.#names.release(zone);
       const needed = `endpoint ${member.address} port ${member.port}`;
-      throw new MapFullError("backends", this.#cells.length, needed, "--max-backends");
+      throw new MapFullError("backends", this.#cells.length, needed);
     }
     const identity = this.#encode(member, proto, node, zone);
     this.#scratch.copy(this.#cells.bytes, this.#cells.offset(id));

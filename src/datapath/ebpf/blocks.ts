@@ -60,7 +60,7 @@ export class BlockStore {
     const rows = 1 + clusterRows + (prefix ? 0 : rowsFor(plan.local.length, IDS_PER_ROW));
     const row = this.rows.take(rows);
     if (row === undefined) {
-      throw new MapFullError("members", this.#members.length, `a block of ${rows} rows`, "--max-services");
+      throw new MapFullError("members", this.#members.length, `a block of ${rows} rows`);
     }
     const localFirst = prefix ? 1 : 1 + clusterRows;
     this.#writeIds(row + 1, plan.cluster);
@@ -137,7 +137,7 @@ export class BlockStore {
     const row = this.tableRows.take(rows);
     if (row === undefined) {
       const needed = `a lookup table of ${slots.length} slots`;
-      throw new MapFullError("tables", this.#tables.length, needed, "--max-backends");
+      throw new MapFullError("tables", this.#tables.length, needed);
     }
     new Uint16Array(this.#tables.view.buffer, this.#tables.offset(row), slots.length).set(slots);
     this.#tables.written(row);

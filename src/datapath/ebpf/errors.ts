@@ -1,15 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the map writer cannot do, and what to do about it.
 
+/** The agent's flag that a map's size follows. */
+const FLAGS: Readonly<Record<string, string>> = {
+  services: "--max-services",
+  frontends: "--max-services",
+  node_addrs: "--max-services",
+  members: "--max-services",
+  tables: "--max-backends",
+  backends: "--max-backends",
+  names: "--max-backends",
+};
+
 /** A map has no room for a change; what runs stays, and the change is kept until there is room. */
 export class MapFullError extends Error {
   override readonly name = "MapFullError";
   readonly code = "PORTOLAN_MAP_FULL";
   readonly map: string;
 
-  /** flag is what raises the size, e.g. "--max-backends"; size is max_entries. */
-  constructor(map: string, size: number, needed: string, flag: string) {
-    super(`map ${map} is full (${size} entries), no room for ${needed}: raise it with ${flag} and restart the agent`);
+  /** size is max_entries. */
+  constructor(map: string, size: number, needed: string) {
+    super(
+      `map ${map} is full (${size} entries), no room for ${needed}: raise it with ${FLAGS[map]}, ` +
+        "after `portolan cleanup`, for a map that is there keeps its size",
+    );
     this.map = map;
   }
 }

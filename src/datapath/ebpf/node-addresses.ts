@@ -33,7 +33,7 @@ export class NodeAddressTable {
       wanted.set(Buffer.from(ipToBytes(address)).toString("latin1"), flags);
     }
     if (wanted.size > this.#map.maxEntries) {
-      throw new MapFullError("node_addrs", this.#map.maxEntries, `${wanted.size} addresses`, "--max-services");
+      throw new MapFullError("node_addrs", this.#map.maxEntries, `${wanted.size} addresses`);
     }
     for (const [id, flags] of wanted) {
       if (this.#flags.get(id) === flags) continue;

@@ -190,7 +190,7 @@ export class MapWriter implements Disposable {
   #takeId(service: CompiledService): number {
     const { serviceIds } = this.stores;
     const id = serviceIds.take();
-    if (id === undefined) throw new MapFullError("services", serviceIds.size, service.key, "--max-services");
+    if (id === undefined) throw new MapFullError("services", serviceIds.size, service.key);
     return id;
   }
 
@@ -203,7 +203,7 @@ export class MapWriter implements Disposable {
     const left = new Set(table.write(missing).map((entry) => entry.service));
     frontendsRemoved += table.remove(stale);
     if (left.size > 0) {
-      failures.push(new MapFullError("frontends", table.size, `${left.size} services' addresses`, "--max-services"));
+      failures.push(new MapFullError("frontends", table.size, `${left.size} services' addresses`));
       for (const service of changed) {
         if (left.has(this.#services.get(service.key)?.id ?? 0)) this.#pending.set(service.key, service);
       }

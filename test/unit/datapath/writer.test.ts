@@ -136,7 +136,7 @@ describe("the map writer", () => {
       cluster: [member("10.1.0.1"), member("10.1.0.2")],
     });
     expect(() => writer.apply(upsert(big))).toThrow(
-      "map backends is full (4 entries), no room for endpoint 10.1.0.2 port 8080: raise it with --max-backends",
+      "map backends is full (4 entries), no room for endpoint 10.1.0.2 port 8080: raise it with --max-backends, after",
     );
     expect([...writer.pending]).toEqual([big.key]);
     expect(violations(maps, writer)).toEqual([]);
