@@ -97,7 +97,7 @@ async function answer(ask: Ask): Promise<unknown> {
       for (const socket of sockets.splice(0)) socket.close();
       return;
     case "command":
-      return execFileSync(ask.argv[0] ?? "", ask.argv.slice(1), { encoding: "utf8" });
+      return execFileSync(ask.argv[0] ?? "", ask.argv.slice(1), { encoding: "utf8", stdio: "pipe" });
   }
 }
 

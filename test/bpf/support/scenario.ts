@@ -40,6 +40,11 @@ export interface Scenario {
   readonly flows?: readonly string[];
 }
 
+/** One packet that goes by: every byte as it came, nothing counted, no record left. */
+export function passes(name: string, at: Step["at"], packet: string, form?: "malformed"): Scenario {
+  return { name, steps: [{ at, packet, verdict: "next", malformed: form === "malformed" }], flows: [] };
+}
+
 function difference(before: Counters, after: Counters): Counters {
   const moved = Object.entries(after).map(([name, value]) => [name, value - (before[name] ?? 0)] as const);
   return Object.fromEntries(moved.filter(([, by]) => by !== 0));

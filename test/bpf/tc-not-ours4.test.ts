@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: Apache-2.0
+// Over IPv4, packets that are not ours, or not well-formed: they pass untouched, uncounted, and leave no record.
+
+import { passes, table } from "./support/scenario.ts";
+import { services4 } from "./support/services.ts";
+
+table("packets left alone over IPv4", services4, [
+  passes(
+    "ICMP to a VIP",
+    "ingress client",
+    `
+        020000000021 02000000ff10 0800
+        45000020 00014000 40012672 0a00000a 0a600001
+        0800192d0001000170696e67`,
+  ),
+  passes(
+    "a protocol we do not balance",
+    "ingress client",
+    `
+        020000000021 02000000ff10 0800
+        45000028 00014000 408425e7 0a00000a 0a600001
+        c350005000001001000000005002ffffc7d60000`,
+    "malformed",
+  ),
+  passes(
+    "the first fragment",
+    "ingress client",
+    `
+        020000000021 02000000ff10 0800
+        45000028 00012000 40064665 0a00000a 0a600001
+        c350005000001001000000005002ffffc7d60000`,
+    "malformed",
+  ),
+  passes(
+    "a middle fragment",
+    "ingress client",
+    `
+        020000000021 02000000ff10 0800
+        45000028 000120b9 400645ac 0a00000a 0a600001
+        c350005000001001000000005002ffffc7d60000`,
+    "malformed",
+  ),
+  passes(
+    "the last fragment",
+    "ingress client",
+    `
+        020000000021 02000000ff10 0800
+        45000028 000100b9 400665ac 0a00000a 0a600001
+        c350005000001001000000005002ffffc7d60000`,
+    "malformed",
+  ),
+  passes(
+    "ARP",
+    "ingress client",
+    `
+        ffffffffffff 02000000ff10 0806
+        0001 0800 06 04 0001
+        02000000ff10 0a00000a 000000000000 0a600001`,
+    "malformed",
+  ),
+  passes(
+    "a VLAN tag in the frame",
+    "ingress client",
+    `
+        020000000021 02000000ff10 8100
+        0064 0800
+        45000028 00014000 40062665 0a00000a 0a600001
+        c350 0050 00001001 00000000 5002ffff c7d6 0000`,
+    "malformed",
+  ),
+  passes(
+    "two VLAN tags in the frame",
+    "ingress client",
+    `
+        020000000021 02000000ff10 88a8
+        0065 8100 0064 0800
+        45000028 00014000 40062665 0a00000a 0a600001
+        c350 0050 00001001 00000000 5002ffff c7d6 0000`,
+    "malformed",
+  ),
+  passes(
+    "an 802.3 frame with a length instead of a type",
+    "ingress client",
+    `
+        020000000021 02000000ff10 0026
+        45000028 00014000 40062665 0a00000a 0a600001
+        c350 0050 00001001 00000000 5002ffff c7d6 0000`,
+    "malformed",
+  ),
+  passes(
+    "version 6 under the EtherType of IPv4",
+    "ingress client",
+    `
+        020000000021 02000000ff10 0800
+        65000028 00014000 40060665 0a00000a 0a600001
+        c350005000001001000000005002ffffc7d60000`,
+    "malformed",
+  ),
+  passes(
+    "a header length below 20 bytes",
+    "ingress client",
+    `
+        020000000021 02000000ff10 0800
+        44000028 00014000 40062765 0a00000a 0a600001
+        c350005000001001000000005002ffffc7d60000`,
+    "malformed",
+  ),
+  passes(
+    "a header length beyond the packet",
+    "ingress client",
+    `
+        020000000021 02000000ff10 0800
+        4f000028 00014000 40062665 0a00000a 0a600001
+        c350005000001001000000005002ffffc7d60000`,
+    "malformed",
+  ),
+  passes(
+    "a total length that ends within the ports",
+    "ingress client",
+    `
+        020000000021 02000000ff10 0800
+        4500001b 00014000 40062672 0a00000a 0a600001
+        c350005000001001000000005002ffffc7d60000`,
+    "malformed",
+  ),
+  passes(
+    "a total length beyond the frame",
+    "ingress client",
+    `
+        020000000021 02000000ff10 0800
+        45000029 00014000 40062664 0a00000a 0a600001
+        c350005000001001000000005002ffffc7d60000`,
+    "malformed",
+  ),
+  passes(
+    "a total length that ends within the TCP header",
+    "ingress client",
+    `
+        020000000021 02000000ff10 0800
+        45000027 00014000 40062666 0a00000a 0a600001
+        c350005000001001000000005002ffffc7d60000`,
+    "malformed",
+  ),
+  passes(
+    "a port that no frontend has",
+    "ingress client",
+    `
+        020000000021 02000000ff10 0800
+        45000028 00014000 40062665 0a00000a 0a600001
+        c350 0051 00001001 00000000 5002ffff c7d5 0000`,
+  ),
+  passes(
+    "the protocol that the frontend does not have",
+    "ingress client",
+    `
+        020000000021 02000000ff10 0800
+        45000021 00014000 40112661 0a00000a 0a600001
+        c350 0050 000d e3f6
+        68656c6c6f`,
+  ),
+  passes(
+    "a NodePort on an address that is not the node's",
+    "ingress client",
+    `
+        020000000021 02000000ff10 0800
+        45000028 00014000 400626b2 0a00000a 0a000014
+        c350 7580 00001001 00000000 5002ffff 52f3 0000`,
+  ),
+  passes(
+    "a NodePort on the loopback address, from the wire",
+    "ingress client",
+    `
+        020000000021 02000000ff10 0800
+        45000028 00014000 4006b1c4 0a00000a 7f000001
+        c350 7580 00001001 00000000 5002ffff de05 0000`,
+  ),
+  passes(
+    "a NodePort on the unspecified address, from the wire",
+    "ingress client",
+    `
+        020000000021 02000000ff10 0800
+        45000028 00014000 400630c6 0a00000a 00000000
+        c350 7580 00001001 00000000 5002ffff 5d07 0000`,
+  ),
+  passes(
+    "a device that is not ours, on the way in",
+    "ingress stranger",
+    `
+        020000000051 02000000ff88 0800
+        45000028 00014000 40062665 0a00000a 0a600001
+        c350 0050 00001001 00000000 5002ffff c7d6 0000`,
+  ),
+  passes(
+    "a device that is not ours, on the way out",
+    "egress stranger",
+    `
+        02000000ff88 020000000051 0800
+        45000028 00014000 400626b2 0a000014 0a00000a
+        1f90 c350 00001001 00002001 5012ffff 88d2 0000`,
+  ),
+  passes(
+    "ordinary traffic on the way out",
+    "egress uplink",
+    `
+        02000000ff99 020000000011 0800
+        45000028 00014000 4006f4bf 0a00000a cb007105
+        c350 01bb 00001001 00002001 5010ffff 74b7 0000`,
+  ),
+]);
