@@ -8,7 +8,7 @@ RUN npm run build
 
 FROM node:24-bookworm-slim
 RUN apt-get update \
-  && apt-get install -y --no-install-recommends libbpf1 iproute2 nftables iptables \
+  && apt-get install -y --no-install-recommends libbpf1 \
   && rm -rf /var/lib/apt/lists/*
 WORKDIR /portolan
 COPY --from=build /portolan/package.json /portolan/LICENSE /portolan/NOTICE ./
