@@ -64,11 +64,11 @@ void Link::Pin(const Napi::CallbackInfo& info) {
   PinAt(info.Env(), fd, StringArgument(info, 0, "path"), "link " + where_);
 }
 
-void Link::Detach(const Napi::CallbackInfo& info) {
+void Link::Detach(const Napi::CallbackInfo& /*info*/) {
   if (bpf_link_detach(fd("BPF_LINK_DETACH")) < 0) Fail("BPF_LINK_DETACH", errno);
 }
 
-void Link::Close(const Napi::CallbackInfo& info) { fd_.Close(); }
+void Link::Close(const Napi::CallbackInfo& /*info*/) { fd_.Close(); }
 
 Napi::Value Link::Info(const Napi::CallbackInfo& info) {
   bpf_link_info description{};

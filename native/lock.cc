@@ -3,8 +3,10 @@
 // directory, because a bpffs takes no files: so the lock is on the pins themselves.
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include <fstream>
 #include <string>
@@ -20,11 +22,12 @@ namespace {
 std::string HolderOf(int fd) {
   struct stat held{};
   if (fstat(fd, &held) < 0) return "held by another process";
-  const std::string inode = ":" + std::to_string(held.st_ino);
+  char inode[64];
+  snprintf(inode, sizeof(inode), "%02x:%02x:%lu", major(held.st_dev), minor(held.st_dev), held.st_ino);
   std::ifstream locks("/proc/locks");
   std::string number, kind, mode, access, pid, place, rest;
   while (locks >> number >> kind >> mode >> access >> pid >> place && std::getline(locks, rest)) {
-    if (kind == "FLOCK" && place.ends_with(inode)) return "held by process " + pid;
+    if (kind == "FLOCK" && place == inode) return "held by process " + pid;
   }
   return "held by another process";
 }

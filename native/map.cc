@@ -172,7 +172,7 @@ void Map::Pin(const Napi::CallbackInfo& info) {
   PinAt(info.Env(), fd, StringArgument(info, 0, "path"), "map " + name_);
 }
 
-void Map::Close(const Napi::CallbackInfo& info) { fd_.Close(); }
+void Map::Close(const Napi::CallbackInfo& /*info*/) { fd_.Close(); }
 
 Napi::Value Map::Info(const Napi::CallbackInfo& info) {
   Napi::Object result = Napi::Object::New(info.Env());

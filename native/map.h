@@ -5,6 +5,8 @@
 #include <linux/bpf.h>
 #include <napi.h>
 
+#include <vector>
+
 #include "error.h"
 #include "fd.h"
 
@@ -37,12 +39,22 @@ class Map : public Napi::ObjectWrap<Map> {
   /** Bytes of one value as the syscall moves it: for per-CPU maps all CPUs', each rounded up to 8. */
   size_t UserValueSize() const;
   Napi::Uint8Array Bytes(const Napi::CallbackInfo& info, size_t index, const char* what, size_t size, const char* op);
-  uint32_t Count(const Napi::CallbackInfo& info, size_t index, const char* op);
   [[noreturn]] void Fail(const char* operation, int error, const std::string& hint = {});
   void UpdateOne(int fd, const void* key, const void* value, uint64_t flags);
   bool DeleteOne(int fd, const void* key);
-  /** One chunk by next-key and lookup; *cursor holds the last key, returns how many were read. */
-  uint32_t ReadSingly(int fd, bool first, uint8_t* cursor, uint8_t* keys, uint8_t* values, uint32_t limit, bool* end);
+
+  /** One step of a walk over the map. */
+  struct Chunk {
+    bool first = true;
+    bool end = false;
+    uint32_t limit = 0;
+    uint32_t count = 0;
+    std::vector<uint8_t> cursor, keys, values;
+  };
+  void Resize(Chunk* chunk, uint32_t limit) const;
+  void ReadSingly(int fd, Chunk* chunk);
+  /** False if this kind of map has no batches. */
+  bool ReadBatch(int fd, Chunk* chunk);
 
   Fd fd_;
   std::string name_;

@@ -26,14 +26,10 @@ bool Refused(int error) { return error == EINVAL || error == kNotSupported || er
 
 }  // namespace
 
-uint32_t Map::Count(const Napi::CallbackInfo& info, size_t index, const char* op) {
-  return Uint32Argument(info, index, "count");
-}
-
 Napi::Value Map::UpdateBatch(const Napi::CallbackInfo& info) {
   const char* op = "BPF_MAP_UPDATE_BATCH";
   const int fd = this->fd(op);
-  const uint32_t count = Count(info, 2, op);
+  const uint32_t count = Uint32Argument(info, 2, "count");
   const size_t value_size = UserValueSize();
   Napi::Uint8Array keys = Bytes(info, 0, "keys", size_t{count} * info_.key_size, op);
   Napi::Uint8Array values = Bytes(info, 1, "values", count * value_size, op);
@@ -55,7 +51,7 @@ Napi::Value Map::UpdateBatch(const Napi::CallbackInfo& info) {
 Napi::Value Map::DeleteBatch(const Napi::CallbackInfo& info) {
   const char* op = "BPF_MAP_DELETE_BATCH";
   const int fd = this->fd(op);
-  const uint32_t count = Count(info, 1, op);
+  const uint32_t count = Uint32Argument(info, 1, "count");
   Napi::Uint8Array keys = Bytes(info, 0, "keys", size_t{count} * info_.key_size, op);
   uint32_t position = 0;
   uint32_t deleted = 0;
@@ -77,71 +73,74 @@ Napi::Value Map::DeleteBatch(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), deleted);
 }
 
-uint32_t Map::ReadSingly(int fd, bool first, uint8_t* cursor, uint8_t* keys, uint8_t* values, uint32_t limit,
-                         bool* end) {
+void Map::ReadSingly(int fd, Chunk* chunk) {
   const size_t value_size = UserValueSize();
-  uint32_t count = 0;
-  while (count < limit) {
-    uint8_t* key = keys + size_t{count} * info_.key_size;
-    if (bpf_map_get_next_key(fd, first ? nullptr : cursor, key) < 0) {
+  bool first = chunk->first;
+  while (chunk->count < chunk->limit) {
+    uint8_t* key = chunk->keys.data() + size_t{chunk->count} * info_.key_size;
+    if (bpf_map_get_next_key(fd, first ? nullptr : chunk->cursor.data(), key) < 0) {
       if (errno != ENOENT) Fail("BPF_MAP_GET_NEXT_KEY", errno);
-      *end = true;
-      return count;
+      chunk->end = true;
+      return;
     }
     first = false;
-    std::memcpy(cursor, key, info_.key_size);
-    if (bpf_map_lookup_elem(fd, key, values + count * value_size) == 0) {
-      count++;
+    std::memcpy(chunk->cursor.data(), key, info_.key_size);
+    if (bpf_map_lookup_elem(fd, key, chunk->values.data() + chunk->count * value_size) == 0) {
+      chunk->count++;
     } else if (errno != ENOENT) {  // deleted since: not an error of a walk
       Fail("BPF_MAP_LOOKUP_ELEM", errno);
     }
   }
-  return count;
+}
+
+bool Map::ReadBatch(int fd, Chunk* chunk) {
+  std::vector<uint8_t> in = chunk->cursor;
+  for (;;) {
+    chunk->count = chunk->limit;
+    if (bpf_map_lookup_batch(fd, chunk->first ? nullptr : in.data(), chunk->cursor.data(), chunk->keys.data(),
+                             chunk->values.data(), &chunk->count, nullptr) == 0) {
+      return true;
+    }
+    if (errno == ENOENT) {  // with the last elements
+      chunk->end = true;
+      return true;
+    }
+    if (errno == ENOSPC && chunk->limit < info_.max_entries) {  // one hash bucket holds more than limit
+      Resize(chunk, std::min(info_.max_entries, chunk->limit * 2));
+      continue;
+    }
+    if (!chunk->first || !Refused(errno)) Fail("BPF_MAP_LOOKUP_BATCH", errno);
+    chunk->count = 0;
+    return false;
+  }
+}
+
+void Map::Resize(Chunk* chunk, uint32_t limit) const {
+  chunk->limit = limit;
+  chunk->keys.resize(size_t{limit} * info_.key_size);
+  chunk->values.resize(limit * UserValueSize());
 }
 
 // readChunk(cursor | undefined, limit) -> {keys, values, count, cursor | undefined}; cursor is opaque to the caller.
 Napi::Value Map::ReadChunk(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
   const char* op = "BPF_MAP_LOOKUP_BATCH";
   const int fd = this->fd(op);
-  const bool first = info[0].IsUndefined();
-  const size_t cursor_size = std::max<size_t>(info_.key_size, 4);  // hash maps keep a u32 bucket number in it
-  Napi::Uint8Array cursor = Napi::Uint8Array::New(info.Env(), cursor_size);
-  if (!first) std::memcpy(cursor.Data(), Bytes(info, 0, "cursor", cursor_size, op).Data(), cursor_size);
-  uint32_t limit = std::max(1u, std::min(Uint32Argument(info, 1, "limit"), info_.max_entries));
-  std::vector<uint8_t> keys, values;
-  uint32_t count = 0;
-  bool end = false;
-  for (;;) {
-    keys.resize(size_t{limit} * info_.key_size);
-    values.resize(limit * UserValueSize());
-    if (!batch_lookup_) {
-      count = ReadSingly(fd, first, cursor.Data(), keys.data(), values.data(), limit, &end);
-      break;
-    }
-    count = limit;
-    std::vector<uint8_t> in(cursor.Data(), cursor.Data() + cursor_size);
-    if (bpf_map_lookup_batch(fd, first ? nullptr : in.data(), cursor.Data(), keys.data(), values.data(), &count,
-                             nullptr) == 0) {
-      break;
-    }
-    if (errno == ENOENT) {
-      end = true;
-      break;
-    }
-    if (errno == ENOSPC && limit < info_.max_entries) {  // one hash bucket holds more than limit
-      limit = std::min(info_.max_entries, limit * 2);
-      std::memcpy(cursor.Data(), in.data(), cursor_size);
-      continue;
-    }
-    if (!first || !Refused(errno)) Fail(op, errno);
-    batch_lookup_ = false;
+  Chunk chunk;
+  chunk.first = info[0].IsUndefined();
+  chunk.cursor.resize(std::max<size_t>(info_.key_size, 4));  // hash maps keep a u32 bucket number in it
+  if (!chunk.first) {
+    std::memcpy(chunk.cursor.data(), Bytes(info, 0, "cursor", chunk.cursor.size(), op).Data(), chunk.cursor.size());
   }
-  Napi::Object chunk = Napi::Object::New(info.Env());
-  chunk.Set("keys", CopyOf(info.Env(), keys, size_t{count} * info_.key_size));
-  chunk.Set("values", CopyOf(info.Env(), values, count * UserValueSize()));
-  chunk.Set("count", count);
-  chunk.Set("cursor", end ? info.Env().Undefined() : cursor);
-  return chunk;
+  Resize(&chunk, std::max(1u, std::min(Uint32Argument(info, 1, "limit"), info_.max_entries)));
+  batch_lookup_ = batch_lookup_ && ReadBatch(fd, &chunk);
+  if (!batch_lookup_) ReadSingly(fd, &chunk);
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("keys", CopyOf(env, chunk.keys, size_t{chunk.count} * info_.key_size));
+  result.Set("values", CopyOf(env, chunk.values, chunk.count * UserValueSize()));
+  result.Set("count", chunk.count);
+  result.Set("cursor", chunk.end ? env.Undefined() : CopyOf(env, chunk.cursor, chunk.cursor.size()));
+  return result;
 }
 
 }  // namespace portolan

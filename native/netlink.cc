@@ -221,7 +221,7 @@ void Netlink::StopWatching() {
   if (watcher_ != nullptr) watcher_->Stop();
 }
 
-void Netlink::Close(const Napi::CallbackInfo& info) {
+void Netlink::Close(const Napi::CallbackInfo& /*info*/) {
   if (watcher_ == nullptr) return;
   StopWatching();
   Unref();

@@ -206,6 +206,6 @@ Napi::Value Object::Load(const Napi::CallbackInfo& info) {
   return loaded;
 }
 
-void Object::Close(const Napi::CallbackInfo& info) { CloseObject(); }
+void Object::Close(const Napi::CallbackInfo& /*info*/) { CloseObject(); }
 
 }  // namespace portolan

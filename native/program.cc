@@ -200,7 +200,7 @@ void Program::Pin(const Napi::CallbackInfo& info) {
   PinAt(info.Env(), fd, StringArgument(info, 0, "path"), "program " + name_);
 }
 
-void Program::Close(const Napi::CallbackInfo& info) { fd_.Close(); }
+void Program::Close(const Napi::CallbackInfo& /*info*/) { fd_.Close(); }
 
 Napi::Value Program::Info(const Napi::CallbackInfo& info) {
   Napi::Object result = Napi::Object::New(info.Env());
