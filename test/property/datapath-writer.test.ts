@@ -4,59 +4,18 @@
 
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { CompiledService, Frontend, ServiceKey } from "../../src/compile/state.ts";
+import type { CompiledService, ServiceKey } from "../../src/compile/state.ts";
 import { checkInvariants, type Violation } from "../../src/datapath/ebpf/invariants.ts";
 import { ServiceReader } from "../../src/datapath/ebpf/state-services.ts";
 import { MapWriter } from "../../src/datapath/ebpf/writer.ts";
-import {
-  clusterIp,
-  copyMaps,
-  type MemoryMaps,
-  member,
-  memoryMaps,
-  nodePort,
-  type Sizes,
-  service,
-} from "../unit/datapath/memory-maps.ts";
+import { wantedAtRandom } from "../support/wanted.ts";
+import { copyMaps, type MemoryMaps, member, memoryMaps, type Sizes, service } from "../unit/datapath/memory-maps.ts";
 import { Readers } from "../unit/datapath/readers.ts";
-
-const NAMES = ["a", "b", "c", "d"] as const;
-const FRONTENDS: readonly Frontend[] = [
-  clusterIp("10.96.0.1"),
-  clusterIp("10.96.0.2"),
-  clusterIp("10.96.0.3"),
-  nodePort(30001),
-  nodePort(30002),
-];
 
 /** What is wanted, with every frontend in one service at most. */
 type Wanted = ReadonlyMap<ServiceKey, CompiledService>;
 
-const memberArb = fc.record({ host: fc.integer({ min: 1, max: 6 }), weight: fc.constantFrom(1, 1, 2) });
-const serviceArb = fc.record({
-  members: fc.uniqueArray(memberArb, { selector: ({ host }) => host, maxLength: 5 }),
-  local: fc.uniqueArray(fc.nat({ max: 4 }), { maxLength: 2 }),
-  externalLocal: fc.boolean(),
-  scheduler: fc.constantFrom<CompiledService["scheduler"]>("default", "random", "mh"),
-});
-const wantedArb: fc.Arbitrary<Wanted> = fc
-  .record({
-    services: fc.array(fc.option(serviceArb), { minLength: NAMES.length, maxLength: NAMES.length }),
-    owners: fc.array(fc.nat({ max: NAMES.length }), { minLength: FRONTENDS.length, maxLength: FRONTENDS.length }),
-  })
-  .map(({ services, owners }) => {
-    const wanted = new Map<ServiceKey, CompiledService>();
-    for (const [i, shape] of services.entries()) {
-      if (shape === null) continue;
-      const cluster = shape.members.map(({ host, weight }) => member(`10.0.0.${host}`, { weight }));
-      const local = shape.externalLocal ? shape.local.flatMap((at) => cluster[at] ?? []) : [];
-      const frontends = FRONTENDS.filter((_, at) => owners[at] === i);
-      const { externalLocal, scheduler } = shape;
-      const one = service(NAMES[i] ?? "", { cluster, local, frontends, externalLocal, scheduler });
-      wanted.set(one.key, one);
-    }
-    return wanted;
-  });
+const wantedArb: fc.Arbitrary<Wanted> = wantedAtRandom.map((list) => new Map(list.map((one) => [one.key, one])));
 
 type Step =
   | { readonly kind: "apply" | "restart"; readonly wanted: Wanted }
@@ -221,9 +180,9 @@ describe("the map writer, in any history", () => {
         expect(ids.filter((id) => !stores.backends.pool.isFree(id))).toHaveLength(new Set(used).size);
         expect(ids.filter((id) => !stores.cells.backends.isZero(id))).toHaveLength(new Set(used).size);
       }),
-      { numRuns: 150 },
+      { numRuns: 100 },
     );
-  });
+  }, 60_000);
 
   it("keeps every invariant when maps are too small for what is wanted", async () => {
     await fc.assert(
@@ -233,9 +192,9 @@ describe("the map writer, in any history", () => {
         expect(node.violations).toEqual([]);
         expect(node.readers.disturbed).toEqual([]);
       }),
-      { numRuns: 150 },
+      { numRuns: 100 },
     );
-  });
+  }, 60_000);
 
   it("would be caught if frontends stayed behind their service", () => {
     const node = new Node(memoryMaps());

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// Random states of a few services in which every frontend belongs to one service at most.
+
+import fc from "fast-check";
+import type { CompiledService, Frontend } from "../../src/compile/state.ts";
+import { clusterIp, member, nodePort, service } from "../unit/datapath/memory-maps.ts";
+
+const NAMES = ["a", "b", "c", "d"] as const;
+const FRONTENDS: readonly Frontend[] = [
+  clusterIp("10.96.0.1"),
+  clusterIp("10.96.0.2"),
+  clusterIp("10.96.0.3"),
+  nodePort(30001),
+  nodePort(30002),
+];
+
+const memberArb = fc.record({ host: fc.integer({ min: 1, max: 6 }), weight: fc.constantFrom(1, 1, 2) });
+const serviceArb = fc.record({
+  members: fc.uniqueArray(memberArb, { selector: ({ host }) => host, maxLength: 5 }),
+  local: fc.uniqueArray(fc.nat({ max: 4 }), { maxLength: 2 }),
+  externalLocal: fc.boolean(),
+  scheduler: fc.constantFrom<CompiledService["scheduler"]>("default", "random", "mh"),
+});
+
+/** Sorted by key. */
+export const wantedAtRandom: fc.Arbitrary<readonly CompiledService[]> = fc
+  .record({
+    services: fc.array(fc.option(serviceArb), { minLength: NAMES.length, maxLength: NAMES.length }),
+    owners: fc.array(fc.nat({ max: NAMES.length }), { minLength: FRONTENDS.length, maxLength: FRONTENDS.length }),
+  })
+  .map(({ services, owners }) =>
+    services.flatMap((shape, i) => {
+      if (shape === null) return [];
+      const cluster = shape.members.map(({ host, weight }) => member(`10.0.0.${host}`, { weight }));
+      const local = shape.externalLocal ? shape.local.flatMap((at) => cluster[at] ?? []) : [];
+      const frontends = FRONTENDS.filter((_, at) => owners[at] === i);
+      const { externalLocal, scheduler } = shape;
+      return [service(NAMES[i] ?? "", { cluster, local, frontends, externalLocal, scheduler })];
+    }),
+  );
