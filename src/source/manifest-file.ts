@@ -33,7 +33,9 @@ export interface Sharing {
 }
 
 /** file: the name that problems give; its ending .json decides the format. known: of the last parse of this file. */
-export function readManifest(file: string, text: string, known: KnownDocuments, sharing: Sharing): ManifestFile {
+export function readManifest(file: string, content: string, known: KnownDocuments, sharing: Sharing): ManifestFile {
+  // Some editors put a byte order mark first.
+  const text = content.startsWith("\uFEFF") ? content.slice(1) : content;
   const format = file.endsWith(".json") ? "json" : "yaml";
   const objects = new Map<string, PlacedObject>();
   const problems: SourceProblem[] = [];
@@ -42,12 +44,12 @@ export function readManifest(file: string, text: string, known: KnownDocuments, 
     const hash = createHash("sha1").update(document.text).digest("base64");
     let found = known.get(hash);
     if (!found) {
-      const content = readDocument(document.text, format, sharing.intern);
-      for (const { severity, line, message } of content.findings) {
+      const read = readDocument(document.text, format, sharing.intern);
+      for (const { severity, line, message } of read.findings) {
         problems.push({ severity, place: `${file}:${document.line + line - 1}`, message });
       }
-      found = content.objects.map(sharing.reuse);
-      if (content.findings.every(({ severity }) => severity !== "error")) documents.set(hash, found);
+      found = read.objects.map(sharing.reuse);
+      if (read.findings.every(({ severity }) => severity !== "error")) documents.set(hash, found);
     } else documents.set(hash, found);
     for (const object of found) addObject({ object, file, line: document.line }, objects, problems);
   }

@@ -15,12 +15,12 @@ import type { Source, SourceProblem } from "./source.ts";
 const SETTLE_MS = 5;
 /** And believed to have lost objects, or its sense, or its existence, only after so long. */
 const DOUBT_MS = 100;
+/** In place of a name: look at all files. */
+const ALL = "";
 
 export interface ManifestSourceOptions {
   readonly doubtMs?: number;
 }
-/** In place of a name: look at all files. */
-const ALL = "";
 
 interface KnownFile {
   /** Of the content, or of the failure to read it. */
@@ -47,6 +47,8 @@ export class ManifestSource implements Source {
   readonly #shared = new Map<string, string>();
   #watch: DirectoryWatch | undefined;
   #timer: NodeJS.Timeout | undefined;
+  /** performance.now() at which the timer fires. */
+  #wakeMs = Number.POSITIVE_INFINITY;
   #work: Promise<void> | undefined;
   #onChange: OnChange = () => {};
   #onProblem: OnProblem = () => {};
@@ -89,18 +91,19 @@ export class ManifestSource implements Source {
 
   #queue(name: string, pending: Pending): void {
     this.#pending.set(name, pending);
-    this.#schedule();
+    this.#wake(dueMs(pending));
   }
 
-  #schedule(): void {
-    if (this.#closed || this.#work || this.#pending.size === 0) return;
-    const due = Math.min(...[...this.#pending.values()].map(dueMs));
+  /** Sees to it that pending files are looked at by then. */
+  #wake(dueMs: number): void {
+    if (this.#closed || this.#work || dueMs >= this.#wakeMs) return;
     clearTimeout(this.#timer);
+    this.#wakeMs = dueMs;
     this.#timer = setTimeout(
       () => {
         this.#work = this.#process();
       },
-      Math.max(0, due - performance.now()),
+      Math.max(0, dueMs - performance.now()),
     );
   }
 
@@ -115,7 +118,10 @@ export class ManifestSource implements Source {
     // An object moving from file to file stands in both until the first is believed to have lost it.
     if (this.#pending.size === 0) for (const warning of this.#store.takeWarnings()) this.#report(warning);
     this.#work = undefined;
-    this.#schedule();
+    this.#wakeMs = Number.POSITIVE_INFINITY;
+    let next = Number.POSITIVE_INFINITY;
+    for (const pending of this.#pending.values()) next = Math.min(next, dueMs(pending));
+    this.#wake(next);
   }
 
   #takeDue(): readonly [string, Pending][] {

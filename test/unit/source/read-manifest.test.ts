@@ -53,6 +53,7 @@ describe("objects", () => {
       `# a\n---\n---\n# b\n${service}\n--- # c\n${slice}...\n---\n\n${node}---\n`,
     ],
     ["Windows line ends", `${service}---\n${slice}---\n${node}`.replaceAll("\n", "\r\n")],
+    ["a file with a byte order mark", `\uFEFF${service}---\n${slice}---\n${node}`],
     ["a List", list("List", "v1", service, slice, node)],
   ])("are found in %s", (_what, text) => {
     const { objects, problems } = read("a.yaml", text);
