@@ -65,43 +65,57 @@ static __always_inline bool to_own_peer(const struct bpf_sock_addr *ctx)
 	       sk->dst_port == (__be16)ctx->user_port;
 }
 
-/* The same for connect() and for a datagram with an address; only the latter keeps to the backend it had. */
-static __always_inline int to_backend(struct bpf_sock_addr *ctx, bool v4, bool sticky)
+/* The frontend's change counter, read before a choice: if it moves in between, the next datagram looks again. */
+static __always_inline __u32 service_epoch(__u32 service)
 {
-	struct ip_addr vip = get_address(ctx, v4);
-	__be16 port = ctx->user_port;
-	bool host = bpf_get_netns_cookie(ctx) == host_netns_cookie;
-	enum client_kind who = host ? CLIENT_HOST : CLIENT_POD;
-	/* The lower byte: Multipath TCP (0x106) is TCP here. */
-	struct frontend *frontend = socket_frontend(&vip, port, ctx->protocol, who);
-	struct sock_peers *peers = socket_peers(ctx, 0);
+	struct service_word *word = bpf_map_lookup_elem(&services, &service);
+
+	return word ? *(volatile __u32 *)&word->epoch : 0;
+}
+
+/* Chooses a backend, rewrites the destination, and leaves in *slot what the socket is to remember. */
+static __always_inline int choose_for(struct bpf_sock_addr *ctx, bool v4, const struct frontend *frontend,
+				      enum client_kind who, struct sock_peer *slot)
+{
 	struct choice chosen = {};
-	struct service_word *word;
-	struct sock_peer *peer;
-	__u32 epoch = 0;
 	int err;
 
-	if (!frontend) {
-		if (peers)
-			peers_forget(peers, &vip, port);
-		return PROCEED;
-	}
-	peer = peers ? peers_find_vip(peers, &vip, port) : NULL;
-	if (sticky && peer && peer_still_serves(peer, frontend->service)) {
-		peer_touch(peers, peer);
-		set_address(ctx, v4, &peer->backend, peer->backend_port);
-		return PROCEED;
-	}
-
-	/* Read before the choice: if the word changes in between, the next datagram looks again. */
-	word = bpf_map_lookup_elem(&services, &frontend->service);
-	if (word)
-		epoch = *(volatile __u32 *)&word->epoch;
+	slot->epoch = service_epoch(frontend->service);
 	err = socket_choose(frontend, who, &chosen);
 	if (err)
 		return refuse(chosen.service, -err);
 	set_address(ctx, v4, &chosen.addr, chosen.port);
 	count_connection(&chosen);
+	slot->backend = chosen.addr;
+	slot->backend_port = chosen.port;
+	slot->backend_id = chosen.backend;
+	slot->service = chosen.service;
+	return PROCEED;
+}
+
+/* The same for connect() and for a datagram with an address; only the latter keeps to the backend it had. */
+static __always_inline int to_backend(struct bpf_sock_addr *ctx, bool v4, bool sticky)
+{
+	struct sock_peer slot = {.vip = get_address(ctx, v4), .vip_port = ctx->user_port};
+	bool host = bpf_get_netns_cookie(ctx) == host_netns_cookie;
+	enum client_kind who = host ? CLIENT_HOST : CLIENT_POD;
+	struct frontend *frontend = socket_frontend(&slot.vip, slot.vip_port, ctx->protocol, who);
+	struct sock_peers *peers = socket_peers(ctx, 0);
+	struct sock_peer *peer;
+
+	if (!frontend) {
+		if (peers)
+			peers_forget(peers, &slot.vip, slot.vip_port);
+		return PROCEED;
+	}
+	peer = peers ? peers_find_vip(peers, &slot.vip, slot.vip_port) : NULL;
+	if (sticky && peer && peer_still_serves(peer, frontend->service)) {
+		peer_touch(peers, peer);
+		set_address(ctx, v4, &peer->backend, peer->backend_port);
+		return PROCEED;
+	}
+	if (choose_for(ctx, v4, frontend, who, &slot) == REFUSE)
+		return REFUSE;
 
 	if (!peers)
 		peers = socket_peers(ctx, BPF_SK_STORAGE_GET_F_CREATE);
@@ -109,18 +123,16 @@ static __always_inline int to_backend(struct bpf_sock_addr *ctx, bool v4, bool s
 		return PROCEED; /* out of memory: served, but the application sees the backend's address */
 	if (!peer)
 		peer = peers_oldest(peers);
-	peer->vip = vip;
-	peer->vip_port = port;
-	peer->backend = chosen.addr;
-	peer->backend_port = chosen.port;
-	peer->backend_id = chosen.backend;
-	peer->service = chosen.service;
-	peer->epoch = epoch;
+	slot.sent = peer->sent;
+	*peer = slot;
 	peer_touch(peers, peer);
 	return PROCEED;
 }
 
-/* Shows the VIP where the kernel knows the backend: the source of a datagram, the peer of a connection. */
+/*
+ * Shows the VIP where the kernel knows the backend: the source of a datagram, the peer of a connection. Not the peer of
+ * Multipath TCP: there the subflow connects, and has the memory, but its parent is asked.
+ */
 static __always_inline int to_vip(struct bpf_sock_addr *ctx, bool v4)
 {
 	struct sock_peers *peers = socket_peers(ctx, 0);
