@@ -117,14 +117,15 @@ Napi::Uint8Array Map::Bytes(const Napi::CallbackInfo& info, size_t index, const 
   return bytes;
 }
 
+// lookup(key, value) -> whether it is there; then its bytes are in value
 Napi::Value Map::Lookup(const Napi::CallbackInfo& info) {
   const char* op = "BPF_MAP_LOOKUP_ELEM";
   const int fd = this->fd(op);
   Napi::Uint8Array key = Bytes(info, 0, "key", info_.key_size, op);
-  Napi::Uint8Array value = Napi::Uint8Array::New(info.Env(), UserValueSize());
-  if (bpf_map_lookup_elem(fd, key.Data(), value.Data()) == 0) return value;
-  if (errno != ENOENT) Fail(op, errno);
-  return info.Env().Undefined();
+  Napi::Uint8Array value = Bytes(info, 1, "value", UserValueSize(), op);
+  const bool found = bpf_map_lookup_elem(fd, key.Data(), value.Data()) == 0;
+  if (!found && errno != ENOENT) Fail(op, errno);
+  return Napi::Boolean::New(info.Env(), found);
 }
 
 void Map::UpdateOne(int fd, const void* key, const void* value, uint64_t flags) {
@@ -180,6 +181,7 @@ Napi::Value Map::Info(const Napi::CallbackInfo& info) {
   result.Set("type", info_.type);
   result.Set("keySize", info_.key_size);
   result.Set("valueSize", info_.value_size);
+  result.Set("userValueSize", UserValueSize());
   result.Set("maxEntries", info_.max_entries);
   result.Set("flags", info_.map_flags);
   result.Set("id", info_.id);

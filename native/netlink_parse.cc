@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <vector>
 
 namespace portolan {
 namespace {
@@ -103,10 +104,11 @@ std::optional<Napi::Object> ParseAddress(Napi::Env env, const nlmsghdr* message)
   return result;
 }
 
-/** The first next hop of a multipath route, as attributes and device; of a plain route its own. */
+/** The first next hop of a multipath route, as attributes and device, and the others' devices; of a plain route its own. */
 struct NextHop {
   uint32_t ifindex;
   Napi::Value gateway;
+  std::vector<uint32_t> others;
 };
 
 Napi::Value GatewayIn(Napi::Env env, const Attributes& attributes) {
@@ -117,11 +119,18 @@ Napi::Value GatewayIn(Napi::Env env, const Attributes& attributes) {
 
 NextHop NextHopOf(Napi::Env env, const Attributes& attributes) {
   if (attributes.Size(RTA_MULTIPATH) < sizeof(rtnexthop)) {
-    return {attributes.Uint32(RTA_OIF), GatewayIn(env, attributes)};
+    return {attributes.Uint32(RTA_OIF), GatewayIn(env, attributes), {}};
   }
   const auto* hop = static_cast<const rtnexthop*>(RTA_DATA(attributes.Find(RTA_MULTIPATH)));
-  const int length = std::min<int>(hop->rtnh_len, attributes.Size(RTA_MULTIPATH)) - static_cast<int>(RTNH_LENGTH(0));
-  return {static_cast<uint32_t>(hop->rtnh_ifindex), GatewayIn(env, Attributes(RTNH_DATA(hop), length))};
+  int left = static_cast<int>(attributes.Size(RTA_MULTIPATH));
+  const int length = std::min<int>(hop->rtnh_len, left) - static_cast<int>(RTNH_LENGTH(0));
+  NextHop first{static_cast<uint32_t>(hop->rtnh_ifindex), GatewayIn(env, Attributes(RTNH_DATA(hop), length)), {}};
+  for (;;) {
+    left -= RTNH_ALIGN(hop->rtnh_len);
+    hop = RTNH_NEXT(hop);
+    if (left < static_cast<int>(sizeof(rtnexthop)) || !RTNH_OK(hop, left)) return first;
+    first.others.push_back(hop->rtnh_ifindex);
+  }
 }
 
 std::optional<Napi::Object> ParseRoute(Napi::Env env, const nlmsghdr* message) {
@@ -135,6 +144,9 @@ std::optional<Napi::Object> ParseRoute(Napi::Env env, const nlmsghdr* message) {
   route.Set("destination", attributes.Bytes(env, RTA_DST));
   route.Set("prefixLength", static_cast<uint32_t>(header->rtm_dst_len));
   route.Set("outputIfindex", hop.ifindex);
+  Napi::Array others = Napi::Array::New(env, hop.others.size());
+  for (uint32_t i = 0; i < hop.others.size(); i++) others[i] = hop.others[i];
+  route.Set("otherIfindexes", others);
   route.Set("gateway", hop.gateway);
   route.Set("preferredSource", attributes.Bytes(env, RTA_PREFSRC));
   route.Set("table", attributes.Uint32(RTA_TABLE, header->rtm_table));

@@ -16,6 +16,9 @@ export class KernelMap implements BpfMap {
   readonly maxEntries: number;
   readonly id: number;
   readonly fd: number;
+  /** Reused: native code would give each small array of the caller's a buffer outside the heap, which costs more than the syscall. */
+  readonly #key: Uint8Array;
+  readonly #value: Uint8Array;
 
   constructor(handle: NativeMap) {
     const info = handle.info();
@@ -27,18 +30,20 @@ export class KernelMap implements BpfMap {
     this.maxEntries = info.maxEntries;
     this.id = info.id;
     this.fd = info.fd;
+    this.#key = new Uint8Array(info.keySize);
+    this.#value = new Uint8Array(info.userValueSize);
   }
 
   lookup(key: Uint8Array): Uint8Array | undefined {
-    return this.handle.lookup(key);
+    return this.handle.lookup(copied(key, this.#key), this.#value) ? this.#value.slice() : undefined;
   }
 
   update(key: Uint8Array, value: Uint8Array, flags = 0): void {
-    this.handle.update(key, value, flags);
+    this.handle.update(copied(key, this.#key), copied(value, this.#value), flags);
   }
 
   delete(key: Uint8Array): boolean {
-    return this.handle.delete(key);
+    return this.handle.delete(copied(key, this.#key));
   }
 
   *entries(): IterableIterator<readonly [Uint8Array, Uint8Array]> {
@@ -73,6 +78,13 @@ export class KernelMap implements BpfMap {
   [Symbol.dispose](): void {
     this.handle.close();
   }
+}
+
+/** scratch with the bytes; bytes themselves when they do not fit, for native code to refuse. */
+function copied(bytes: Uint8Array, scratch: Uint8Array): Uint8Array {
+  if (!(bytes instanceof Uint8Array) || bytes.length !== scratch.length) return bytes;
+  scratch.set(bytes);
+  return scratch;
 }
 
 /** The addon's handle of a map that came from the kernel; the fake has none. */

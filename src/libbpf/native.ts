@@ -12,6 +12,8 @@ export interface NativeMapInfo {
   readonly type: number;
   readonly keySize: number;
   readonly valueSize: number;
+  /** Bytes of a value as it is read and written: of all CPUs for a per-CPU map. */
+  readonly userValueSize: number;
   readonly maxEntries: number;
   readonly flags: number;
   readonly id: number;
@@ -28,7 +30,8 @@ export interface NativeChunk {
 
 export interface NativeMap {
   info(): NativeMapInfo;
-  lookup(key: Uint8Array): Uint8Array | undefined;
+  /** Writes into value when found. */
+  lookup(key: Uint8Array, value: Uint8Array): boolean;
   update(key: Uint8Array, value: Uint8Array, flags: number): void;
   delete(key: Uint8Array): boolean;
   updateBatch(keys: Uint8Array, values: Uint8Array, count: number): number;

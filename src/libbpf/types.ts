@@ -145,6 +145,8 @@ export interface RouteInfo {
   readonly destination: Uint8Array | undefined;
   readonly prefixLength: number;
   readonly outputIfindex: number;
+  /** Devices of the further next hops of a multipath route. */
+  readonly otherIfindexes: readonly number[];
   readonly gateway: Uint8Array | undefined;
   readonly preferredSource: Uint8Array | undefined;
   readonly table: number;

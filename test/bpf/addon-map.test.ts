@@ -9,6 +9,7 @@ import { describeMap } from "../support/map-claims.ts";
 
 const HASH = 1;
 const LPM_TRIE = 11;
+const DEVMAP_HASH = 25;
 const NO_PREALLOC = 1;
 const u32 = (n: number): Uint8Array => new Uint8Array(Uint32Array.of(n).buffer);
 
@@ -31,6 +32,17 @@ test("a walk sees each of 100 000 entries once", () => {
 });
 
 test("a map type without batches falls back to single operations", () => {
+  using map = createMap({ name: "devmap", type: DEVMAP_HASH, keySize: 4, valueSize: 4, maxEntries: 8 });
+  const keys = Uint8Array.from([...u32(5), ...u32(6)]);
+  const loopback = u32(1); /* ifindex */
+  for (let round = 0; round < 2; round++) {
+    expect(map.updateBatch(keys, Uint8Array.from([...loopback, ...loopback]), 2)).toBe(2);
+    expect([...map.entries()].map(([key]) => key[0]).sort()).toEqual([5, 6]);
+    expect(map.deleteBatch(keys, 2)).toBe(2);
+  }
+});
+
+test("a longest-prefix trie takes batches and walks", () => {
   using map = createMap({ name: "lpm", type: LPM_TRIE, keySize: 8, valueSize: 4, maxEntries: 8, flags: NO_PREALLOC });
   const keys = Uint8Array.from([...u32(32), 10, 0, 0, 1, ...u32(24), 10, 0, 1, 0]);
   expect(map.updateBatch(keys, Uint8Array.from([...u32(1), ...u32(2)]), 2)).toBe(2);
