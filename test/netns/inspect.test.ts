@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+// Inspection against real traffic: what `explain` says is what then happens, its dry runs leave no trace, and every
+// listing reads the pinned maps with the agent killed.
+
+import { describe, expect, test } from "vitest";
+import { openState } from "../../src/datapath/ebpf/state.ts";
+import { inNetns, run } from "../../src/demo/lab/run.ts";
+import { portolan, portolanLine } from "../../src/demo/portolan.ts";
+import type { Answer } from "../../src/inspect/answer.ts";
+import type { BackendRow, FlowRow, ServiceRow } from "../../src/inspect/rows.ts";
+import type { Status } from "../../src/inspect/status.ts";
+import { useCluster } from "../support/cluster.ts";
+import { serviceAddresses } from "../support/manifests.ts";
+
+const WEB = 21;
+const EMPTY = 22;
+const AWAY = 23;
+const NODE_PORT = 30_121;
+const BACKENDS = ["p1b", "b1a", "p2a"];
+
+const cluster = useCluster({
+  services: (lab) => {
+    const endpoint = (name: string) => ({ address: lab.pod(name).address, nodeName: lab.pod(name).nodeName });
+    return [
+      { name: "web", number: WEB, nodePort: NODE_PORT, external: true, endpoints: BACKENDS.map(endpoint) },
+      { name: "empty", number: EMPTY, endpoints: [] },
+      {
+        name: "away",
+        number: AWAY,
+        nodePort: 30_123,
+        external: true,
+        externalTrafficPolicy: "Local",
+        endpoints: [endpoint("p2a")],
+      },
+    ];
+  },
+});
+
+interface Line {
+  readonly src: string;
+  readonly sport?: number;
+  readonly dst: string;
+  readonly dport: number;
+  readonly proto?: string;
+}
+
+async function explain(lines: readonly Line[], flags: readonly string[] = []): Promise<readonly Answer[]> {
+  const node = cluster().lab.node("n1");
+  const input = lines.map((line) => JSON.stringify(line)).join("\n");
+  const output = await run(inNetns(node.netns, portolanLine(node, ["explain", "--batch", ...flags])), input);
+  return output
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+}
+
+async function listing<Row>(command: string): Promise<readonly Row[]> {
+  return JSON.parse(await portolan(cluster().lab.node("n1"), [command, "-o", "json"]));
+}
+
+/** Everything that traffic would change, as the maps have it. */
+function traces(): object {
+  using state = openState(cluster().lab.node("n1").bpffs);
+  return { services: state.services(), backends: state.backends(), flows: [...state.flows()], drops: state.drops() };
+}
+
+describe.each(["v4", "v6"] as const)("%s", (family) => {
+  const vip = serviceAddresses(WEB);
+
+  test("explain names the backend that a client's very next connection with that port gets", async () => {
+    const { lab } = cluster();
+    for (const name of BACKENDS) await lab.serve(lab.pod(name), { address: lab.pod(name).address[family] });
+    const client = await cluster().wire(lab.client);
+    const [src, dst] = [lab.client.address[family], vip.loadBalancer[family]];
+    const ports = Array.from({ length: 12 }, (_, i) => 41_000 + i);
+    const answers = await explain(ports.map((sport) => ({ src, sport, dst, dport: 80 })));
+    const reached: string[] = [];
+    for (const localPort of ports) {
+      const result = await client.tcp({ address: dst, port: 80, localPort, localAddress: src, count: 1 });
+      reached.push(lab.pod(result.answers[0]?.pod ?? "").address[family]);
+    }
+    expect(answers.map(({ chosen }) => chosen)).toEqual(
+      reached.map((address) => (family === "v4" ? `${address}:8080` : `[${address}]:8080`)),
+    );
+    expect(new Set(reached).size).toBeGreaterThan(1);
+    expect(answers.every(({ masquerade, verdict }) => masquerade && verdict === "dnat")).toBe(true);
+  });
+
+  test("explain tells node, pods and outside apart, and each Service's verdict", async () => {
+    const { lab } = cluster();
+    const ask = (src: string, number: number, external = false): Line => ({
+      src,
+      dst: external ? serviceAddresses(number).loadBalancer[family] : serviceAddresses(number).clusterIP[family],
+      dport: 80,
+    });
+    const [routed, bridged] = [lab.pod("p1a").address[family], lab.pod("b1b").address[family]];
+    const [outside, node] = [lab.client.address[family], lab.node("n1").address[family]];
+    const answers = await explain([
+      ask(routed, WEB),
+      ask(bridged, WEB),
+      ask(outside, WEB),
+      ask(node, WEB),
+      ask(routed, AWAY, true),
+      ask(outside, AWAY, true),
+      ask(outside, EMPTY),
+      { src: outside, dst: lab.pod("p2a").address[family], dport: 8080 },
+    ]);
+    expect(answers.map(({ verdict, masquerade, service }) => [verdict, masquerade, service])).toEqual([
+      ["dnat", false, "test/web:tcp"],
+      ["dnat", false, "test/web:tcp"],
+      ["dnat", true, "test/web:tcp"],
+      ["dnat", true, "test/web:tcp"],
+      ["dnat", false, "test/away:tcp"],
+      ["drop", false, "test/away:tcp"],
+      ["reject", false, "test/empty:tcp"],
+      ["pass", false, null],
+    ]);
+    expect(answers[3]?.reason).toMatch(/^the source is this node: its packets pass no tc ingress/);
+  });
+
+  test("explain --socket offers what real sockets of a pod then reach", async () => {
+    const { lab } = cluster();
+    const pod = lab.pod("p1a");
+    const questions = [WEB, EMPTY].map((number) => ({
+      src: pod.address[family],
+      dst: serviceAddresses(number).clusterIP[family],
+      dport: 80,
+    }));
+    const [web, empty] = await explain(questions, ["--socket"]);
+    const client = await cluster().socket(pod);
+    const result = await client.tcp({ address: vip.clusterIP[family], port: 80, count: 60, concurrency: 4 });
+    const reached = Object.keys(result.pods).map((name) => lab.pod(name).address[family]);
+    expect(web?.endpoints.map((endpoint) => endpoint.replace(/^\[|\]?:8080$/g, "")).sort()).toEqual(reached.sort());
+    expect(web?.masquerade).toBe(false);
+    expect(empty?.verdict).toBe("reject");
+    const refused = await client.tcp({ address: serviceAddresses(EMPTY).clusterIP[family], port: 80, count: 1 });
+    expect(refused.failures).toEqual({ ECONNREFUSED: 1 });
+  });
+});
+
+test("dry runs leave no trace in the maps, whatever they meet", async () => {
+  const { lab } = cluster();
+  const flows = await listing<FlowRow>("flows");
+  const before = traces();
+  const [src, known] = [lab.client.address.v4, flows[0]];
+  const [client = "", sport = ""] = known?.client.split(/:(?=\d+$)/) ?? [];
+  const [dst = "", dport = ""] = known?.vip.split(/:(?=\d+$)/) ?? [];
+  const strip = (address: string) => address.replace(/^\[|\]$/g, "");
+  await explain([
+    ...[WEB, EMPTY, AWAY].map((number) => ({ src, dst: serviceAddresses(number).loadBalancer.v4, dport: 80 })),
+    { src, dst: serviceAddresses(EMPTY).clusterIP.v4, dport: 80 },
+    { src: strip(client), sport: Number(sport), dst: strip(dst), dport: Number(dport), proto: "TCP" },
+  ]);
+  expect(traces()).toEqual(before);
+});
+
+test("with the agent killed every listing still reads the pinned maps", async () => {
+  const { lab } = cluster();
+  const client = await cluster().wire(lab.client);
+  const held = await client.hold({ address: lab.node("n1").address.v4, port: NODE_PORT });
+  await held.echo({ count: 1 });
+  await cluster().agents.get("n1")?.stop("SIGKILL");
+
+  const services = await listing<ServiceRow>("services");
+  const web = services.find(
+    ({ service, protocol, family }) => `${service} ${protocol} ${family}` === "test/web:tcp TCP IPv4",
+  );
+  expect(web?.connections).toBeGreaterThan(12);
+  expect(web?.endpoints).toEqual({ local: 2, total: 3 });
+  expect(web?.packets).toBeGreaterThan(0);
+
+  const backends = await listing<BackendRow>("backends");
+  const shares = backends.filter((row) => row.service === "test/web:tcp").map((row) => row.share ?? 0);
+  expect(shares.slice(0, 3).reduce((sum, share) => sum + share, 0)).toBeCloseTo(1);
+
+  const flows = await listing<FlowRow>("flows");
+  const flow = flows.find(
+    ({ vip, state }) => vip === `${lab.node("n1").address.v4}:${NODE_PORT}` && state === "established",
+  );
+  expect(flow).toMatchObject({ protocol: "TCP", service: "test/web:tcp" });
+  expect(flow?.snat).toMatch(/^(192\.168\.50\.1|10\.9\.1\.\d+):\d+$/);
+
+  const status: Status = JSON.parse(await portolan(lab.node("n1"), ["status", "-o", "json"]));
+  expect(status).toMatchObject({ synced: true, node: "n1", agent: { running: false } });
+  expect(status.devices.find(({ device }) => device === "eth0")).toMatchObject({ roles: ["uplink"] });
+  await held.close();
+});
+
+test("without a datapath a command says what is missing and exits with 3", async () => {
+  const { lab } = cluster();
+  const [node, other] = [lab.node("n1"), { ...lab.node("n1"), bpffs: "/nonexistent" }];
+  for (const command of ["services", "flows", "status"]) {
+    await expect(portolan(other, [command])).rejects.toThrow(/exit 3\nportolan: --bpffs \/nonexistent does not exist/);
+  }
+  await expect(portolan(node, ["services", "-o", "xml"])).rejects.toThrow(/exit 2\n/);
+});
