@@ -82,7 +82,7 @@ interface Step {
 
 const steps: fc.Arbitrary<Step[]> = fc.array(
   fc.record({ object: fc.oneof(service, slice), gone: fc.boolean(), flush: fc.boolean() }),
-  { maxLength: 25 },
+  { maxLength: 25, size: "max" },
 );
 
 /** Feeds steps to a compiler and keeps what a datapath would have. */
