@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+// Ports drawn at random: in their range, outside the NodePort range, away from host sockets and frontends, each once.
+
+import { describe, expect, test } from "vitest";
+import { u16 } from "./support/datapath.ts";
+import { bytes } from "./support/hex.ts";
+import { expectNothingLeft, useDatapath } from "./support/scenario.ts";
+import { services4, services6 } from "./support/services.ts";
+
+const families = [
+  {
+    family: "IPv4",
+    services: services4,
+    node: "192.0.2.1",
+    request: `
+      020000000011 02000000ff99 0800
+      45000028 00014000 4006fd39 cb007105 c0000201
+      c350 7580 00001001 00000000 5002ffff 299b 0000`,
+    portOffset: 34,
+    hostPacket: `
+      02000000ff20 020000000022 0800
+      45000028 00014000 4006b7ae c0000201 0a000014
+      9c40 1f90 00001001 00000000 5002ffff 5eef 0000`,
+  },
+  {
+    family: "IPv6",
+    services: services6,
+    node: "2001:db8:2::1",
+    request: `
+      020000000011 02000000ff99 86dd
+      6000000000140640 20010db8009900000000000000000005 20010db8000200000000000000000001
+      c350 7580 00001001 00000000 5002ffff 0000 0000`,
+    portOffset: 54,
+    hostPacket: `
+      02000000ff20 020000000022 86dd
+      6000000000140640 20010db8000200000000000000000001 fd000000000000000000000000000020
+      9c40 1f90 00001001 00000000 5002ffff 0000 0000`,
+  },
+];
+
+/** The same request from another client port; its checksum is not looked at here. */
+function fromPort(request: string, offset: number, port: number): Uint8Array {
+  const data = bytes(request);
+  new DataView(data.buffer).setUint16(offset, port);
+  return data;
+}
+
+const range = (min: number, max: number) => ({ rodata: { snat_port_min: u16(min), snat_port_max: u16(max) } });
+
+describe.each(families)("ports over $family", ({ services, node, request, portOffset, hostPacket }) => {
+  describe("of the default range", () => {
+    const datapath = useDatapath(services, range(1024, 65535));
+
+    test("300 flows to one backend get 300 ports, none below 1024, none of the NodePort range", async () => {
+      for (let port = 50000; port < 50300; port++) {
+        const { verdict } = await datapath().run("ingress", "uplink", fromPort(request, portOffset, port));
+        expect(verdict).toBe("next");
+      }
+      const owners = (await datapath().records()).filter(({ flow }) => flow.role === 1);
+      const ports = owners.map(({ flow }) => flow.snatPort);
+      expect(new Set(ports).size).toBe(300);
+      expect(ports.filter((port) => port < 1024 || (port >= 30000 && port <= 32767))).toEqual([]);
+      await expectNothingLeft(datapath());
+    });
+  });
+
+  describe("of a range of two that begins within the NodePort range", () => {
+    const datapath = useDatapath(services, range(32766, 32768));
+
+    test("only the port outside the NodePort range is drawn", async () => {
+      await datapath().run("ingress", "uplink", bytes(request));
+      const [owner] = (await datapath().records()).filter(({ flow }) => flow.role === 1);
+      expect(owner?.flow.snatPort).toBe(32768);
+      await expectNothingLeft(datapath());
+    });
+  });
+
+  describe("of a range of two", () => {
+    const datapath = useDatapath(services, range(40000, 40001));
+    const drawn = async () => {
+      const owners = (await datapath().records()).filter(({ flow }) => flow.role === 1);
+      return owners.map(({ flow }) => flow.snatPort).sort();
+    };
+
+    test.each(["tcp", "udp"] as const)("a host's %s socket keeps its port (E2)", async (proto) => {
+      await datapath().machine.ask({ do: "listen", proto, address: node, port: 40000 });
+      try {
+        for (let port = 50000; port < 50002; port++) {
+          await datapath().run("ingress", "uplink", fromPort(request, portOffset, port));
+        }
+        expect(await drawn()).toEqual(proto === "tcp" ? [40001] : [40000, 40001]);
+      } finally {
+        await datapath().machine.ask({ do: "closeSockets" });
+        await datapath().forgetFlows();
+      }
+    });
+
+    test("a host packet on a claimed SNAT tuple leaves from the other port, and its reply comes back to its own (E2)", async () => {
+      await datapath().run("ingress", "uplink", bytes(request));
+      const [claimed = 0] = await drawn();
+      const other = 80001 - claimed;
+      const out = await datapath().run("egress", "server", fromPort(hostPacket, portOffset, claimed));
+      expect(new DataView(out.data.buffer, out.data.byteOffset).getUint16(portOffset)).toBe(other);
+      expect(await drawn()).toEqual([40000, 40001]);
+
+      const reply = reversed(out.data);
+      const back = await datapath().run("ingress", "server", reply);
+      expect(new DataView(back.data.buffer, back.data.byteOffset).getUint16(portOffset + 2)).toBe(claimed);
+      expect(Object.keys(await datapath().counters()).filter((name) => name.startsWith("service"))).toEqual([]);
+      await expectNothingLeft(datapath());
+    });
+  });
+});
+
+/** The SYN-ACK that answers this SYN. */
+function reversed(packet: Uint8Array): Uint8Array {
+  const data = packet.slice();
+  const [address, length, ports] = packet[12] === 0x08 ? [26, 4, 34] : [22, 16, 54];
+  data.set(packet.slice(address + length, address + 2 * length), address);
+  data.set(packet.slice(address, address + length), address + length);
+  data.set(packet.slice(ports + 2, ports + 4), ports);
+  data.set(packet.slice(ports, ports + 2), ports + 2);
+  data[ports + 13] = 0x12;
+  return data;
+}

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+// A packet to a frontend, cut off after every possible number of bytes: while its own lengths say there should be more,
+// it is nobody's but the stack's.
+
+import { describe, expect, test } from "vitest";
+import { bytes, dump } from "./support/hex.ts";
+import { useDatapath } from "./support/scenario.ts";
+import { services4, services6 } from "./support/services.ts";
+
+/** With less the kernel refuses a test run: an Ethernet header and one byte. */
+const SHORTEST = 15;
+
+const requests: Readonly<Record<string, string>> = {
+  "IPv4 TCP": `
+    020000000021 02000000ff10 0800
+    45000028 00014000 40062665 0a00000a 0a600001
+    c350 0050 00001001 00000000 5002ffff c7d6 0000`,
+  "IPv4 UDP": `
+    020000000021 02000000ff10 0800
+    45000021 00014000 40112661 0a00000a 0a600001
+    c350 0035 000d e3fe 68656c6c6f`,
+  "IPv6 TCP": `
+    020000000021 02000000ff10 86dd
+    6000000000140640 fd000000000000000000000000000010 fd000096000000000000000000000001
+    c350 0050 00001001 00000000 5002ffff e198 0000`,
+  "IPv6 with extension headers": `
+    020000000021 02000000ff10 86dd
+    6000000000240040 fd000000000000000000000000000010 fd000096000000000000000000000001
+    3c00010400000000 0600010400000000
+    c350 0050 00001001 00000000 5002ffff e198 0000`,
+};
+
+describe("packets cut short", () => {
+  const datapath = useDatapath([...services4, ...services6]);
+
+  test.each(Object.entries(requests))("%s: untouched at every length, translated when whole", async (_, packet) => {
+    const whole = bytes(packet);
+    const before = await datapath().counters();
+    for (let length = SHORTEST; length < whole.length; length++) {
+      for (const at of ["ingress", "egress"] as const) {
+        const cut = whole.slice(0, length);
+        const { verdict, data, mark } = await datapath().run(at, "client", cut);
+        expect({ at, length, verdict, data: dump(data), mark }).toEqual({
+          at,
+          length,
+          verdict: "next",
+          data: dump(cut),
+          mark: 0,
+        });
+      }
+    }
+    expect(await datapath().counters()).toEqual(before);
+    expect(await datapath().flows()).toEqual([]);
+    expect(dump((await datapath().run("ingress", "client", whole)).data)).not.toEqual(dump(whole));
+    await datapath().forgetFlows();
+  });
+});
