@@ -4,7 +4,7 @@
 import { createInterface } from "node:readline";
 import { Command, Option } from "commander";
 import type { Answer } from "../inspect/answer.ts";
-import type { Explainer } from "../inspect/explain.ts";
+import type { Explained, Explainer } from "../inspect/explain.ts";
 import { parseBatchLine, parseQuestion, QuestionError } from "../inspect/question.ts";
 import { fields } from "./format/columns.ts";
 import { addStateOptions, type StateOptions } from "./inspect-options.ts";
@@ -52,8 +52,8 @@ async function run(
   const asked = { via: options.via, socket: options.socket ?? false };
   using explainer = new Explainer(opened.state, agent, opened.pins, network, asked);
   if (!question) return answerLines(explainer);
-  const answer = explainer.explain(question);
-  process.stdout.write(options.output === "json" ? `${JSON.stringify(answer)}\n` : answerText(answer));
+  const explained = explainer.explain(question);
+  process.stdout.write(options.output === "json" ? `${JSON.stringify(explained.answer)}\n` : explainedText(explained));
 }
 
 /** Answers in the order of the lines; one that is no question is answered with an error and makes the exit status 2. */
@@ -66,7 +66,7 @@ async function answerLines(explainer: Explainer): Promise<void> {
 
 function answerLine(explainer: Explainer, line: string): Answer | { readonly error: string } {
   try {
-    return explainer.explain(parseBatchLine(line));
+    return explainer.explain(parseBatchLine(line)).answer;
   } catch (error) {
     if (!(error instanceof QuestionError)) throw error;
     process.exitCode = EXIT_USAGE;
@@ -74,14 +74,19 @@ function answerLine(explainer: Explainer, line: string): Answer | { readonly err
   }
 }
 
-/** For people: the reason, one clause a line. */
-export function answerText(answer: Answer): string {
+/** For people: the reason, one clause a line, then the map entries it stands on. */
+export function explainedText({ answer, entries }: Explained): string {
   return fields([
     ["Verdict", answer.verdict],
     ["Service", answer.service ?? "none"],
     ["Chosen", answer.chosen ?? "none"],
     ["Endpoints", answer.endpoints.join(" ") || "none"],
     ["Masquerade", answer.masquerade ? "yes" : "no"],
-    ...answer.reason.split("; ").map((clause, i) => [i === 0 ? "Because" : "", clause] as const),
+    ...several("Because", answer.reason.split("; ")),
+    ...several("Entries", entries),
   ]);
+}
+
+function several(key: string, values: readonly string[]): readonly (readonly [string, string])[] {
+  return values.map((value, i) => [i === 0 ? key : "", value]);
 }

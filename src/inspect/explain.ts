@@ -11,6 +11,7 @@ import { type Cidr, familyOf, type Ip, ipFromBytes, ipToBytes } from "../model/i
 import { type Answer, composeAnswer, type DecidedService, type Decision, type Entry } from "./answer.ts";
 import { SocketDryRun, WireDryRun } from "./dry-run.ts";
 import { formatEndpoint } from "./endpoint.ts";
+import { usedEntries } from "./entries.ts";
 import { clientKind, type NodeFacts, type SourceRoute } from "./entry.ts";
 import { craftPacket } from "./packet.ts";
 import { type Question, QuestionError } from "./question.ts";
@@ -27,6 +28,12 @@ export interface ExplainOptions {
   readonly via: string | undefined;
   /** Answer for a connect() of a local process. */
   readonly socket: boolean;
+}
+
+export interface Explained {
+  readonly answer: Answer;
+  /** The map entries that led there, in the order they were met; for people. */
+  readonly entries: readonly string[];
 }
 
 const { DEVICE_UPLINK, DEVICE_POD, DEVICE_OVERLAY, DEVICE_BRIDGE, DEVICE_BRIDGE_PORT } = abi.DeviceFlags;
@@ -67,10 +74,14 @@ export class Explainer implements Disposable {
     this.#via = options.via === undefined ? undefined : this.#deviceNamed(options.via);
   }
 
-  explain(question: Question): Answer {
+  explain(question: Question): Explained {
     const entry = this.#entry(question.source);
-    const explanation = entry.socket ? this.#askSocket(question, entry) : this.#askWire(question, entry);
-    return composeAnswer(question, entry, this.#decision(explanation, entry));
+    const said = entry.socket ? this.#askSocket(question, entry) : this.#askWire(question, entry);
+    const decision = this.#decision(said, entry);
+    return {
+      answer: composeAnswer(question, entry, decision),
+      entries: usedEntries(question, said, decision, this.#services.get(said.service)),
+    };
   }
 
   [Symbol.dispose](): void {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { expect, test } from "vitest";
-import { answerText } from "../../../src/cli/inspect-explain.ts";
+import { explainedText } from "../../../src/cli/inspect-explain.ts";
 import { statusText } from "../../../src/cli/inspect-status.ts";
 import type { Status } from "../../../src/inspect/status.ts";
 
@@ -87,7 +87,7 @@ btf               yes         loaded
 `);
 });
 
-test("explain for people: the answer, then the reason clause by clause", () => {
+test("explain for people: the answer, then the reason clause by clause, then the map entries", () => {
   const answer = {
     verdict: "dnat",
     endpoints: ["10.180.0.1:80", "10.180.0.2:80"],
@@ -96,12 +96,15 @@ test("explain for people: the answer, then the reason clause by clause", () => {
     service: "ns1/svc1:http",
     reason: "a client from outside, by eth0; 172.30.0.41:80/TCP is a ClusterIP of ns1/svc1:http",
   } as const;
-  expect(answerText(answer)).toBe(`Verdict:      dnat
+  const entries = ["frontends 172.30.0.41:80/TCP -> service 3", "backends 5 -> 10.180.0.2:80"];
+  expect(explainedText({ answer, entries })).toBe(`Verdict:      dnat
 Service:      ns1/svc1:http
 Chosen:       10.180.0.2:80
 Endpoints:    10.180.0.1:80 10.180.0.2:80
 Masquerade:   yes
 Because:      a client from outside, by eth0
               172.30.0.41:80/TCP is a ClusterIP of ns1/svc1:http
+Entries:      frontends 172.30.0.41:80/TCP -> service 3
+              backends 5 -> 10.180.0.2:80
 `);
 });
