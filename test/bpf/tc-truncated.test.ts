@@ -7,8 +7,8 @@ import { bytes, dump } from "./support/hex.ts";
 import { useDatapath } from "./support/scenario.ts";
 import { services4, services6 } from "./support/services.ts";
 
-/** With less the kernel refuses a test run: an Ethernet header and one byte. */
-const SHORTEST = 15;
+/** With less than an Ethernet and a fixed IP header the kernel refuses a test run (EINVAL). */
+const shortest = (packet: Uint8Array): number => (packet[12] === 0x08 ? 34 : 54);
 
 const requests: Readonly<Record<string, string>> = {
   "IPv4 TCP": `
@@ -36,7 +36,7 @@ describe("packets cut short", () => {
   test.each(Object.entries(requests))("%s: untouched at every length, translated when whole", async (_, packet) => {
     const whole = bytes(packet);
     const before = await datapath().counters();
-    for (let length = SHORTEST; length < whole.length; length++) {
+    for (let length = shortest(whole); length < whole.length; length++) {
       for (const at of ["ingress", "egress"] as const) {
         const cut = whole.slice(0, length);
         const { verdict, data, mark } = await datapath().run(at, "client", cut);
