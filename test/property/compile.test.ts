@@ -128,11 +128,11 @@ test("changes one by one and the last state at once compile to the same services
       }
       run.flush();
       const fresh = atOnce([...run.objects.values()].reverse());
-      expect(new Map([...run.served].sort())).toEqual(new Map([...fresh.served].sort()));
+      expect(Object.fromEntries(run.served)).toEqual(Object.fromEntries(fresh.served));
     }),
-    { numRuns: 500 },
+    { numRuns: 200 },
   );
-});
+}, 30_000);
 
 test("no two services ever serve one frontend", () => {
   fc.assert(
@@ -164,4 +164,4 @@ test("there and back again (A→B→A) within one batch is an empty delta", () =
     }),
     { numRuns: 200 },
   );
-});
+}, 30_000);

@@ -30,9 +30,9 @@ test("every IPv6 address is read and written as ipaddr.js does", () => {
         expect(parseIp(text)).toBe(oracle(text));
       },
     ),
-    { numRuns: 2000 },
+    { numRuns: 1000 },
   );
-});
+}, 30_000);
 
 test("every IPv4 address is read and written as ipaddr.js does", () => {
   fc.assert(
@@ -41,7 +41,7 @@ test("every IPv4 address is read and written as ipaddr.js does", () => {
     }),
     { numRuns: 1000 },
   );
-});
+}, 30_000);
 
 test("leading zeros of octets never change an IPv4 address", () => {
   const octet = fc.tuple(fc.integer({ min: 0, max: 255 }), fc.integer({ min: 0, max: 4 }));
@@ -62,9 +62,9 @@ test("what is almost an address is an address only if ipaddr.js agrees", () => {
       if (text.includes(":") && !text.includes(".")) expect(ours).toBe(oracle(text));
       else if (ours !== undefined) expect(oracle(ours)).toBe(ours);
     }),
-    { numRuns: 5000 },
+    { numRuns: 1000 },
   );
-});
+}, 30_000);
 
 test("bytes make an address and the address the bytes", () => {
   fc.assert(

@@ -9,6 +9,8 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { ModelChanges } from "../../../src/model/changes.ts";
 import { ManifestSource } from "../../../src/source/manifests.ts";
 
+vi.setConfig({ testTimeout: 30_000 });
+
 /** A Service default/NAME with one port. */
 function service(name: string, port: number): string {
   const spec = `spec: {clusterIP: 10.96.0.10, ports: [{port: ${port}}]}`;
@@ -57,7 +59,7 @@ function start(): Promise<void> {
 
 const write = (name: string, text: string) => writeFile(join(directory, name), text);
 const move = (from: string, to: string) => rename(join(directory, from), join(directory, to));
-const until = (check: () => void) => vi.waitFor(check, { timeout: 5000, interval: 5 });
+const until = (check: () => void) => vi.waitFor(check, { timeout: 20_000, interval: 5 });
 const served = (expected: Record<string, number>) =>
   until(() => expect(Object.fromEntries(services)).toEqual(expected));
 
