@@ -9,6 +9,7 @@ const config: ViteUserConfig = {
       {
         test: {
           name: "kernel",
+          globalSetup: ["test/support/leftovers.ts"],
           include: ["test/bpf/**/*.test.ts", "test/netns/**/*.test.ts"],
           fileParallelism: false,
           pool: "forks",

@@ -16,7 +16,7 @@ using programs = Programs.load(pins, mapSizeTable({ maxServices: 1024, maxBacken
   nodePorts: { min: 30_000, max: 32_767 },
   features: probeFeatures(),
 });
-using network = new Network(openNetlink());
+using network = new Network(openNetlink(), (error) => console.error(error));
 const hooks = new DeviceHooks(programs, programs.map("devices"), pins, "clsact");
 const rules = { uplinkPatterns: ["eth0"], podPatterns: [], nodeAddresses: [] };
 for (const { device, error } of hooks.reconcile(network.view(), rules).failed) {
