@@ -31,11 +31,13 @@ export function adoptServices(stores: Stores, reclaimer: Reclaimer): Adopted {
   const services = new Map<ServiceKey, ServiceEntry>();
   const adopted = { services, warnings: [] as string[], broken: [] as Broken[], orphans: [] as FrontendEntry[] };
   const frontends = byService(stores.frontends.adopt());
+  const metas = stores.cells.serviceMeta.all();
   for (let id = 1; id < stores.serviceIds.size; id++) {
     const { row } = readWord(stores.cells.services, id);
-    if (row === 0 && stores.cells.serviceMeta.isZero(id)) continue;
+    const meta = metas.get(id);
+    if (row === 0 && meta === undefined) continue;
     stores.serviceIds.reserve(id);
-    const problem = adoptService(stores, adopted, services, id, frontends.get(id) ?? []);
+    const problem = adoptService(stores, adopted, services, id, meta, frontends.get(id) ?? []);
     if (problem === undefined) frontends.delete(id);
     else if (row !== 0 || frontends.has(id)) adopted.warnings.push(`service ${id} of an earlier agent: ${problem}`);
   }
@@ -67,22 +69,24 @@ function adoptService(
   adopted: Adopted,
   services: Map<ServiceKey, ServiceEntry>,
   id: number,
+  meta: abi.ServiceMeta | undefined,
   frontends: readonly FrontendEntry[],
 ): string | undefined {
   const { cells } = stores;
   const { row } = readWord(cells.services, id);
-  const meta = abi.serviceMeta.read(cells.serviceMeta.view, cells.serviceMeta.offset(id));
-  const key = keyOfMeta(meta);
   const { held, problem } = row === 0 ? { held: undefined, problem: "it has no block" } : adoptBlock(stores, id, row);
-  const named = (meta.flags & abi.ServiceMetaFlags.SERVICE_IN_USE) !== 0;
-  const wrong =
-    problem ?? (named ? undefined : "it has no name") ?? (services.has(key) ? `${key} is there twice` : undefined);
-  if (wrong === undefined && held?.block !== undefined) {
-    services.set(key, { id, type: meta.type, block: held.block, frontends });
+  const wrong = problem ?? nameProblem(services, meta);
+  if (wrong === undefined && held?.block !== undefined && meta !== undefined) {
+    services.set(keyOfMeta(meta), { id, type: meta.type, block: held.block, frontends });
     return undefined;
   }
   adopted.broken.push({ id, held });
   return wrong ?? "it has no block";
+}
+
+function nameProblem(services: Adopted["services"], meta: abi.ServiceMeta | undefined): string | undefined {
+  if (meta === undefined || (meta.flags & abi.ServiceMetaFlags.SERVICE_IN_USE) === 0) return "it has no name";
+  return services.has(keyOfMeta(meta)) ? `${keyOfMeta(meta)} is there twice` : undefined;
 }
 
 /** Takes away what adoptServices() found broken: frontends, then words, then the rest after an RCU period. */

@@ -58,7 +58,19 @@ export class BackendTable {
 
   /** The id of a cell that says exactly this, written first if need be; release() it as often. Throws MapFullError. */
   acquire(member: Member, proto: number): number {
-    const id = this.find(member, proto) ?? this.#write(member, proto);
+    const node = this.#names.acquire(member.nodeName);
+    const zone = this.#acquireZone(member, node);
+    const identity = this.#encode(member, proto, node, zone);
+    const known = this.#ids.get(identity);
+    const id = known ?? this.#write(identity);
+    if (id === known || id === undefined) {
+      this.#names.release(node);
+      this.#names.release(zone);
+    }
+    if (id === undefined) {
+      const needed = `endpoint ${member.address} port ${member.port}`;
+      throw new MapFullError("backends", this.#cells.length, needed);
+    }
     this.retain(id);
     return id;
   }
@@ -153,17 +165,10 @@ export class BackendTable {
     return true;
   }
 
-  #write(member: Member, proto: number): number {
-    const node = this.#names.acquire(member.nodeName);
-    const zone = this.#acquireZone(member, node);
+  /** Writes the cell that #encode() left in scratch; undefined when all ids are taken. */
+  #write(identity: string): number | undefined {
     const id = this.pool.take();
-    if (id === undefined) {
-      this.#names.release(node);
-      this.#names.release(zone);
-      const needed = `endpoint ${member.address} port ${member.port}`;
-      throw new MapFullError("backends", this.#cells.length, needed);
-    }
-    const identity = this.#encode(member, proto, node, zone);
+    if (id === undefined) return undefined;
     this.#scratch.copy(this.#cells.bytes, this.#cells.offset(id));
     this.#cells.written(id);
     this.#ids.set(identity, id);

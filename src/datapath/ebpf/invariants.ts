@@ -6,7 +6,6 @@ import type { BpfMap } from "../../libbpf/types.ts";
 import * as abi from "./abi.gen.ts";
 import { rowsFor } from "./blocks.ts";
 import { decode, HOST_LITTLE_ENDIAN } from "./codec.ts";
-import type { MappedArray } from "./mapped-array.ts";
 import type { Cells, Stores } from "./stores.ts";
 import { readWord } from "./words.ts";
 
@@ -38,18 +37,12 @@ export function checkInvariants(cells: Cells, frontends: BpfMap, allocators?: Al
 function frontendProblem(cells: Cells, service: number): string | undefined {
   if (service < 1 || service >= cells.services.length) return `names service ${service}, which is out of bounds`;
   if (readWord(cells.services, service).row === 0) return `names service ${service}, which has no block`;
-  return inUse(cells, service) ? undefined : `names service ${service}, which is not in use`;
-}
-
-function inUse(cells: Cells, id: number): boolean {
-  const flags = cells.serviceMeta.view.getUint8(cells.serviceMeta.offset(id) + abi.serviceMetaOffset.flags);
-  return (flags & abi.ServiceMetaFlags.SERVICE_IN_USE) !== 0;
+  return cells.serviceMeta.isInUse(service) ? undefined : `names service ${service}, which is not in use`;
 }
 
 function checkService(cells: Cells, id: number, row: number, free: Allocators | undefined, found: Violation[]): void {
-  const report = (cell: MappedArray, index: number, problem: string) =>
-    found.push({ map: cell.name, cell: index, problem });
-  if (!inUse(cells, id)) report(cells.serviceMeta, id, "has a block in force but is not in use");
+  const report = (cell: Named, index: number, problem: string) => found.push({ map: cell.name, cell: index, problem });
+  if (!cells.serviceMeta.isInUse(id)) report(cells.serviceMeta, id, "has a block in force but is not in use");
   if (free?.serviceIds.isFree(id)) report(cells.services, id, "has a block in force but its id is free");
   if (row >= cells.members.length) return void report(cells.services, id, `names row ${row}, which is out of bounds`);
   const header = abi.blockHeader.read(cells.members.view, cells.members.offset(row));
@@ -66,7 +59,8 @@ function checkService(cells: Cells, id: number, row: number, free: Allocators | 
   }
 }
 
-type Report = (map: MappedArray, cell: number, problem: string) => void;
+type Named = { readonly name: string };
+type Report = (map: Named, cell: number, problem: string) => void;
 
 /** False when the set is out of bounds. */
 function checkIds(

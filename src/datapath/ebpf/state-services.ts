@@ -7,6 +7,7 @@ import type { BpfMap } from "../../libbpf/types.ts";
 import { ipFromBytes } from "../../model/ip.ts";
 import * as abi from "./abi.gen.ts";
 import { decode, HOST_LITTLE_ENDIAN } from "./codec.ts";
+import { MappedArray } from "./mapped-array.ts";
 import { keyOfMeta, protocolName } from "./service-plan.ts";
 import type { BackendState, FrontendState, MapFill, ServiceState } from "./state-types.ts";
 import { type Cells, openCells } from "./stores.ts";
@@ -40,6 +41,7 @@ interface BlockView {
 
 export class ServiceReader {
   readonly #cells: Cells;
+  readonly #serviceMeta: MappedArray;
   readonly #frontends: BpfMap;
   readonly #serviceStats: BpfMap;
   readonly #backendStats: BpfMap;
@@ -50,6 +52,7 @@ export class ServiceReader {
     const [tables, backends, names] = [open("tables"), open("backends"), open("names")];
     const arrays = { services, members, tables, backends, names, service_meta: open("service_meta") };
     this.#cells = openCells(arrays);
+    this.#serviceMeta = new MappedArray(arrays.service_meta, abi.serviceMeta.size);
     this.#frontends = frontends;
     this.#serviceStats = open("service_stats");
     this.#backendStats = open("backend_stats");
@@ -92,7 +95,7 @@ export class ServiceReader {
 
   /** undefined when no service has this id. */
   keyOf(id: number): ServiceKey | undefined {
-    if (id < 1 || id >= this.#cells.serviceMeta.length) return undefined;
+    if (id < 1 || id >= this.#serviceMeta.length) return undefined;
     const meta = this.#meta(id);
     return (meta.flags & abi.ServiceMetaFlags.SERVICE_IN_USE) !== 0 ? keyOfMeta(meta) : undefined;
   }
@@ -177,8 +180,7 @@ export class ServiceReader {
   }
 
   #meta(id: number): abi.ServiceMeta {
-    const { serviceMeta } = this.#cells;
-    return abi.serviceMeta.read(serviceMeta.view, serviceMeta.offset(id));
+    return abi.serviceMeta.read(this.#serviceMeta.view, this.#serviceMeta.offset(id));
   }
 
   #backend(id: number): BackendState {

@@ -11,6 +11,7 @@ import { MappedArray, type WriteHook } from "./mapped-array.ts";
 import { NameTable } from "./names.ts";
 import { NodeAddressTable } from "./node-addresses.ts";
 import type { Reclaimer } from "./reclaim.ts";
+import { ServiceMetaTable } from "./service-meta.ts";
 import { StatsReset } from "./stats.ts";
 
 /** Maps of maps.bpf.h that the writer writes, by their names there. */
@@ -27,13 +28,13 @@ export interface WriterMaps {
   readonly backend_stats: BpfMap;
 }
 
-/** The arrays, for whoever reads them too. */
+/** The arrays, for whoever reads them too: mapped, but for service_meta. */
 export interface Cells {
   readonly services: MappedArray;
   readonly members: MappedArray;
   readonly tables: MappedArray;
   readonly backends: MappedArray;
-  readonly serviceMeta: MappedArray;
+  readonly serviceMeta: ServiceMetaTable;
   readonly names: MappedArray;
 }
 
@@ -58,7 +59,7 @@ export function openCells(
     members: new MappedArray(maps.members, abi.blockRow.size, hook),
     tables: new MappedArray(maps.tables, abi.tableRow.size, hook),
     backends: new MappedArray(maps.backends, abi.backend.size, hook),
-    serviceMeta: new MappedArray(maps.service_meta, abi.serviceMeta.size, hook),
+    serviceMeta: new ServiceMetaTable(maps.service_meta, hook),
     names: new MappedArray(maps.names, abi.nameRow.size, hook),
   };
 }

@@ -4,7 +4,6 @@
 
 import type { CompiledService, Delta, ServiceKey } from "../../compile/state.ts";
 import type { ApplyReport, NodeAddress } from "../contract.ts";
-import * as abi from "./abi.gen.ts";
 import { type Adopted, adoptServices, discardBroken, retireService } from "./adopt.ts";
 import { type Block, samePlan } from "./blocks.ts";
 import { MapFullError } from "./errors.ts";
@@ -153,8 +152,7 @@ export class MapWriter implements Disposable {
       const frontends = service.frontends.map((one) => frontendEntry(one, service.family, proto, id));
       if (block === before?.block && meta.type === before.type && this.#inForce(before, frontends)) return before;
       if (meta.type !== before?.type) {
-        abi.serviceMeta.write(cells.serviceMeta.view, cells.serviceMeta.offset(id), meta);
-        cells.serviceMeta.written(id);
+        cells.serviceMeta.write(id, meta);
       }
       if (block !== before?.block) publishRow(cells.services, id, block.row);
       if (before && block !== before.block) blocks.retire(before.block);

@@ -29,9 +29,15 @@ export class MemoryMap implements BpfMap {
   }
 
   lookup(key: Uint8Array): Uint8Array | undefined {
+    if (this.#isArray) return this.#cell(key);
     return this.#entries.get(hex(key)) ?? (this.name.endsWith("_stats") ? new Uint8Array(this.valueSize) : undefined);
   }
   update(key: Uint8Array, value: Uint8Array): void {
+    if (this.#isArray) {
+      this.#cell(key).set(value);
+      this.onWrite?.();
+      return;
+    }
     if (!this.#entries.has(hex(key)) && this.#entries.size === this.maxEntries) throw new Error(`${this.name}: E2BIG`);
     this.#entries.set(hex(key), value.slice());
     this.onWrite?.();
@@ -42,6 +48,10 @@ export class MemoryMap implements BpfMap {
     return found;
   }
   *entries(): IterableIterator<readonly [Uint8Array, Uint8Array]> {
+    for (let i = 0; this.#isArray && i < this.maxEntries; i++) {
+      const key = new Uint8Array(Uint32Array.of(i).buffer);
+      yield [key, this.#cell(key)];
+    }
     for (const [key, value] of [...this.#entries]) yield [Buffer.from(key, "hex"), value];
   }
   updateBatch(keys: Uint8Array, values: Uint8Array, count: number): number {
@@ -54,6 +64,13 @@ export class MemoryMap implements BpfMap {
   deleteBatch(keys: Uint8Array, count: number): number {
     for (let i = 0; i < count; i++) this.delete(keys.subarray(i * this.keySize, (i + 1) * this.keySize));
     return count;
+  }
+  get #isArray(): boolean {
+    return this.keySize === 4 && !this.name.endsWith("_stats");
+  }
+  #cell(key: Uint8Array): Uint8Array {
+    const index = new DataView(key.buffer, key.byteOffset).getUint32(0, true);
+    return new Uint8Array(this.#memory, index * this.valueSize, this.valueSize);
   }
   /** The map as a killed process would leave it. */
   copy(): MemoryMap {
