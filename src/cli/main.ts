@@ -17,4 +17,10 @@ const commands = [
   cleanupCommand(),
   versionCommand(),
 ];
+
+// A reader that has seen enough (`portolan flows | head -1`) ends the command; nothing is wrong then.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error;
+  process.exit(0);
+});
 process.exitCode = await runProgram(buildProgram(commands), process.argv.slice(2));
