@@ -104,7 +104,8 @@ std::optional<Napi::Object> ParseAddress(Napi::Env env, const nlmsghdr* message)
   return result;
 }
 
-/** The first next hop of a multipath route, as attributes and device, and the others' devices; of a plain route its own. */
+/** The first next hop of a multipath route, as attributes and device, and the others' devices; of a plain route its
+ * own. */
 struct NextHop {
   uint32_t ifindex;
   Napi::Value gateway;

@@ -4,9 +4,9 @@
 
 import { once } from "node:events";
 import { EbpfDriver } from "../datapath/ebpf/driver.ts";
-import { pinsUnder } from "../datapath/ebpf/pins.ts";
+import { type Pins, pinsUnder } from "../datapath/ebpf/pins.ts";
 import { Network } from "../datapath/network.ts";
-import { netnsCookie, openNetlink, probeFeatures } from "../libbpf/index.ts";
+import { type Features, netnsCookie, openNetlink, probeFeatures } from "../libbpf/index.ts";
 import { ManifestSource } from "../source/manifests.ts";
 import type { Source, SourceProblem } from "../source/source.ts";
 import { checkNode } from "./checks.ts";
@@ -30,11 +30,33 @@ export async function runAgent(options: AgentOptions, log: Log, stop: AbortSigna
   using _lock = lockPins(pins);
   const features = probeFeatures();
   log.info({ version: VERSION, node: options.nodeName, pins: pins.version, cgroupRoot }, "starting, mode ebpf");
-  const started = new Date().toISOString();
-  const state = { version: VERSION, pid: process.pid, started, mode: "ebpf", options, features } as const;
-  writeStateFile(options.stateDir, state, log);
+  for (const [feature, { supported, reason }] of Object.entries(features)) {
+    if (!supported) log.info({ feature, reason }, "this kernel lacks a feature, done without");
+  }
+  writeStateFile(options, features, log);
 
-  using driver = new EbpfDriver({
+  using driver = openDriver(options, pins, features, log);
+  const adopted = driver.adopt();
+  for (const warning of driver.warnings) log.warn(warning);
+  log.info({ services: adopted.length }, "adopted");
+
+  using network = new Network(openNetlink(), (error) => log.error({ err: error }, "the network could not be listed"));
+  const node = new NodeFollower(options, nodePortRule, network, driver, log);
+  const services = new ServiceFollower(options.nodeName, driver, log);
+  await using source: Source = new ManifestSource(options.manifests);
+  await startSource(source, options.manifests, node, services, log);
+
+  // On a first start nothing may meet the programs before their state is there.
+  node.attach();
+  driver.attachSockets(cgroupRoot);
+  using _sweeper = startSweeper(driver, log);
+  log.info("ready");
+  if (!stop.aborted) await once(stop, "abort");
+  log.info({ signal: stop.reason }, "stopping; the datapath goes on working");
+}
+
+function openDriver(options: AgentOptions, pins: Pins, features: Features, log: Log): EbpfDriver {
+  const driver = new EbpfDriver({
     pins,
     sizes: mapSizeTable(options.sizes),
     config: {
@@ -52,23 +74,7 @@ export async function runAgent(options: AgentOptions, log: Log, stop: AbortSigna
   for (const { map, wanted, pinned } of driver.sizeConflicts) {
     log.warn({ map, wanted, pinned }, "the pinned map keeps its size; portolan cleanup makes room for another");
   }
-  const adopted = driver.adopt();
-  for (const warning of driver.warnings) log.warn(warning);
-  log.info({ services: adopted.length }, "adopted");
-
-  using network = new Network(openNetlink());
-  const node = new NodeFollower(options, nodePortRule, network, driver, log);
-  const services = new ServiceFollower(options.nodeName, driver, log);
-  await using source: Source = new ManifestSource(options.manifests);
-  await startSource(source, options.manifests, node, services, log);
-
-  // On a first start nothing may meet the programs before their state is there.
-  node.attach();
-  driver.attachSockets(cgroupRoot);
-  using _sweeper = startSweeper(driver, log);
-  log.info("ready");
-  if (!stop.aborted) await once(stop, "abort");
-  log.info({ signal: stop.reason }, "stopping; the datapath goes on working");
+  return driver;
 }
 
 async function startSource(

@@ -26,10 +26,14 @@ export class NodeFollower {
     this.#log = log;
   }
 
-  /** Changes of Node objects; only our own counts. */
+  /** Changes of Node objects; only our own counts. Its going takes no hooks off a node that serves. */
   update(changes: readonly Change<Node>[]): void {
     const own = changes.find(({ previous, current }) => (current ?? previous)?.name === this.#options.nodeName);
     if (!own) return;
+    if (!own.current) {
+      this.#log.warn(`Node ${this.#options.nodeName} is gone; what it last said of this node still counts`);
+      return;
+    }
     this.#node = own.current;
     this.refresh();
   }

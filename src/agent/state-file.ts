@@ -6,8 +6,9 @@ import { join } from "node:path";
 import type { Features } from "../libbpf/index.ts";
 import type { Log } from "./log.ts";
 import type { AgentOptions } from "./options.ts";
+import { VERSION } from "./version.ts";
 
-export interface StateFile {
+interface StateFile {
   readonly version: string;
   readonly pid: number;
   /** ISO 8601 */
@@ -18,10 +19,12 @@ export interface StateFile {
 }
 
 /** The agent serves without it: a directory that cannot be written is a warning. */
-export function writeStateFile(stateDir: string, state: StateFile, log: Log): void {
-  const path = join(stateDir, "agent.json");
+export function writeStateFile(options: AgentOptions, features: Features, log: Log): void {
+  const started = new Date().toISOString();
+  const state: StateFile = { version: VERSION, pid: process.pid, started, mode: "ebpf", options, features };
+  const path = join(options.stateDir, "agent.json");
   try {
-    mkdirSync(stateDir, { recursive: true });
+    mkdirSync(options.stateDir, { recursive: true });
     writeFileSync(`${path}.new`, `${JSON.stringify(state, null, 2)}\n`);
     renameSync(`${path}.new`, path);
   } catch (error) {

@@ -4,10 +4,18 @@
 
 import type { AddressInfo, LinkInfo, Netlink, NetlinkEvent, RouteInfo } from "../libbpf/types.ts";
 
+/** After an overrun, when the kernel does not answer. */
+const RETRY_MS = 1000;
+
 export interface NetworkView {
   readonly links: readonly LinkInfo[];
   readonly addresses: readonly AddressInfo[];
   readonly defaultRoutes: readonly RouteInfo[];
+  /**
+   * Ifindexes of devices that carry a default route or did so before: a route that flaps must not take the hooks off
+   * established connections.
+   */
+  readonly routedDevices: ReadonlySet<number>;
 }
 
 export class Network implements Disposable {
@@ -15,11 +23,17 @@ export class Network implements Disposable {
   readonly #links = new Map<number, LinkInfo>();
   readonly #addresses = new Map<string, AddressInfo>();
   readonly #defaultRoutes = new Map<string, RouteInfo>();
+  readonly #routedDevices = new Set<number>();
+  readonly #onError: (error: unknown) => void;
+  #stale = false;
+  #retry: NodeJS.Timeout | undefined;
   #changed: (() => void) | undefined;
   #scheduled: NodeJS.Immediate | undefined;
 
-  constructor(netlink: Netlink) {
+  /** onError: the kernel did not answer after an overrun; it is asked again. */
+  constructor(netlink: Netlink, onError: (error: unknown) => void) {
     this.#netlink = netlink;
+    this.#onError = onError;
     netlink.watch((event) => this.#onEvent(event));
     this.#list();
   }
@@ -29,6 +43,7 @@ export class Network implements Disposable {
       links: [...this.#links.values()],
       addresses: [...this.#addresses.values()],
       defaultRoutes: [...this.#defaultRoutes.values()],
+      routedDevices: this.#routedDevices,
     };
   }
 
@@ -39,36 +54,55 @@ export class Network implements Disposable {
 
   [Symbol.dispose](): void {
     if (this.#scheduled) clearImmediate(this.#scheduled);
+    clearTimeout(this.#retry);
     this.#netlink[Symbol.dispose]();
   }
 
   #list(): void {
+    const [links, addresses, routes] = [this.#netlink.links(), this.#netlink.addresses(), this.#netlink.routes()];
     this.#links.clear();
     this.#addresses.clear();
     this.#defaultRoutes.clear();
-    for (const link of this.#netlink.links()) this.#links.set(link.ifindex, link);
-    for (const address of this.#netlink.addresses()) this.#addresses.set(addressKey(address), address);
-    for (const route of this.#netlink.routes()) {
-      if (isDefault(route)) this.#defaultRoutes.set(routeKey(route), route);
-    }
+    for (const link of links) this.#links.set(link.ifindex, link);
+    for (const address of addresses) this.#addresses.set(addressKey(address), address);
+    for (const route of routes) if (isDefault(route)) this.#addRoute(route);
+    for (const ifindex of this.#routedDevices) if (!this.#links.has(ifindex)) this.#routedDevices.delete(ifindex);
+  }
+
+  #addRoute(route: RouteInfo): void {
+    this.#defaultRoutes.set(routeKey(route), route);
+    for (const ifindex of [route.outputIfindex, ...route.otherIfindexes]) this.#routedDevices.add(ifindex);
   }
 
   #onEvent(event: NetlinkEvent): void {
     if (!this.#take(event)) return;
-    this.#scheduled ??= setImmediate(() => {
-      this.#scheduled = undefined;
-      this.#changed?.();
-    });
+    this.#scheduled ??= setImmediate(() => this.#settle());
+  }
+
+  #settle(): void {
+    this.#scheduled = undefined;
+    try {
+      if (this.#stale) this.#list();
+      this.#stale = false;
+    } catch (error) {
+      this.#onError(error);
+      this.#retry = setTimeout(() => this.#settle(), RETRY_MS);
+      return;
+    }
+    this.#changed?.();
   }
 
   /** False: nothing that we keep has changed. */
   #take(event: NetlinkEvent): boolean {
     switch (event.kind) {
       case "overrun":
-        this.#list();
+        this.#stale = true;
         return true;
       case "link":
-        if (event.removed) return this.#links.delete(event.link.ifindex);
+        if (event.removed) {
+          this.#routedDevices.delete(event.link.ifindex);
+          return this.#links.delete(event.link.ifindex);
+        }
         this.#links.set(event.link.ifindex, event.link);
         return true;
       case "address":
@@ -78,7 +112,7 @@ export class Network implements Disposable {
       case "route":
         if (!isDefault(event.route)) return false;
         if (event.removed) return this.#defaultRoutes.delete(routeKey(event.route));
-        this.#defaultRoutes.set(routeKey(event.route), event.route);
+        this.#addRoute(event.route);
         return true;
     }
   }

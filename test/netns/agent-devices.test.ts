@@ -65,6 +65,36 @@ describe("devices of a node", () => {
     expect(pinnedLinks(node).filter((name) => name.startsWith(`tcx-${index}-`))).toEqual([]);
   });
 
+  test("a pod's veth that was made in the node's namespace counts from when its other end has moved", async () => {
+    const lab = getLab();
+    await lab.ip(node, "link add v_moved type veth peer name eth7", `link set eth7 netns ${lab.client.netns}`);
+    await lab.ip(node, "link set v_moved up");
+    await agent.waitForOutput(/ INFO attached device=v_moved roles=pod\n/);
+    expect(await hooks("v_moved")).toEqual(BOTH);
+    await lab.ip(node, "link del v_moved");
+  });
+
+  test("every next hop of a default route is an uplink, and stays one while the route flaps", async () => {
+    const lab = getLab();
+    for (const device of ["up1", "up2"])
+      await lab.ip(
+        node,
+        `link add ${device} type veth peer name ${device}-end`,
+        `link set ${device} up`,
+        `link set ${device}-end up`,
+      );
+    await lab.ip(node, "addr add 192.0.2.1/30 dev up1", "addr add 192.0.2.5/30 dev up2");
+    await lab.ip(node, "route add default metric 50 nexthop via 192.0.2.2 dev up1 nexthop via 192.0.2.6 dev up2");
+    await agent.waitForOutput(/ INFO attached device=up2 roles=uplink\n/);
+    expect([await hooks("up1"), await hooks("up2")]).toEqual([BOTH, BOTH]);
+    const before = tcxLinks(node);
+    await lab.ip(node, "route del default metric 50");
+    await lab.ip(node, `link add later type veth peer name eth6 netns ${lab.client.netns}`);
+    await agent.waitForOutput(/ INFO attached device=later /); // so the agent has seen the route go
+    expect(tcxLinks(node)).toEqual(expect.arrayContaining([...before]));
+    await lab.ip(node, "link del up1", "link del up2", "link del later");
+  });
+
   test("a device becomes an uplink by its new name, and a bridge port by its master", async () => {
     const lab = getLab();
     await lab.ip(node, "link add plain type veth peer name plain-end");

@@ -81,7 +81,7 @@ export function classifyDevices(network: NetworkView, rules: DeviceRules): Reado
 }
 
 function uplinksOf(links: readonly LinkInfo[], network: NetworkView, rules: DeviceRules): ReadonlySet<number> {
-  const uplinks = new Set(network.defaultRoutes.map((route) => route.outputIfindex));
+  const uplinks = new Set(network.routedDevices);
   for (const { ifindex, address } of network.addresses) {
     if (rules.nodeAddresses.includes(ipFromBytes(address))) uplinks.add(ifindex);
   }

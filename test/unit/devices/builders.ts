@@ -36,6 +36,7 @@ export function defaultRoute(outputIfindex: number, more: Partial<RouteInfo> = {
     destination: undefined,
     prefixLength: 0,
     outputIfindex,
+    otherIfindexes: [],
     gateway: Uint8Array.of(192, 0, 2, 1),
     preferredSource: undefined,
     table: 254,
@@ -45,7 +46,8 @@ export function defaultRoute(outputIfindex: number, more: Partial<RouteInfo> = {
 }
 
 export function network(view: Partial<NetworkView>): NetworkView {
-  return { links: [], addresses: [], defaultRoutes: [], ...view };
+  const routedDevices = new Set((view.defaultRoutes ?? []).map((route) => route.outputIfindex));
+  return { links: [], addresses: [], defaultRoutes: [], routedDevices, ...view };
 }
 
 export function ip(text: string): Ip {

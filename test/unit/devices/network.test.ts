@@ -5,6 +5,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { Network } from "../../../src/datapath/network.ts";
 import type { LinkInfo, Netlink, NetlinkEvent, RouteInfo } from "../../../src/libbpf/types.ts";
+import { until } from "../../support/until.ts";
 import { address, defaultRoute, link } from "./builders.ts";
 
 class FakeNetlink implements Netlink {
@@ -20,11 +21,14 @@ class FakeNetlink implements Netlink {
   [Symbol.dispose](): void {}
 }
 
+const onError = (error: unknown) => {
+  throw error;
+};
 const names = (network: Network) => network.view().links.map(({ name }) => name);
 
 test("links, addresses and default routes follow the events, one call for a burst", async () => {
   const netlink = new FakeNetlink();
-  using network = new Network(netlink);
+  using network = new Network(netlink, onError);
   let calls = 0;
   network.onChange(() => calls++);
   netlink.emit({ kind: "link", removed: false, link: link(2, "eth0") });
@@ -40,13 +44,18 @@ test("links, addresses and default routes follow the events, one call for a burs
   netlink.emit({ kind: "address", removed: true, address: address(2, [192, 0, 2, 1]) });
   netlink.emit({ kind: "link", removed: true, link: link(2, "uplink") });
   await nextTurn();
-  expect(network.view()).toEqual({ links: [link(1, "lo")], addresses: [], defaultRoutes: [] });
+  expect(network.view()).toEqual({
+    links: [link(1, "lo")],
+    addresses: [],
+    defaultRoutes: [],
+    routedDevices: new Set(),
+  });
   expect(calls).toBe(2);
 });
 
 test("other routes are no change", async () => {
   const netlink = new FakeNetlink();
-  using network = new Network(netlink);
+  using network = new Network(netlink, onError);
   let calls = 0;
   network.onChange(() => calls++);
   const route = defaultRoute(2, { destination: Uint8Array.of(10, 0, 0, 0), prefixLength: 8 });
@@ -57,9 +66,34 @@ test("other routes are no change", async () => {
 
 test("after an overrun everything is listed again", async () => {
   const netlink = new FakeNetlink();
-  using network = new Network(netlink);
+  using network = new Network(netlink, onError);
   netlink.all = [link(1, "lo"), link(7, "eth7")];
   netlink.emit({ kind: "overrun" });
   await nextTurn();
   expect(names(network)).toEqual(["lo", "eth7"]);
+});
+
+test("a listing that fails after an overrun is told and tried again, and what was known stays", async () => {
+  const netlink = new FakeNetlink();
+  const errors: unknown[] = [];
+  using network = new Network(netlink, (error) => errors.push(error));
+  netlink.links = () => {
+    throw new Error("ENOBUFS");
+  };
+  netlink.emit({ kind: "overrun" });
+  await nextTurn();
+  expect(errors).toHaveLength(1);
+  netlink.links = () => [link(1, "lo"), link(9, "eth9")];
+  await until("the second try lists", () => names(network).includes("eth9"));
+});
+
+test("a device stays routed while its default route flaps, and with every next hop of it", async () => {
+  const netlink = new FakeNetlink();
+  netlink.all = [link(2, "eth0"), link(3, "eth1")];
+  netlink.table = [defaultRoute(2, { otherIfindexes: [3] })];
+  using network = new Network(netlink, onError);
+  netlink.emit({ kind: "route", removed: true, route: defaultRoute(2) });
+  expect(network.view()).toMatchObject({ defaultRoutes: [], routedDevices: new Set([2, 3]) });
+  netlink.emit({ kind: "link", removed: true, link: link(3, "eth1") });
+  expect(network.view().routedDevices).toEqual(new Set([2]));
 });
