@@ -5,6 +5,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { CompiledService, ServiceKey } from "../../src/compile/state.ts";
+import type { ApplyReport } from "../../src/datapath/contract.ts";
 import { checkInvariants, type Violation } from "../../src/datapath/ebpf/invariants.ts";
 import { ServiceReader } from "../../src/datapath/ebpf/state-services.ts";
 import { MapWriter } from "../../src/datapath/ebpf/writer.ts";
@@ -16,6 +17,14 @@ import { Readers } from "../unit/datapath/readers.ts";
 type Wanted = ReadonlyMap<ServiceKey, CompiledService>;
 
 const wantedArb: fc.Arbitrary<Wanted> = wantedAtRandom.map((list) => new Map(list.map((one) => [one.key, one])));
+
+const NOTHING = {
+  servicesWritten: 0,
+  servicesRemoved: 0,
+  frontendsWritten: 0,
+  frontendsRemoved: 0,
+  backendsWritten: 0,
+};
 
 type Step =
   | { readonly kind: "apply" | "restart"; readonly wanted: Wanted }
@@ -39,6 +48,8 @@ class Node {
   maps: MemoryMaps;
   writer: MapWriter;
   readers = new Readers();
+  /** What the last restart wrote. */
+  last: ApplyReport | undefined;
   wanted: Wanted = new Map();
   #periods: (() => void)[] = [];
   #killAfter = Number.POSITIVE_INFINITY;
@@ -70,7 +81,9 @@ class Node {
     this.writer = this.#start();
     this.wanted = wanted;
     expect(this.writer.warnings).toEqual([]);
-    tolerateFull(() => this.writer.sync({ upsert: [...wanted.values()], remove: [] }));
+    tolerateFull(() => {
+      this.last = this.writer.sync({ upsert: [...wanted.values()], remove: [] });
+    });
   }
 
   async reclaim(): Promise<void> {
@@ -170,6 +183,9 @@ describe("the map writer, in any history", () => {
       fc.asyncProperty(fc.array(stepArb, { minLength: 1, maxLength: 12 }), async (steps) => {
         const node = await run(steps, { tables: 4096 });
         expect(inMaps(node.maps)).toEqual(asWanted(node.wanted));
+        await node.reclaim();
+        node.restart(node.wanted);
+        expect(node.last).toEqual(NOTHING);
         await node.reclaim();
         expect(node.readers.disturbed).toEqual([]);
         const { stores } = node.writer;

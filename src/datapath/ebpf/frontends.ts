@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // The frontends map: (address, port, protocol) → service id and kind, in batches, new ones before old ones go.
 
-import type { Frontend, FrontendKind } from "../../compile/state.ts";
+import type { CompiledService, Frontend, FrontendKind } from "../../compile/state.ts";
 import type { BpfMap } from "../../libbpf/types.ts";
 import { type Family, type Ip, ipToBytes } from "../../model/ip.ts";
 import * as abi from "./abi.gen.ts";
+import { protocolNumber } from "./service-plan.ts";
 
 const KINDS: Readonly<Record<FrontendKind, number>> = {
   ClusterIP: abi.FrontendKind.FRONTEND_CLUSTER_IP,
@@ -35,8 +36,15 @@ export interface FrontendEntry {
   readonly kind: number;
 }
 
-export function frontendEntry(frontend: Frontend, family: Family, proto: number, service: number): FrontendEntry {
-  return { id: frontendId(frontend, family, proto), service, kind: KINDS[frontend.kind] };
+/** A service's frontends; one that stands twice (an externalIP that is also the VIP) counts once, as the first. */
+export function frontendEntries(service: CompiledService, id: number): readonly FrontendEntry[] {
+  const proto = protocolNumber(service.protocol);
+  const entries = new Map<FrontendId, FrontendEntry>();
+  for (const frontend of service.frontends) {
+    const key = frontendId(frontend, service.family, proto);
+    if (!entries.has(key)) entries.set(key, { id: key, service: id, kind: KINDS[frontend.kind] });
+  }
+  return [...entries.values()];
 }
 
 export class FrontendTable {

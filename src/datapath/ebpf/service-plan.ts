@@ -45,9 +45,10 @@ export function blockFlags(service: CompiledService): number {
   );
 }
 
-/** Lookup tables cost memory: only where something is chosen by Maglev. */
+/** Lookup tables cost memory: only where something is chosen, and by Maglev. */
 export function wantsTables(service: CompiledService): boolean {
-  if (service.scheduler === "random") return false;
+  const empty = service.cluster.length === 0 && service.local.length === 0;
+  if (empty || service.scheduler === "random") return false;
   return service.scheduler === "mh" || service.frontends.some((frontend) => frontend.kind !== "ClusterIP");
 }
 

@@ -7,7 +7,7 @@ import type { ApplyReport, NodeAddress } from "../contract.ts";
 import { type Adopted, adoptServices, discardBroken, retireService } from "./adopt.ts";
 import { type Block, samePlan } from "./blocks.ts";
 import { MapFullError } from "./errors.ts";
-import { type FrontendEntry, frontendEntry } from "./frontends.ts";
+import { type FrontendEntry, frontendEntries } from "./frontends.ts";
 import type { WriteHook } from "./mapped-array.ts";
 import { type RcuSync, Reclaimer } from "./reclaim.ts";
 import { blockFlags, checkSize, protocolNumber, schedulerNumber, serviceMeta, wantsTables } from "./service-plan.ts";
@@ -149,7 +149,7 @@ export class MapWriter implements Disposable {
     try {
       const meta = serviceMeta(service);
       const block = this.#blockFor(service, id, proto, before?.block);
-      const frontends = service.frontends.map((one) => frontendEntry(one, service.family, proto, id));
+      const frontends = frontendEntries(service, id);
       if (block === before?.block && meta.type === before.type && this.#inForce(before, frontends)) return before;
       if (meta.type !== before?.type) {
         cells.serviceMeta.write(id, meta);
@@ -198,7 +198,8 @@ export class MapWriter implements Disposable {
     const entries = changed.flatMap((service) => this.#services.get(service.key)?.frontends ?? []);
     const missing = table.missing(entries);
     let frontendsRemoved = table.hasRoom(missing) ? 0 : table.remove(stale, missing);
-    const left = new Set(table.write(missing).map((entry) => entry.service));
+    const unwritten = table.write(missing);
+    const left = new Set(unwritten.map((entry) => entry.service));
     frontendsRemoved += table.remove(stale);
     if (left.size > 0) {
       failures.push(new MapFullError("frontends", table.size, `${left.size} services' addresses`));
@@ -206,7 +207,7 @@ export class MapWriter implements Disposable {
         if (left.has(this.#services.get(service.key)?.id ?? 0)) this.#pending.set(service.key, service);
       }
     }
-    return { frontendsWritten: missing.length - left.size, frontendsRemoved };
+    return { frontendsWritten: missing.length - unwritten.length, frontendsRemoved };
   }
 
   #forget(key: ServiceKey): readonly ServiceEntry[] {

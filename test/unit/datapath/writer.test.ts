@@ -78,6 +78,14 @@ describe("the map writer", () => {
     expect(writes).toEqual([]);
   });
 
+  it("writes nothing on a restart for a NodePort without endpoints or an address that stands twice", () => {
+    const maps = memoryMaps();
+    const twice = { kind: "ExternalIP", address: "10.96.0.1" as Ip, port: 80 } as const;
+    const odd = service("odd", { type: "NodePort", frontends: [clusterIp("10.96.0.1"), twice, nodePort(30001)] });
+    expect(writerOver(maps).sync(upsert(odd))).toMatchObject({ servicesWritten: 1, frontendsWritten: 2 });
+    expect(writerOver(maps).sync(upsert(odd))).toEqual(NOTHING);
+  });
+
   it("takes away what the first sync does not name", () => {
     const maps = memoryMaps();
     writerOver(maps).sync(upsert(web, service("old", { frontends: [clusterIp("10.96.0.9")] })));
