@@ -82,6 +82,22 @@ describe("an agent's life", () => {
     await agent.stop();
   });
 
+  test("new connections during kill -9, a restart and a stop are all answered, by socket and by packet", async () => {
+    const lab = getLab();
+    const node = lab.node("n1");
+    const first = await readyAgent(lab, node, manifests);
+    const outside = await lab.agentIn(lab.client);
+    const running = [client, outside].map((asker) => asker.startTcp({ ...OTHER_VIP, concurrency: 4, gapMs: 2 }));
+    await first.stop("SIGKILL");
+    const second = await readyAgent(lab, node, manifests);
+    await second.stop();
+    for (const traffic of running) {
+      const { asked, failed, failures } = await traffic.stop();
+      expect({ failed, failures }).toEqual({ failed: 0, failures: {} });
+      expect(asked).toBeGreaterThan(100);
+    }
+  });
+
   test("a second agent on the same pins is refused by the process id of the first, which goes on", async () => {
     const lab = getLab();
     const node = lab.node("n1");
