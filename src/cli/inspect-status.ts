@@ -57,10 +57,7 @@ export function statusText(status: Status, features?: Features): string {
     fields([
       ["Mode", `${status.mode} (the one mode there is so far)`],
       ["Node", status.node ?? "unknown"],
-      [
-        "Agent",
-        agent ? `${agentState(agent)}, version ${agent.version}, started ${agent.started}` : "never started here",
-      ],
+      ["Agent", agent ? agentState(agent) : "never started here"],
       ["State", status.synced ? `in the kernel, last change ${status.lastSync ?? "unknown"}` : "not yet in the kernel"],
       ["Services", `${status.services} service ports, ${status.endpoints} endpoints`],
       ["Sockets", status.sockets.length > 0 ? status.sockets.join(" ") : "no hook attached"],
@@ -84,8 +81,9 @@ export function statusText(status: Status, features?: Features): string {
   return parts.join("\n");
 }
 
-function agentState(agent: NonNullable<Status["agent"]>): string {
-  return agent.running ? `running as process ${agent.pid}` : "stopped; the datapath works on without it";
+function agentState({ running, pid, version, started }: NonNullable<Status["agent"]>): string {
+  const who = `version ${version}, started ${started}`;
+  return running ? `running as process ${pid}, ${who}` : `stopped (${who}); the datapath works on without it`;
 }
 
 function deviceCells({ device, roles, hooks }: DeviceStatus): readonly string[] {

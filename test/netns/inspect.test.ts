@@ -154,6 +154,18 @@ test("dry runs leave no trace in the maps, whatever they meet", async () => {
   expect(traces()).toEqual(before);
 });
 
+test("explain answers for an established connection with the backend it has", async () => {
+  const { lab } = cluster();
+  const client = await cluster().wire(lab.client);
+  const [src, dst] = [lab.client.address.v4, serviceAddresses(WEB).externalIP.v4];
+  const held = await client.hold({ address: dst, port: 80, localPort: 42_000, localAddress: src });
+  await held.echo({ count: 1 });
+  const [answer] = await explain([{ src, sport: 42_000, dst, dport: 80 }]);
+  expect(answer?.chosen).toBe(`${lab.pod(held.answer.pod).address.v4}:8080`);
+  expect(answer?.reason).toMatch(/the connection exists already and keeps its endpoint/);
+  await held.close();
+});
+
 test("with the agent killed every listing still reads the pinned maps", async () => {
   const { lab } = cluster();
   const client = await cluster().wire(lab.client);

@@ -39,6 +39,13 @@ veth1    pod,bridge_port   -
 `);
 });
 
+test("status of a node whose agent has stopped", () => {
+  const agent = { running: false, pid: 4711, version: "0.1.0", started: "2026-11-21T14:11:40.402Z" };
+  expect(statusText({ ...STATUS, agent }).split("\n")[2]).toBe(
+    "Agent:      stopped (version 0.1.0, started 2026-11-21T14:11:40.402Z); the datapath works on without it",
+  );
+});
+
 test("status says what is missing: the agent, the first state, the hooks", () => {
   const status: Status = {
     ...STATUS,
