@@ -45,7 +45,7 @@ static long try_snat_port(__u32 i, struct port_search *search)
 		return 0;
 	w->flow.snat_port = bpf_htons(port);
 	flow_snat_key(&w->snat, &w->flow);
-	if (flow_find(&w->snat) || port_is_frontend(&w->flow) || socket_knows(search->skb, &w->snat) ||
+	if (flow_find(&w->snat) || port_is_frontend(&w->flow) || socket_knows(search->skb, &w->snat, true) ||
 	    conntrack_knows(search->skb, &w->snat))
 		return 0;
 	search->err = flow_claim(&w->snat, &w->flow);
@@ -237,6 +237,8 @@ full:
  */
 static __always_inline void flow_forget(struct work *w, const struct flow *over)
 {
+	struct flow *index;
+
 	flow_owner_key(&w->owner, over);
 	flow_inner_key(&w->inner, over);
 	if (over->flags & FLOW_SNAT) {
@@ -247,8 +249,45 @@ static __always_inline void flow_forget(struct work *w, const struct flow *over)
 		if (claim)
 			claim->last_seen = w->now;
 	}
-	flow_unclaim(&w->inner);
+	index = flow_find(&w->inner);
+	if (index && flow_same(index, over)) /* after an eviction it may be another flow's */
+		flow_unclaim(&w->inner);
 	flow_unclaim(&w->owner);
+}
+
+/* Returns 0 when key stands for the flow of record, made again if it was gone; negative when it is another flow's. */
+static __always_inline int restore_index(const struct flow_key *key, const struct flow *record)
+{
+	struct flow *holder = flow_find(key);
+	int err;
+
+	if (!holder) {
+		err = flow_claim(key, record);
+		if (err != -EEXIST)
+			return err;
+		holder = flow_find(key);
+	}
+	return holder && flow_same(holder, record) ? 0 : -EEXIST;
+}
+
+/*
+ * Nascent records are evicted one by one: makes the indexes again that the flow has lost, or no reply would find it.
+ * Returns 0, or negative when another flow holds its tuple now; then this one is over.
+ */
+static __noinline int flow_restore(struct work *w, const struct flow *owner)
+{
+	int err;
+
+	if (!w || !owner || (owner->state & FLOW_ANSWERED))
+		return 0;
+	w->flow = *owner;
+	w->flow.role = FLOW_INDEX;
+	flow_inner_key(&w->inner, &w->flow);
+	err = restore_index(&w->inner, &w->flow);
+	if (err || !(w->flow.flags & FLOW_SNAT))
+		return err;
+	flow_snat_key(&w->snat, &w->flow);
+	return restore_index(&w->snat, &w->flow);
 }
 
 /* Notes a packet of the flow: time, and the end of a TCP connection. */

@@ -69,20 +69,30 @@ static __noinline int conntrack_knows(struct __sk_buff *skb, const struct flow_k
 	return 1;
 }
 
-/* Whether a socket of this namespace would take this packet. */
-static __noinline int socket_knows(struct __sk_buff *skb, const struct flow_key *packet)
+/*
+ * Whether a socket of this namespace would take this packet. One that listens on any address would take it for every
+ * address, ours and others: listeners says whether that counts.
+ */
+static __noinline int socket_knows(struct __sk_buff *skb, const struct flow_key *packet, bool listeners)
 {
 	struct bpf_sock_tuple tuple = {};
 	struct bpf_sock *sk;
 	__u32 size;
+	int knows;
 
 	if (!packet)
 		return 0;
 	size = socket_tuple(&tuple, packet);
-	if (packet->proto == IPPROTO_TCP)
+	/* the verifier wants a load of its own for each kind of socket: sock_common here, sock there */
+	if (packet->proto == IPPROTO_TCP) {
 		sk = bpf_skc_lookup_tcp(skb, &tuple, size, BPF_F_CURRENT_NETNS, 0);
-	else
-		sk = bpf_sk_lookup_udp(skb, &tuple, size, BPF_F_CURRENT_NETNS, 0);
+		if (!sk)
+			return 0;
+		knows = listeners || sk->state != BPF_TCP_LISTEN;
+		bpf_sk_release(sk);
+		return knows;
+	}
+	sk = bpf_sk_lookup_udp(skb, &tuple, size, BPF_F_CURRENT_NETNS, 0);
 	if (!sk)
 		return 0;
 	bpf_sk_release(sk);

@@ -191,7 +191,7 @@ static __noinline int no_flow(struct __sk_buff *skb, struct work *w, const struc
 		return TC_ACT_SHOT;
 	p = &w->packet;
 	flow_between(&w->probe, &p->src, p->sport, &p->dst, p->dport, p->proto);
-	if (flow_find(&w->probe) || conntrack_knows(skb, &w->tuple) || socket_knows(skb, &w->tuple))
+	if (flow_find(&w->probe) || conntrack_knows(skb, &w->tuple) || socket_knows(skb, &w->tuple, false))
 		return TC_NEXT;
 	explain_refusal(VERDICT_DROP, DROP_NO_FLOW, frontend->service);
 	if (dry_run)
@@ -282,6 +282,10 @@ int pt_ingress(struct __sk_buff *skb)
 	if (record && packet_is_syn(p) && flow_closed(record)) {
 		if (!dry_run)
 			flow_forget(w, record);
+		record = NULL;
+	}
+	if (record && !dry_run && flow_restore(w, record)) {
+		flow_forget(w, record);
 		record = NULL;
 	}
 	if (record)
