@@ -128,6 +128,14 @@ export class Datapath {
     return { left, report };
   }
 
+  /** What eviction does: takes every nascent record of a kind. Returns how many. */
+  async evict(kind: RecordKind): Promise<number> {
+    const records = (await this.records()).filter((record) => record.table === "nascent" && kindOf(record) === kind);
+    const keys = records.map(({ key }) => key);
+    await this.machine.ask({ do: "remove", handle: this.#handle, map: "nascent", keys });
+    return keys.length;
+  }
+
   /** Whatever an earlier, failed scenario left. */
   async forgetFlows(): Promise<void> {
     for (const table of ["flows", "nascent"] as const) {
@@ -166,6 +174,13 @@ export interface SweepReport {
   readonly owners: number;
   readonly indexes: number;
   readonly failed: number;
+}
+
+export type RecordKind = "owner" | "inner" | "snat";
+
+function kindOf({ key, flow }: FlowRecord): RecordKind {
+  if (flow.role !== abi.FlowRole.FLOW_INDEX) return "owner";
+  return key[abi.flowKeyOffset.space] === abi.FlowSpace.SPACE_INNER ? "inner" : "snat";
 }
 
 const at = (addr: Uint8Array, port: number): string => {

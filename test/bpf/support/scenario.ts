@@ -3,7 +3,7 @@
 // scenario begins with empty flow tables and ends with a sweep that must leave nothing.
 
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Counters, Datapath, type Settings } from "./datapath.ts";
+import { type Counters, Datapath, type RecordKind, type Settings } from "./datapath.ts";
 import { bytes, dump } from "./hex.ts";
 import { Machine } from "./machine.ts";
 import type { DeviceName } from "./topology.ts";
@@ -26,6 +26,8 @@ export interface Step {
   readonly markOut?: number;
   /** Every counter that moves, by how much; not given: none. */
   readonly counts?: Counters;
+  /** The nascent records of this kind are evicted before the packet. */
+  readonly evicted?: RecordKind;
   /** The packet is malformed on purpose. */
   readonly malformed?: boolean;
 }
@@ -58,6 +60,7 @@ async function take(datapath: Datapath, step: Step, label: string): Promise<void
     expect(faultOf(data), `${label}: the table's own packet`).toBeUndefined();
     expect(faultOf(expected), `${label}: the table's own answer`).toBeUndefined();
   }
+  if (step.evicted !== undefined) expect(await datapath.evict(step.evicted), `${label}: evictions`).toBeGreaterThan(0);
   const before = await datapath.counters();
   const outcome = await datapath.run(hook, device, data, step.mark);
   const counted = difference(before, await datapath.counters());

@@ -17,9 +17,11 @@ interface Row {
 }
 
 /** Where an endpoint is, and its port. */
-type Place = `${"client" | "server" | "portA" | "portB" | "unresolved" | "remote" | "overlay" | "unrouted"}:${number}`;
+type Place =
+  `${"node" | "client" | "server" | "portA" | "portB" | "unresolved" | "remote" | "overlay" | "unrouted"}:${number}`;
 
 const places: Readonly<Record<string, readonly [v4: string, v6: string]>> = {
+  node: ["192.0.2.1", "2001:db8:2::1"],
   client: ["10.0.0.10", "fd00::10"],
   server: ["10.0.0.20", "fd00::20"],
   portA: ["10.0.1.10", "fd00:1::10"],
@@ -70,6 +72,7 @@ const rows: readonly Row[] = [
     local: 1,
     flags: BlockFlags.BLOCK_EXTERNAL_LOCAL,
   },
+  { name: "host", proto: "tcp", kind: "NodePort", frontend: "0:30084", endpoints: ["node:8080"] },
   { name: "unrouted", proto: "tcp", kind: "NodePort", frontend: "0:30083", endpoints: ["unrouted:8080"] },
   { name: "overlay", proto: "tcp", kind: "externalIP", frontend: "1:80", endpoints: ["overlay:8080"] },
   { name: "bridged-outside", proto: "tcp", kind: "externalIP", frontend: "3:80", endpoints: ["portB:8080"] },
