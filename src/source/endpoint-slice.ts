@@ -16,9 +16,11 @@ export type Intern = (text: string) => string;
 export function toEndpointSlice(object: Field, intern: Intern): EndpointSlice {
   const family = FAMILIES[object.at("addressType").word(["IPv4", "IPv6", "FQDN"])];
   const endpoints = object.at("endpoints").items();
+  const { namespace, name } = namespacedName(object, 253);
   return {
     kind: "EndpointSlice",
-    ...namespacedName(object, 253),
+    namespace,
+    name,
     serviceName: object.at("metadata").at("labels").at("kubernetes.io/service-name").string() || undefined,
     headless: hasLabel(object, "service.kubernetes.io/headless"),
     family,

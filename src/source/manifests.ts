@@ -54,6 +54,7 @@ export class ManifestSource implements Source {
   #onProblem: OnProblem = () => {};
   /** Error code of what is wrong with the directory. */
   #trouble: string | undefined;
+  #started = false;
   #closed = false;
 
   constructor(directory: string, { doubtMs = DOUBT_MS }: ManifestSourceOptions = {}) {
@@ -65,15 +66,19 @@ export class ManifestSource implements Source {
   async start(onChange: OnChange, onProblem: OnProblem): Promise<void> {
     this.#onChange = onChange;
     this.#onProblem = onProblem;
-    for (const name of await this.#list()) await this.#read(name, Number.POSITIVE_INFINITY);
-    for (const warning of this.#store.takeWarnings()) this.#report(warning);
-    onChange(this.#store.take() ?? { synced: true, services: [], endpointSlices: [], nodes: [] });
-    // Its first sign is for all files: what changed since they were read is not missed.
+    await readdir(this.#directory);
     this.#watch = new DirectoryWatch(this.#directory, {
       onSign: (name) => this.#sign(name),
       onTrouble: (error) => this.#reportDirectory(error),
     });
     await this.#watch.look();
+    // Every file is about to be read: only signs from here on mean a change.
+    this.#pending.clear();
+    for (const name of await this.#list()) await this.#read(name, Number.POSITIVE_INFINITY);
+    for (const warning of this.#store.takeWarnings()) this.#report(warning);
+    onChange(this.#store.take() ?? { synced: true, services: [], endpointSlices: [], nodes: [] });
+    this.#started = true;
+    this.#wakeForNext();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -96,7 +101,7 @@ export class ManifestSource implements Source {
 
   /** Sees to it that pending files are looked at by then. */
   #wake(dueMs: number): void {
-    if (this.#closed || this.#work || dueMs >= this.#wakeMs) return;
+    if (!this.#started || this.#closed || this.#work || dueMs >= this.#wakeMs) return;
     clearTimeout(this.#timer);
     this.#wakeMs = dueMs;
     this.#timer = setTimeout(
@@ -105,6 +110,12 @@ export class ManifestSource implements Source {
       },
       Math.max(0, dueMs - performance.now()),
     );
+  }
+
+  #wakeForNext(): void {
+    let next = Number.POSITIVE_INFINITY;
+    for (const pending of this.#pending.values()) next = Math.min(next, dueMs(pending));
+    this.#wake(next);
   }
 
   async #process(): Promise<void> {
@@ -119,9 +130,7 @@ export class ManifestSource implements Source {
     if (this.#pending.size === 0) for (const warning of this.#store.takeWarnings()) this.#report(warning);
     this.#work = undefined;
     this.#wakeMs = Number.POSITIVE_INFINITY;
-    let next = Number.POSITIVE_INFINITY;
-    for (const pending of this.#pending.values()) next = Math.min(next, dueMs(pending));
-    this.#wake(next);
+    this.#wakeForNext();
   }
 
   #takeDue(): readonly [string, Pending][] {

@@ -20,9 +20,11 @@ export function toService(object: Field): Service {
   if (ports.length === 0 && clusterIps.length > 0 && type !== "ExternalName") {
     spec.at("ports").fail("is empty: name at least one port");
   }
+  const { namespace, name } = namespacedName(object, 63);
   return {
     kind: "Service",
-    ...namespacedName(object, 63),
+    namespace,
+    name,
     type,
     createdMs: timestamp(metadata.at("creationTimestamp")),
     foreignProxy: hasLabel(object, "service.kubernetes.io/service-proxy-name"),
