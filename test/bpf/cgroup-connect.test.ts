@@ -106,6 +106,23 @@ test("a socket that is bound to an address before it connects keeps it", async (
   expect(client.socket.localAddress).toBe("127.77.0.9");
 });
 
+test.each([true, false])(
+  "a datagram socket that is bound already keeps its source, connected: %s",
+  async (connected) => {
+    const { datapath, servers } = fixture();
+    const [a] = servers[4];
+    datapath.publish(
+      service({ name: "dns", at: "10.96.7.1", port: 53, protocol: "UDP", cluster: [memberOf(a, "UDP")] }),
+    );
+    using client = new UdpClient("udp4");
+    const port = await client.bind("127.77.0.9");
+    if (connected) expect(await client.connect("10.96.7.1", 53)).toBe("10.96.7.1:53");
+    const answer = connected ? await client.askPeer() : await client.ask("10.96.7.1", 53);
+    expect(answer).toEqual({ server: "a", from: "10.96.7.1:53" });
+    expect(client.socket.address()).toMatchObject({ address: "127.77.0.9", port });
+  },
+);
+
 test("the same address and port is another Service for another protocol", async () => {
   const { datapath, servers } = fixture();
   const at = "10.96.7.1";

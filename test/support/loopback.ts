@@ -108,6 +108,12 @@ export class UdpClient implements Disposable {
     return this.peer();
   }
 
+  /** bind() to an address and a port of the kernel's choosing; resolves with the port. */
+  async bind(address: string): Promise<number> {
+    await new Promise<void>((resolve) => this.socket.bind(0, address, resolve));
+    return this.socket.address().port;
+  }
+
   /** connect() to AF_UNSPEC. */
   disconnect(): void {
     this.socket.disconnect();
