@@ -53,6 +53,15 @@ export class Cluster implements AsyncDisposable {
     return agent;
   }
 
+  /** kill -9: nothing of the agent's own cleans up. */
+  async killAgent(node: string): Promise<void> {
+    const agent = this.agents.get(node);
+    if (agent === undefined) throw new Error(`no agent runs on ${node}`);
+    process.kill(agent.pid, "SIGKILL");
+    await agent.exited;
+    this.agents.delete(node);
+  }
+
   /** Writes the Service and waits until every node serves it with that many endpoints. */
   async write(spec: ServiceSpec): Promise<void> {
     writeService(this.manifests, spec);
