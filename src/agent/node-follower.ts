@@ -34,7 +34,9 @@ export class NodeFollower {
       this.#log.warn(`Node ${this.#options.nodeName} is gone; what it last said of this node still counts`);
       return;
     }
-    this.#node = own.current;
+    const node = own.current;
+    this.#node = node;
+    this.#attempt(() => this.#driver.setPodRanges(node.podCidrs));
     this.refresh();
   }
 
@@ -49,14 +51,17 @@ export class NodeFollower {
     this.#network.onChange(() => this.refresh());
   }
 
-  /** Brings addresses, pod ranges and devices up to date. What fails is logged and tried again with the next change. */
+  /** Brings addresses and devices up to date. */
   refresh(): void {
-    const view = this.#network.view();
     const own = this.#node?.addresses ?? [];
+    this.#attempt(() => this.#driver.setNodeAddresses(nodeAddresses(this.#network.view(), this.#rule, own)));
+    if (this.#attached) this.#attempt(() => this.#followDevices());
+  }
+
+  /** What fails is logged and tried again with the next change. */
+  #attempt(action: () => void): void {
     try {
-      this.#driver.setNodeAddresses(nodeAddresses(view, this.#rule, own));
-      this.#driver.setPodRanges(this.#node?.podCidrs ?? []);
-      if (this.#attached) this.#followDevices();
+      action();
     } catch (error) {
       this.#log.error({ err: error }, "the node's devices or addresses could not be followed");
     }

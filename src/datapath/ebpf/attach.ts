@@ -63,9 +63,7 @@ export class DeviceHooks {
       const value = encodeDevice(device);
       const before = this.#attached.get(device.ifindex);
       if (before && Buffer.compare(before, value) === 0) continue;
-      // The programs must never see a packet of a device that they do not know.
-      this.#map.update(deviceKey(device.ifindex), value);
-      const error = before ? undefined : this.#attach(device.ifindex);
+      const error = this.#serve(device.ifindex, value, before === undefined);
       if (error) {
         failed.push({ device, error });
         continue;
@@ -78,9 +76,11 @@ export class DeviceHooks {
     return { added, changed, removed, failed };
   }
 
-  #attach(ifindex: number): BpfError | undefined {
+  /** Map first: the programs must never see a packet of a device that they do not know. */
+  #serve(ifindex: number, value: Uint8Array, attach: boolean): BpfError | undefined {
     try {
-      for (const direction of DIRECTIONS) this.#attachDirection(ifindex, direction);
+      this.#map.update(deviceKey(ifindex), value);
+      if (attach) for (const direction of DIRECTIONS) this.#attachDirection(ifindex, direction);
       return undefined;
     } catch (error) {
       if (error instanceof BpfError) return error;
