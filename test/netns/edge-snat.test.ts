@@ -136,3 +136,27 @@ describe("SNAT ports", () => {
     });
   });
 });
+
+describe("SNAT ports without a firewall, where netfilter tracks nothing", () => {
+  const cluster = useCluster({ services, agentFlags: ["--snat-port-range", "40000-40002"] });
+  beforeAll(async () => {
+    const { lab } = cluster();
+    await lab.serve(lab.pod("p2a"), { tcp: ports(8100) });
+    // sockets of n1 on two of the three ports
+    await lab.serve(lab.node("n1"), { tcp: [40_000], udp: [40_001] });
+    await lab.serve(lab.node("n1"), { tcp: [40_001], udp: [40_000] });
+  });
+
+  test.each(families)(
+    "a masqueraded connection takes none of the ports that host sockets listen on, %s",
+    async (family) => {
+      const client = await cluster().wire(cluster().lab.client);
+      const target = { address: cluster().lab.node("n1").address[family], port: 30_103 };
+      const held = await client.hold(target);
+      expect(held.answer.peerPort).toBe(40_002);
+      await held.close();
+      const { answers } = await client.udp({ ...target, count: 1 });
+      expect(answers[0]?.peerPort).toBe(40_002);
+    },
+  );
+});
