@@ -158,6 +158,46 @@ describe("the map writer over kernel maps", () => {
     expect(backends.pool.isFree(used[0] ?? 0)).toBe(false);
   });
 
+  test("counts what is in force, not what was", async () => {
+    const { writer } = startWriter();
+    const web = service("web", { frontends: [nodePort(30080)], cluster: [member("10.0.0.1"), member("10.0.0.2")] });
+    writer.sync({ upsert: [web, service("old", { cluster: [member("10.0.0.3")] })], remove: [] });
+    writer.apply({ upsert: [], remove: [service("old").key] });
+    await writer.drained();
+    using state = openState(pins);
+    expect(state.fill()).toEqual([
+      { map: "services", used: 1, size: 1023 },
+      { map: "members", used: 2, size: 8191 },
+      { map: "tables", used: 16, size: 65535 },
+      { map: "backends", used: 2, size: 8191 },
+      { map: "names", used: 1, size: 255 },
+      { map: "frontends", used: 1, size: 4096 },
+      { map: "flows", used: 0, size: 64 },
+      { map: "nascent", used: 0, size: 64 },
+      { map: "devices", used: 0, size: 64 },
+      { map: "node_addrs", used: 0, size: 64 },
+    ]);
+  });
+
+  test("counts the connections of an id's next owner from zero", async () => {
+    const { writer, errors } = startWriter();
+    const web = service("web", { cluster: [member("10.0.0.1")] });
+    writer.sync({ upsert: [web], remove: [] });
+    const { service_stats, backend_stats } = openWriterMaps(pins);
+    const first = new Uint8Array(Uint32Array.of(1).buffer);
+    for (const map of [service_stats, backend_stats])
+      map.update(first, new Uint8Array(map.lookup(first) ?? []).fill(1));
+    using state = openState(pins);
+    expect(state.services()[0]?.stats.connections).toBeGreaterThan(0n);
+    writer.apply({ upsert: [], remove: [web.key] });
+    await writer.drained();
+    writer.apply({ upsert: [service("next", { cluster: [member("10.0.0.2")] })], remove: [] });
+    expect(state.services()).toMatchObject([
+      { id: 1, stats: { connections: 0n, bytes: 0n }, cluster: [{ id: 1, connections: 0n }] },
+    ]);
+    expect(errors).toEqual([]);
+  });
+
   test("says where it looked when there is no datapath", () => {
     expect(() => openState("/tmp/pt-none")).toThrow(
       "no Portolan datapath: /tmp/pt-none/portolan/v1/maps/frontends is not there: no agent has run with this --bpffs",

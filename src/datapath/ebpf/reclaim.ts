@@ -9,7 +9,7 @@ export interface ReclaimerOptions {
   readonly rcuSync: RcuSync;
   /** After a batch became free. */
   readonly onReclaimed: () => void;
-  /** rcuSync failed: the batch stays in quarantine and is tried again with the next one. */
+  /** rcuSync failed: the batch stays in quarantine and is tried again with the next one. Or what runs after it failed. */
   readonly onError: (error: unknown) => void;
 }
 
@@ -52,6 +52,15 @@ export class Reclaimer {
     this.#closed = true;
   }
 
+  /** Nobody awaits the background: what fails there is reported, and does not stop the rest. */
+  #attempt(step: () => void): void {
+    try {
+      step();
+    } catch (error) {
+      this.#options.onError(error);
+    }
+  }
+
   async #run(): Promise<void> {
     while (this.#quarantine.length > 0 && !this.#closed) {
       const batch = this.#quarantine;
@@ -67,8 +76,7 @@ export class Reclaimer {
         this.#waiting = false;
       }
       if (this.#closed) return;
-      for (const free of batch) free();
-      this.#options.onReclaimed();
+      for (const free of [...batch, this.#options.onReclaimed]) this.#attempt(free);
     }
   }
 }

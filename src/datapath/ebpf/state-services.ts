@@ -6,6 +6,7 @@ import type { FrontendKind, Scheduler, ServiceKey } from "../../compile/state.ts
 import type { BpfMap } from "../../libbpf/types.ts";
 import { ipFromBytes } from "../../model/ip.ts";
 import * as abi from "./abi.gen.ts";
+import { tableRuns } from "./blocks.ts";
 import { decode, HOST_LITTLE_ENDIAN } from "./codec.ts";
 import { MappedArray } from "./mapped-array.ts";
 import { keyOfMeta, protocolName } from "./service-plan.ts";
@@ -106,15 +107,27 @@ export class ServiceReader {
     return row === 0 || row >= names.length ? "" : abi.nameRow.read(names.view, names.offset(row)).text;
   }
 
+  /** Cells in force; what waits for an RCU period does not count. */
   fill(): readonly MapFill[] {
     const { services, members, tables, backends, names } = this.#cells;
-    const arrays = [services, members, tables, backends, names].map((cells) => {
-      let used = 0;
-      for (let cell = 1; cell < cells.length; cell++) if (!cells.isZero(cell)) used++;
-      return { map: cells.name, used, size: cells.length - 1 };
-    });
-    const frontends = [...this.#frontends.entries()].length;
-    return [...arrays, { map: "frontends", used: frontends, size: this.#frontends.maxEntries }];
+    const used = { services: 0, members: 0, tables: 0 };
+    const ids = new Set<number>();
+    for (const [, { header, cluster, local }] of this.#blocks()) {
+      used.services++;
+      used.members += header.rows;
+      for (const run of tableRuns(header)) used.tables += run.rows;
+      for (const id of [...cluster, ...local]) ids.add(id);
+    }
+    let rows = 0;
+    for (let row = 1; row < names.length; row++) if (!names.isZero(row)) rows++;
+    return [
+      { map: "services", used: used.services, size: services.length - 1 },
+      { map: "members", used: used.members, size: members.length - 1 },
+      { map: "tables", used: used.tables, size: tables.length - 1 },
+      { map: "backends", used: ids.size, size: backends.length - 1 },
+      { map: "names", used: rows, size: names.length - 1 },
+      { map: "frontends", used: [...this.#frontends.entries()].length, size: this.#frontends.maxEntries },
+    ];
   }
 
   *#blocks(): Generator<readonly [id: number, block: BlockView]> {
