@@ -5,10 +5,11 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import * as abi from "../datapath/ebpf/abi.gen.ts";
+import { checkAbi } from "../datapath/ebpf/abi-check.ts";
 import { decode, encode, HOST_LITTLE_ENDIAN } from "../datapath/ebpf/codec.ts";
 import { mapPin, type Pins } from "../datapath/ebpf/pins.ts";
 import { bpfDirectory } from "../datapath/ebpf/programs.ts";
-import { type LoadedBpfObject, openObject, openPinnedMap } from "../libbpf/index.ts";
+import { type LoadedBpfObject, openObject, openPinnedMap, probeFeatures, readBtf } from "../libbpf/index.ts";
 
 /** What was decided, scratch space, and a copy of the devices with the one that test packets come from. */
 const OWN_MAPS: ReadonlySet<string> = new Set(["explained", "work", "devices"]);
@@ -70,7 +71,9 @@ function loadDryRun(
   pins: Pins,
   agent: abi.AgentState,
 ): LoadedBpfObject {
-  using object = openObject(join(bpfDirectory(), `${objectName}.bpf.o`));
+  const path = join(bpfDirectory(), `${objectName}.bpf.o`);
+  checkAbi(path, readBtf(path));
+  using object = openObject(path);
   for (const name of object.mapNames) {
     const pin = mapPin(pins, name);
     if (OWN_MAPS.has(name) || !existsSync(pin)) continue;
@@ -81,6 +84,7 @@ function loadDryRun(
   object.setRodata("dry_run", u32(1));
   object.setRodata("masquerade_all", u32(agent.config & abi.AgentConfig.AGENT_MASQUERADE_ALL ? 1 : 0));
   object.setRodata("host_netns_cookie", u64(agent.netnsCookie));
+  object.setRodata("has_conntrack", u32(probeFeatures().conntrackLookup.supported ? 1 : 0));
   return object.load();
 }
 
