@@ -114,6 +114,8 @@ static __noinline int packet_parse(struct __sk_buff *skb, __u16 l3, struct packe
 	if (!p)
 		return -1;
 	p->l3 = l3;
+	p->fragment = false; /* the cell still holds the packet before */
+	p->tcp_flags = 0;
 	p->v4 = skb->protocol == bpf_htons(ETH_P_IP);
 	if (p->v4 ? parse_ipv4(skb, p) : skb->protocol == bpf_htons(ETH_P_IPV6) ? parse_ipv6(skb, p) : -1)
 		return -1;
