@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * begin.bpf.h: packets of no known flow at ingress: new connections through a frontend, TCP out of the blue, and direct
+ * connections that meet a claimed tuple.
+ */
+#ifndef PORTOLAN_BEGIN_BPF_H
+#define PORTOLAN_BEGIN_BPF_H
+
+#include "edge.bpf.h"
+#include "explain.bpf.h"
+#include "reply.bpf.h"
+#include "select.bpf.h"
+
+/*
+ * Decides masquerade at ingress, where the client's kind is known (clause E8): the SNAT address is that of the device
+ * the packet will leave by (clause E6); none on local delivery. Returns 0 or a negative enum drop_reason.
+ */
+static __always_inline int plan_masquerade(struct __sk_buff *skb, struct flow *flow, const struct device *device)
+{
+	struct route route = {};
+	struct device *out;
+
+	route_lookup(skb, &flow->client, &flow->backend, device->bridge ? device->bridge : skb->ifindex, &route);
+	if (route.kind == ROUTE_LOCAL || route.kind == ROUTE_NONE)
+		return 0;
+	out = bpf_map_lookup_elem(&devices, &route.ifindex);
+	if (!out)
+		return -DROP_NO_SNAT_ADDRESS;
+	flow->snat = addr_is_v4(&flow->backend) ? out->snat4 : out->snat6;
+	if (addr_is_unspecified(&flow->snat))
+		return -DROP_NO_SNAT_ADDRESS;
+	flow->flags |= FLOW_SNAT;
+	if (from_outside(device) && from_outside(out))
+		flow->flags |= FLOW_TRANSIT;
+	return 0;
+}
+
+/* A new connection through a frontend. */
+static __noinline int begin(struct __sk_buff *skb, struct work *w, const struct device *device,
+			    const struct frontend *frontend)
+{
+	struct choice chosen = {};
+	struct packet *p;
+	bool masquerade;
+	int err;
+
+	if (!w || !device || !frontend)
+		return TC_ACT_SHOT;
+	p = &w->packet;
+	err = choose_backend(frontend, from_outside(device) ? CLIENT_OUTSIDE : CLIENT_POD,
+			     hash_flow(&p->src, &p->dst, p->sport, p->dport, p->proto), &chosen);
+	if (err) {
+		explain_choice(err == -DROP_NO_ENDPOINTS ? VERDICT_REJECT : VERDICT_DROP, -err, &chosen, false);
+		if (dry_run)
+			return TC_ACT_SHOT;
+		count_refusal(chosen.service, -err);
+		return err == -DROP_NO_ENDPOINTS ? reply_unreachable(skb, w) : TC_ACT_SHOT;
+	}
+	describe_client(w);
+	w->flow.backend = chosen.addr;
+	w->flow.backend_port = chosen.port;
+	w->flow.service = chosen.service;
+	w->flow.backend_id = chosen.backend;
+	masquerade = chosen.masquerade || addr_equal(&w->flow.client, &w->flow.backend);
+	if (masquerade)
+		err = plan_masquerade(skb, &w->flow, device);
+	explain_choice(err ? VERDICT_DROP : VERDICT_DNAT, -err, &chosen, masquerade);
+	if (dry_run)
+		return TC_ACT_SHOT;
+	if (!err)
+		err = flow_create(skb, w);
+	if (err < 0)
+		return drop(err);
+	if (!err)
+		count_connection(&chosen);
+	return to_backend(skb, p, device, &w->flow);
+}
+
+/*
+ * TCP to a frontend that begins nothing and that we have no record of. Netfilter may know it (a kube-proxy served it),
+ * or a socket of this host, or it was translated before it came to this device; else its peer is told that there is no
+ * such connection.
+ */
+static __noinline int no_flow(struct __sk_buff *skb, struct work *w, const struct frontend *frontend)
+{
+	struct packet *p;
+
+	if (!w || !frontend)
+		return TC_ACT_SHOT;
+	p = &w->packet;
+	flow_between(&w->probe, &p->src, p->sport, &p->dst, p->dport, p->proto);
+	if (flow_find(&w->probe) || conntrack_knows(skb, &w->tuple) || socket_knows(skb, &w->tuple, false))
+		return TC_NEXT;
+	explain_refusal(VERDICT_DROP, DROP_NO_FLOW, frontend->service);
+	if (dry_run)
+		return TC_ACT_SHOT;
+	count_refusal(frontend->service, DROP_NO_FLOW);
+	return p->tcp_flags & TCP_RST ? TC_ACT_SHOT : reply_reset(skb, p);
+}
+
+/*
+ * A packet to an address that is no frontend. If its tuple is claimed by a connection through a frontend, its backend
+ * would take one for the other: the direct one gets a client port of its own (clause E1).
+ */
+static __noinline int direct(struct __sk_buff *skb, struct work *w, const struct device *device)
+{
+	struct flow *holder;
+	struct packet *p;
+	int err;
+
+	if (!w || !device)
+		return TC_NEXT;
+	p = &w->packet;
+	if (dry_run || (p->proto == IPPROTO_TCP && !packet_is_syn(p)))
+		return TC_NEXT;
+	flow_between(&w->inner, &p->src, p->sport, &p->dst, p->dport, p->proto);
+	holder = flow_find(&w->inner);
+	if (!holder)
+		return TC_NEXT;
+	holder = flow_owner_of(holder, &w->probe);
+	/* its own packets do not come here untranslated; its backend may be sending from the port it serves on */
+	if (!holder || !addr_equal(&holder->client, &p->src) || holder->mapped_port != p->sport || flow_closed(holder))
+		return TC_NEXT;
+	describe_client(w);
+	w->flow.backend = p->dst;
+	w->flow.backend_port = p->dport;
+	w->flow.flags = FLOW_DIRECT;
+	err = flow_create(skb, w);
+	return err < 0 ? drop(err) : to_backend(skb, p, device, &w->flow);
+}
+
+#endif

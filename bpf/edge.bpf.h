@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * edge.bpf.h: what both hooks do with a packet of a known flow: the translations of the rule of the edge, and the notes
+ * that come with them.
+ */
+#ifndef PORTOLAN_EDGE_BPF_H
+#define PORTOLAN_EDGE_BPF_H
+
+#include "claim.bpf.h"
+#include "route.bpf.h"
+
+static __always_inline bool from_outside(const struct device *device)
+{
+	return device->flags & (DEVICE_UPLINK | DEVICE_OVERLAY);
+}
+
+static __always_inline __u16 header_offset(const struct device *device)
+{
+	return device->flags & DEVICE_L3 ? 0 : ETH_HLEN;
+}
+
+static __always_inline int drop(__s32 err)
+{
+	count_drop(-err);
+	return TC_ACT_SHOT;
+}
+
+static __always_inline void count_traffic(struct __sk_buff *skb, const struct flow *flow)
+{
+	struct service_stats *stats;
+
+	if (flow->flags & FLOW_DIRECT) /* of no Service */
+		return;
+	stats = bpf_map_lookup_elem(&service_stats, &flow->service);
+	if (stats) {
+		stats->packets++;
+		stats->bytes += skb->len;
+	}
+}
+
+/* The request of a flow on its way in: VIP -> backend, and out again at once if it only passes through (clause E5). */
+static __noinline int to_backend(struct __sk_buff *skb, struct packet *p, const struct device *device,
+				 const struct flow *flow)
+{
+	int verdict;
+
+	if (!p || !device || !flow)
+		return TC_ACT_SHOT;
+	count_traffic(skb, flow);
+	skb->mark |= mark_in;
+	if (packet_set_end(skb, p, false, &flow->backend, flow->backend_port))
+		return drop(-DROP_REWRITE_FAILED);
+	if (flow->flags & FLOW_TRANSIT) {
+		if (packet_set_end(skb, p, true, &flow->snat, flow->snat_port))
+			return drop(-DROP_REWRITE_FAILED);
+		verdict = route_transit(skb, p);
+		return verdict < 0 ? drop(verdict) : verdict;
+	}
+	if (packet_set_end(skb, p, true, &flow->client, flow->mapped_port))
+		return drop(-DROP_REWRITE_FAILED);
+	return device->flags & DEVICE_BRIDGE_PORT ? route_bridged(skb, p, device) : TC_NEXT;
+}
+
+/* The reply to a masqueraded flow on its way in: SNAT -> client, a transit flow through both edges. */
+static __noinline int to_client(struct __sk_buff *skb, struct packet *p, const struct device *device,
+				const struct flow *flow)
+{
+	int verdict;
+
+	if (!p || !device || !flow)
+		return TC_ACT_SHOT;
+	skb->mark |= mark_in;
+	if (flow->flags & FLOW_TRANSIT) {
+		count_traffic(skb, flow);
+		if (packet_set_end(skb, p, true, &flow->vip, flow->vip_port) ||
+		    packet_set_end(skb, p, false, &flow->client, flow->client_port))
+			return drop(-DROP_REWRITE_FAILED);
+		verdict = route_transit(skb, p);
+		return verdict < 0 ? drop(verdict) : verdict;
+	}
+	if (packet_set_end(skb, p, false, &flow->client, flow->mapped_port))
+		return drop(-DROP_REWRITE_FAILED);
+	return device->flags & DEVICE_BRIDGE_PORT ? route_bridged(skb, p, device) : TC_NEXT;
+}
+
+/*
+ * Notes a reply. The first one makes the flow lasting; returns the owner as it is then, or NULL when the table is full
+ * and the flow is refused.
+ */
+static __always_inline struct flow *answered(struct work *w, struct flow *owner)
+{
+	if (!(owner->state & FLOW_ANSWERED))
+		owner = flow_promote(w, owner);
+	if (owner)
+		flow_touch(owner, w->packet.tcp_flags, false, w->now);
+	return owner;
+}
+
+/* w->flow begins as a flow of the packet at hand, to where it is addressed. */
+static __always_inline void describe_client(struct work *w)
+{
+	const struct packet *p = &w->packet;
+	struct flow *flow = &w->flow;
+
+	__builtin_memset(flow, 0, sizeof(*flow));
+	flow->client = p->src;
+	flow->client_port = p->sport;
+	flow->mapped_port = p->sport;
+	flow->vip = p->dst;
+	flow->vip_port = p->dport;
+	flow->proto = p->proto;
+	flow->created = w->now;
+	flow->last_seen = w->now;
+}
+
+#endif
