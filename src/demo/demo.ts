@@ -3,10 +3,10 @@
 // every kind of Service address, a backend that goes away under traffic. Prints what went where and checks it.
 
 import { cpSync } from "node:fs";
+import { type Answers, problemsOf, TABLE_HEADER, tableRow } from "./answers.ts";
 import { Lab } from "./lab/lab.ts";
-import type { TrafficResult } from "./lab/traffic.ts";
 import { installRoot, portolan, portolanLine, startAgent } from "./portolan.ts";
-import { DEMO_NODES, POD_PORTS, PROTOCOLS, type Protocol, type Question, questions, WEB_PODS } from "./questions.ts";
+import { DEMO_NODES, POD_PORTS, PROTOCOLS, type Question, questions, WEB_PODS } from "./questions.ts";
 import { removeUnderTraffic } from "./removal.ts";
 
 /** Per question and protocol. */
@@ -54,12 +54,11 @@ async function askAll(lab: Lab, options: DemoOptions): Promise<readonly string[]
   const problems: string[] = [];
   for (const question of all) {
     const answers = await ask(lab, question);
-    rows.push(row(question, answers));
-    for (const protocol of PROTOCOLS) problems.push(...check(question, protocol, answers[protocol]));
+    rows.push(tableRow(question, answers));
+    problems.push(...problemsOf(question, answers));
     showProgress(rows.length, all.length);
   }
-  const header = ["WHO ASKED", "WHICH ADDRESS", "", ...PROTOCOLS, ...WEB_PODS, "SOURCE THE PODS SAW"];
-  options.print(options.columns(header, rows));
+  options.print(options.columns(TABLE_HEADER, rows));
   return problems;
 }
 
@@ -70,8 +69,6 @@ function showProgress(done: number, total: number): void {
   process.stderr.write(done < total ? `\r${bar} ${done}/${total}` : "\r\x1b[K");
 }
 
-type Answers = Readonly<Record<Protocol, TrafficResult>>;
-
 async function ask(lab: Lab, question: Question): Promise<Answers> {
   const { asker, address, ports } = question;
   const agent = await lab.agentIn(asker.host, { socketBalancing: asker.socketBalancing });
@@ -80,37 +77,6 @@ async function ask(lab: Lab, question: Question): Promise<Answers> {
   const UDP = await agent.udp({ ...requests, port: ports.UDP });
   await agent.end();
   return { TCP, UDP };
-}
-
-function row(question: Question, answers: Answers): string[] {
-  const { asker, kind, address, sources, sourceOwner } = question;
-  const results = PROTOCOLS.map((protocol) => answers[protocol]);
-  const seen = new Set(results.flatMap((result) => Object.keys(result.sources)));
-  const expected = sources.filter((source) => seen.has(source));
-  const others = [...seen].filter((source) => !sources.includes(source));
-  return [
-    asker.label,
-    kind,
-    address,
-    ...results.map((result) => `${result.answered}/${result.asked}`),
-    ...WEB_PODS.map((pod) => String(results.reduce((sum, result) => sum + (result.pods[pod] ?? 0), 0))),
-    `${sourceOwner}: ${[...expected, ...others].join(", ")}`,
-  ];
-}
-
-/** Every request answered, by every pod, which saw an allowed source; the client saw nothing but the Service's address. */
-function check(question: Question, protocol: Protocol, result: TrafficResult): readonly string[] {
-  const { asker, kind, address, ports, sources, sourceOwner } = question;
-  const asked = `${address.includes(":") ? `[${address}]` : address}:${ports[protocol]}`;
-  const problems: string[] = [];
-  if (result.answered !== result.asked) problems.push(`not answered: ${JSON.stringify(result.failures)}`);
-  const silent = WEB_PODS.filter((pod) => !result.pods[pod]);
-  if (silent.length > 0) problems.push(`nothing reached ${silent.join(", ")}`);
-  const foreign = Object.keys(result.sources).filter((source) => !sources.includes(source));
-  if (foreign.length > 0) problems.push(`the pods saw ${foreign.join(", ")}, which is not ${sourceOwner}`);
-  const remotes = Object.keys(result.remotes).filter((remote) => remote !== asked);
-  if (remotes.length > 0) problems.push(`answered from ${remotes.join(", ")}`);
-  return problems.map((problem) => `${asker.label}, ${kind} ${asked} ${protocol}: ${problem}`);
 }
 
 function report(problems: readonly string[], begun: number, print: (text: string) => void): void {
