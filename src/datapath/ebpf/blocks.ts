@@ -5,7 +5,7 @@ import * as abi from "./abi.gen.ts";
 import type { BackendTable } from "./backends.ts";
 import { HOST_LITTLE_ENDIAN } from "./codec.ts";
 import { MapFullError } from "./errors.ts";
-import { maglevTable } from "./maglev.ts";
+import { maglevSize, maglevTable } from "./maglev.ts";
 import type { MappedArray } from "./mapped-array.ts";
 import type { Reclaimer } from "./reclaim.ts";
 import { RowPool } from "./row-pool.ts";
@@ -79,6 +79,17 @@ export class BlockStore {
     abi.blockHeader.write(this.#members.view, this.#members.offset(row), header);
     this.#members.written(row);
     return { ...plan, row, rows, tableRuns: tableRuns(header) };
+  }
+
+  /** Whether lookup tables for these sets fit beside what is there. */
+  hasTableRoom({ cluster, local }: { readonly [set in "cluster" | "local"]: readonly unknown[] }): boolean {
+    const rows = [cluster, local].map((set) => rowsFor(set.length === 0 ? 0 : maglevSize(set.length), SLOTS_PER_ROW));
+    return this.tableRows.canTake(
+      Math.max(
+        1,
+        rows.reduce((sum, count) => sum + count, 0),
+      ),
+    );
   }
 
   /** Releases the block's references now, and its rows after an RCU period. No live word may name it any more. */

@@ -30,6 +30,11 @@ export class RowPool {
     return this.#freeRows;
   }
 
+  /** Whether take(count) would find a run. */
+  canTake(count: number): boolean {
+    return this.#heads.subarray(32 - Math.clz32(count - 1)).some((row) => row !== NONE);
+  }
+
   /** First row of a run of count rows; undefined when no free run is long enough. */
   take(count: number): number | undefined {
     const wanted = 32 - Math.clz32(count - 1);

@@ -38,6 +38,8 @@ export class MapWriter implements Disposable {
   readonly #services = new Map<ServiceKey, ServiceEntry>();
   /** Changes that found no room yet. */
   readonly #pending = new Map<ServiceKey, CompiledService>();
+  /** What retries in the background have reported already. */
+  readonly #told = new Set<string>();
   #adopted: Adopted | undefined;
 
   constructor(maps: WriterMaps, options: WriterOptions) {
@@ -127,6 +129,10 @@ export class MapWriter implements Disposable {
       this.#pending.delete(service.key);
       try {
         const entry = this.#publish(service, before);
+        if (wantsTables(service) && !entry.block.tables) {
+          failures.push(this.#tablesFull(service));
+          this.#pending.set(service.key, service);
+        }
         if (entry === before) continue;
         this.#services.set(service.key, entry);
         changed.push(service);
@@ -170,15 +176,25 @@ export class MapWriter implements Disposable {
   #blockFor(service: CompiledService, id: number, proto: number, before: Block | undefined): Block {
     const { backends, blocks } = this.stores;
     const [scheduler, flags] = [schedulerNumber(service.scheduler), blockFlags(service)];
-    const rest = { service: id, scheduler, flags, tables: wantsTables(service) };
-    if (before && samePlan(before, { ...rest, ...backends.findSets(service, proto) })) return before;
+    const rest = { service: id, scheduler, flags };
+    const wanted = wantsTables(service);
+    const known = before && backends.findSets(service, proto);
+    if (known && samePlan(before, { ...rest, ...known, tables: wanted })) return before;
+    // Without room for its tables a service is better served at random than not at all.
+    const tables = wanted && blocks.hasTableRoom(service);
+    if (known && tables !== wanted && samePlan(before, { ...rest, ...known, tables })) return before;
     const sets = backends.acquireSets(service, proto);
     try {
-      return blocks.write({ ...rest, ...sets });
+      return blocks.write({ ...rest, tables, ...sets });
     } catch (error) {
       for (const backend of [...sets.cluster, ...sets.local]) backends.discard(backend);
       throw error;
     }
+  }
+
+  #tablesFull({ key }: CompiledService): MapFullError {
+    const needed = `the lookup tables of ${key}, whose endpoints are chosen at random until there is`;
+    return new MapFullError("tables", this.stores.cells.tables.length, needed);
   }
 
   #inForce(before: ServiceEntry, frontends: readonly FrontendEntry[]): boolean {
@@ -230,7 +246,10 @@ export class MapWriter implements Disposable {
     if (this.#pending.size === 0) return;
     try {
       this.#change([...this.#pending.values()], []);
+      this.#told.clear();
     } catch (error) {
+      if (this.#told.has(String(error))) return;
+      this.#told.add(String(error));
       this.#options.onError(error);
     }
   }

@@ -167,6 +167,31 @@ describe("the map writer", () => {
     expect(violations(maps, writer)).toEqual([]);
   });
 
+  it("serves at random what has no room for its lookup table, says so, and adds the table later", async () => {
+    const maps = memoryMaps({ tables: 33 });
+    const errors: unknown[] = [];
+    const writer = writerOver(maps, errors);
+    const [a, b] = ["a", "b"].map((name, i) =>
+      service(name, { frontends: [nodePort(30000 + i)], cluster: [member("10.0.0.1")] }),
+    ) as [CompiledService, CompiledService];
+    writer.sync(upsert(a));
+    expect(() => writer.apply(upsert(b))).toThrow(
+      "map tables is full (33 entries), no room for the lookup tables of default/b:/TCP/IPv4, whose endpoints are chosen at",
+    );
+    const tableOf = (id: number) => {
+      const { members, services } = writer.stores.cells;
+      return members.view.getUint32(members.offset(readWord(services, id).row) + 20, true);
+    };
+    expect([tableOf(1), tableOf(2)]).toEqual([251, 0]);
+    expect(() => writer.apply(upsert(b))).toThrow(/map tables is full/);
+    expect(readWord(writer.stores.cells.services, 2).epoch).toBe(1);
+    writer.apply({ upsert: [], remove: [a.key] });
+    await writer.drained();
+    expect(tableOf(2)).toBe(251);
+    expect([writer.pending.size, errors]).toEqual([0, []]);
+    expect(violations(maps, writer)).toEqual([]);
+  });
+
   it("refuses a service of more endpoints than a set can number", () => {
     const writer = writerOver(memoryMaps());
     const many = service("many", { cluster: new Array(65536).fill(member("10.0.0.1")) });
