@@ -149,4 +149,33 @@ table("payload kept over IPv6", services6, [
       },
     ],
   },
+  {
+    name: "nothing of a fragment sticks: the whole packet after it is served",
+    steps: [
+      {
+        at: "ingress client",
+        packet: `
+            020000000021 02000000ff10 86dd
+            60000000001c2c40 fd000000000000000000000000000010 fd000096000000000000000000000001
+            0600000100000007
+            c350 0050 00001001 00000000 5002ffff e198 0000`,
+        verdict: "next",
+        malformed: true,
+      },
+      {
+        at: "ingress client",
+        packet: `
+            020000000021 02000000ff10 86dd
+            6000000000140640 fd000000000000000000000000000010 fd000096000000000000000000000001
+            c350 0050 00001001 00000000 5002ffff e198 0000`,
+        verdict: "next",
+        out: `
+            020000000021 02000000ff10 86dd
+            6000000000140640 fd000000000000000000000000000010 fd000000000000000000000000000020
+            c350 1f90 00001001 00000000 5002ffff c2cf 0000`,
+        markOut: MARK_IN,
+        counts: { "web.connections": 1, "web.packets": 1, "web.bytes": 74, "web[0].connections": 1 },
+      },
+    ],
+  },
 ]);

@@ -5,7 +5,7 @@
 const EXTENSION_HEADERS = new Set([0, 43, 44, 51, 60]);
 
 /** Ones' complement sum of 16-bit words; 0xffff over bytes that contain their right checksum. */
-function sum(parts: readonly Uint8Array[]): number {
+export function onesComplementSum(parts: readonly Uint8Array[]): number {
   let total = 0;
   const all = Buffer.concat(parts);
   for (let i = 0; i < all.length; i++) total += (all[i] ?? 0) * (i % 2 === 0 ? 256 : 1);
@@ -18,14 +18,14 @@ function transportFault(proto: number, pseudo: Uint8Array, body: Uint8Array): st
   if (proto === 17) {
     if (body.length < 8 || view.getUint16(4) !== body.length) return "UDP length";
     if (view.getUint16(6) === 0) return pseudo.length === 40 ? "UDP over IPv6 without a checksum" : undefined;
-    return sum([pseudo, body]) === 0xffff ? undefined : "UDP checksum";
+    return onesComplementSum([pseudo, body]) === 0xffff ? undefined : "UDP checksum";
   }
   if (proto === 6) {
     if (body.length < 20 || (view.getUint8(12) >> 4) * 4 > body.length) return "TCP length";
-    return sum([pseudo, body]) === 0xffff ? undefined : "TCP checksum";
+    return onesComplementSum([pseudo, body]) === 0xffff ? undefined : "TCP checksum";
   }
-  if (proto === 1) return sum([body]) === 0xffff ? undefined : "ICMP checksum";
-  if (proto === 58) return sum([pseudo, body]) === 0xffff ? undefined : "ICMPv6 checksum";
+  if (proto === 1) return onesComplementSum([body]) === 0xffff ? undefined : "ICMP checksum";
+  if (proto === 58) return onesComplementSum([pseudo, body]) === 0xffff ? undefined : "ICMPv6 checksum";
   return `protocol ${proto}`;
 }
 
@@ -35,7 +35,7 @@ function fault4(ip: Uint8Array): string | undefined {
   const proto = view.getUint8(9);
   if (view.getUint8(0) >> 4 !== 4 || header < 20 || header > ip.length) return "IPv4 header";
   if (view.getUint16(2) !== ip.length) return "IPv4 total length";
-  if (sum([ip.subarray(0, header)]) !== 0xffff) return "IPv4 checksum";
+  if (onesComplementSum([ip.subarray(0, header)]) !== 0xffff) return "IPv4 checksum";
   const body = ip.subarray(header);
   const tail = Uint8Array.of(0, proto, body.length >> 8, body.length & 255);
   return transportFault(proto, Buffer.concat([ip.subarray(12, 20), tail]), body);

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+// Random packets: what is not a frontend's comes out as it went in, what is comes out valid and finds its way back.
+
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { ipFromBytes } from "../../src/model/ip.ts";
+import { answerTo, buildPacket, endsOf } from "./support/build-packet.ts";
+import { u16 } from "./support/datapath.ts";
+import { dump } from "./support/hex.ts";
+import { expectNothingLeft, useDatapath } from "./support/scenario.ts";
+import { services4, services6 } from "./support/services.ts";
+import { faultOf } from "./support/valid-packet.ts";
+import { end, type Service } from "./support/world.ts";
+
+const anyPort = { rodata: { snat_port_min: u16(1024), snat_port_max: u16(65535) } };
+/** The kernel takes no shorter packet that says it is IPv6. */
+const SHORTEST = 54;
+
+const hook = fc.constantFrom("ingress" as const, "egress" as const);
+const device = fc.constantFrom("uplink", "client", "server", "portA", "bridge", "overlay", "tunnel", "lo");
+const port = fc.integer({ min: 0, max: 65535 });
+const payload = fc.uint8Array({ maxLength: 1200 });
+
+const client = (family: 4 | 6) =>
+  fc
+    .integer({ min: 1, max: 254 })
+    .map((host) => (family === 4 ? `203.0.113.${host}` : `2001:db8:99::${host.toString(16)}`));
+
+function frontendOf(service: Service): { readonly destination: string; readonly destinationPort: number } {
+  const { addr, port: destinationPort } = end(service.frontend);
+  const text: string = ipFromBytes(addr);
+  const wildcard = { "0.0.0.0": "192.0.2.1", "::": "2001:db8:2::1" } as Readonly<Record<string, string>>;
+  return { destination: wildcard[text] ?? text, destinationPort };
+}
+
+/** A first packet of a client outside to one of the Services. */
+const request = (wanted: (service: Service) => boolean) =>
+  fc.constantFrom(4 as const, 6 as const).chain((family) =>
+    fc
+      .record({
+        service: fc.constantFrom(...(family === 4 ? services4 : services6).filter(wanted)),
+        source: client(family),
+        sourcePort: port,
+        payload,
+      })
+      .map(({ service, ...fields }) =>
+        buildPacket({ ...fields, ...frontendOf(service), family, proto: service.proto, flags: 2 }),
+      ),
+  );
+
+describe("random packets", () => {
+  const datapath = useDatapath([...services4, ...services6], anyPort);
+
+  test("noise goes by untouched", async () => {
+    const noise = fc.record({
+      bytes: fc.uint8Array({ minLength: SHORTEST, maxLength: 300 }),
+      type: fc.constantFrom([0x08, 0x00], [0x86, 0xdd], [0x81, 0x00], undefined),
+    });
+    await fc.assert(
+      fc.asyncProperty(noise, hook, device, async ({ bytes, type }, at, name) => {
+        if (type) bytes.set(type, 12);
+        const { verdict, data, mark } = await datapath().run(at, name, bytes);
+        expect({ verdict, mark, data: dump(data) }).toEqual({ verdict: "next", mark: 0, data: dump(bytes) });
+      }),
+      { numRuns: 400 },
+    );
+  });
+
+  test("a frontend's packet with bytes changed at random is served, refused or left as it is", async () => {
+    const change = fc.record({ offset: fc.integer({ min: 12, max: 80 }), value: fc.integer({ min: 0, max: 255 }) });
+    const changes = fc.array(change, { minLength: 1, maxLength: 4 });
+    await fc.assert(
+      fc.asyncProperty(
+        request(() => true),
+        changes,
+        hook,
+        device,
+        async (packet, edits, at, name) => {
+          const bytes = packet.slice();
+          for (const { offset, value } of edits) if (offset < bytes.length) bytes[offset] = value;
+          const { verdict, data, mark } = await datapath().run(at, name, bytes);
+          expect(["next", "drop", "redirect"]).toContain(verdict);
+          if (verdict === "next" && mark === 0) expect(dump(data)).toBe(dump(bytes));
+        },
+      ),
+      { numRuns: 400 },
+    );
+    await expectNothingLeft(datapath());
+  });
+
+  test("a frontend's packet comes out with right checksums and its payload, or as a valid refusal", async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        request(() => true),
+        async (packet) => {
+          expect(faultOf(packet)).toBeUndefined();
+          const { verdict, data, mark } = await datapath().run("ingress", "uplink", packet);
+          if (verdict === "drop") return;
+          expect(faultOf(data)).toBeUndefined();
+          expect(mark).not.toBe(0);
+          if (data.length === packet.length) expect(dump(data.slice(74))).toBe(dump(packet.slice(74)));
+        },
+      ),
+      { numRuns: 300 },
+    );
+    await expectNothingLeft(datapath());
+  });
+
+  test("what goes to a backend by ClusterIP comes back from the ClusterIP", async () => {
+    const served = request(
+      ({ kind, endpoints, local }) => kind === "ClusterIP" && endpoints[0] !== undefined && local !== 0,
+    );
+    await fc.assert(
+      fc.asyncProperty(served, async (packet) => {
+        const there = await datapath().run("ingress", "client", packet);
+        expect(there.verdict).toBe("next");
+        const back = await datapath().run("egress", "client", answerTo(there.data));
+        expect(faultOf(back.data)).toBeUndefined();
+        expect(endsOf(answerTo(back.data))).toBe(endsOf(packet));
+      }),
+      { numRuns: 300 },
+    );
+    await expectNothingLeft(datapath());
+  });
+});
