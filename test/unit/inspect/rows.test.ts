@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { renderListing } from "../../../src/cli/format/listing.ts";
 import {
@@ -137,6 +138,19 @@ test("drops: every reason with its meaning", () => {
 no_endpoints   3       the Service has no usable endpoint on any node: refused (REJECT)
 `,
   );
+});
+
+test("docs/cli.md names every field of every row", () => {
+  const docs = readFileSync(new URL("../../../docs/cli.md", import.meta.url), "utf8");
+  const rows: readonly object[] = [
+    ...serviceRows([WEB]),
+    ...backendRows([WEB]),
+    ...frontendRows(FRONTENDS),
+    ...flowRows([flow({})], 0),
+    ...dropRows([{ reason: 1, name: "no_endpoints", count: 3n }]),
+  ];
+  const fields = new Set(rows.flatMap((row) => Object.keys(row)));
+  expect([...fields].filter((field) => !docs.includes(`\`${field}\``))).toEqual([]);
 });
 
 test("a service without a port name has no colon", () => {
