@@ -6,7 +6,7 @@ import { once } from "node:events";
 import fc from "fast-check";
 import { afterAll, beforeEach, describe, expect, test } from "vitest";
 import type { CompiledService } from "../../src/compile/state.ts";
-import { checkInvariants } from "../../src/datapath/ebpf/invariants.ts";
+import { checkInvariants, type Violation } from "../../src/datapath/ebpf/invariants.ts";
 import { openState } from "../../src/datapath/ebpf/state.ts";
 import { MapWriter } from "../../src/datapath/ebpf/writer.ts";
 import { rcuSync } from "../../src/libbpf/index.ts";
@@ -36,13 +36,16 @@ afterAll(() => {
   for (const mount of mounts) mount[Symbol.dispose]();
 });
 
-function startWriter(): { writer: MapWriter; errors: unknown[]; violations: () => readonly unknown[] } {
+/** violations() tells what is wrong now; seen collects what was wrong after any write to a mapped array. */
+function startWriter() {
   const errors: unknown[] = [];
   const maps = openWriterMaps(pins);
-  const writer = new MapWriter(maps, { rcuSync, onError: (error) => errors.push(error) });
-  writer.adopt();
+  const seen: Violation[] = [];
+  const onError = (error: unknown) => errors.push(error);
+  const writer: MapWriter = new MapWriter(maps, { rcuSync, onError, onWrite: () => seen.push(...violations()) });
   const violations = () => checkInvariants(writer.stores.cells, maps.frontends, writer.stores);
-  return { writer, errors, violations };
+  writer.adopt();
+  return { writer, errors, violations, seen };
 }
 
 /** What the pins say, as another mapping sees it. */
@@ -116,8 +119,8 @@ describe("the map writer over kernel maps", () => {
     expect(second.violations()).toEqual([]);
   });
 
-  test("ends random changes with what was wanted and every invariant in force", async () => {
-    const { writer, errors, violations } = startWriter();
+  test("keeps every invariant after every write of random changes, and ends with what was wanted", async () => {
+    const { writer, errors, violations, seen } = startWriter();
     writer.sync({ upsert: [], remove: [] });
     let before: readonly CompiledService[] = [];
     for (const wanted of fc.sample(wantedAtRandom, { numRuns: 60, seed: 7 })) {
@@ -129,6 +132,7 @@ describe("the map writer over kernel maps", () => {
     }
     await writer.drained();
     expect(violations()).toEqual([]);
+    expect(seen).toEqual([]);
     expect(errors).toEqual([]);
   });
 
