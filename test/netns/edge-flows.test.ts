@@ -3,6 +3,7 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import { checkFlows } from "../../src/datapath/ebpf/flow-invariants.ts";
 import { mapPin, pinsUnder } from "../../src/datapath/ebpf/pins.ts";
+import { openState } from "../../src/datapath/ebpf/state.ts";
 import { openPinnedMap } from "../../src/libbpf/index.ts";
 import { useCluster } from "../support/cluster.ts";
 import { compileProgram } from "../support/compile.ts";
@@ -17,6 +18,7 @@ describe("the flow table of n1", () => {
         nodePort: 30_001,
         endpoints: ["p1b", "b1b", "p2a"].map((name) => ({ address: lab.pod(name).address })),
       },
+      { name: "busy", number: 3, nodePort: 30_003, endpoints: [{ address: lab.pod("p2a").address }] },
       { name: "silent", number: 2, endpoints: [{ address: lab.pod("p1b").address, port: 7777 }] },
     ],
   });
@@ -55,6 +57,19 @@ describe("the flow table of n1", () => {
     expect(report.owners - before).toBe(2000);
     expect(report.violations).toEqual([]);
   });
+
+  test("60 000 flows of one client to one backend have a SNAT port each", async () => {
+    const { lab } = cluster();
+    const flood = compileProgram("flood", lab.plan.directory);
+    const argv = [flood, lab.node("n1").address.v4, "30003", "60000", lab.client.address.v4];
+    // the second time for those whose packet or answer was lost on the way
+    for (let round = 0; round < 2; round++) expect(await lab.exec(lab.client, argv)).toBe("sent 60000 failed 0\n");
+    using state = openState(lab.node("n1").bpffs);
+    const busy = [...state.flows()].filter(({ vipPort, answered }) => vipPort === 30_003 && answered);
+    expect(busy.length).toBe(60_000);
+    expect(new Set(busy.map(({ snat }) => snat?.port)).size).toBe(60_000);
+    expect(flows().violations).toEqual([]);
+  }, 180_000);
 
   test("400 000 flows that nobody answers leave idle connections alive, and new ones are served", async () => {
     const { lab } = cluster();
