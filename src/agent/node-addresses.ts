@@ -20,13 +20,16 @@ export function parseNodePortRule(items: readonly string[]): NodePortRule {
   });
 }
 
-/** Every local address once. own: the Node object's addresses. */
+/**
+ * Every local address once; then the Node object's others, own, which are on no interface (a cloud's external address):
+ * they are this node to `explain`, but only local addresses serve NodePorts.
+ */
 export function nodeAddresses(network: NetworkView, rule: NodePortRule, own: readonly Ip[]): readonly NodeAddress[] {
-  const addresses = new Set(network.addresses.map(({ address }) => ipFromBytes(address)));
-  return [...addresses].map((address) => {
+  const local = new Set(network.addresses.map(({ address }) => ipFromBytes(address)));
+  return [...new Set([...local, ...own])].map((address) => {
     const loopback = isLoopback(address);
-    const nodePort = rule === "primary" ? !loopback && own.includes(address) : isWithin(address, rule);
-    return { address, loopback, nodePort };
+    const chosen = rule === "primary" ? !loopback && own.includes(address) : isWithin(address, rule);
+    return { address, loopback, nodePort: chosen && local.has(address) };
   });
 }
 

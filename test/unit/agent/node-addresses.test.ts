@@ -39,6 +39,14 @@ test("primary means the Node object's addresses and never loopback", () => {
   expect(served(["primary"])).toEqual([]);
 });
 
+test("an address of the Node object that is on no interface is the node's, and serves nothing", () => {
+  const all = nodeAddresses(view, [], [ip("203.0.113.1"), ip("192.0.2.10")]);
+  expect(all.filter((entry) => entry.address === "203.0.113.1" || entry.address === "192.0.2.10")).toEqual([
+    { address: "192.0.2.10", loopback: false, nodePort: true },
+    { address: "203.0.113.1", loopback: false, nodePort: false },
+  ]);
+});
+
 test("loopback addresses are marked", () => {
   const loopback = nodeAddresses(view, [], []).filter((entry) => entry.loopback);
   expect(loopback.map((entry) => entry.address)).toEqual(["127.0.0.1", "::1"]);
