@@ -119,8 +119,12 @@ static __noinline int direct(struct __sk_buff *skb, struct work *w, const struct
 		return TC_NEXT;
 	holder = flow_owner_of(holder, &w->probe);
 	/* its own packets do not come here untranslated; its backend may be sending from the port it serves on */
-	if (!holder || !addr_equal(&holder->client, &p->src) || holder->mapped_port != p->sport || flow_closed(holder))
+	if (!holder || !addr_equal(&holder->client, &p->src) || holder->mapped_port != p->sport)
 		return TC_NEXT;
+	if (flow_closed(holder)) { /* else it would take the direct one's replies for its own */
+		flow_forget(w, holder);
+		return TC_NEXT;
+	}
 	describe_client(w);
 	w->flow.backend = p->dst;
 	w->flow.backend_port = p->dport;
