@@ -22,6 +22,7 @@ enum route_kind {
 	ROUTE_LOCAL,   /* to this host, or nothing the FIB forwards */
 	ROUTE_FORWARD, /* out of a device; its neighbour is known */
 	ROUTE_FORWARD_NO_NEIGHBOUR,
+	ROUTE_TOO_SMALL, /* out of a device whose MTU this packet exceeds */
 };
 
 struct route {
@@ -56,6 +57,8 @@ static __noinline int route_lookup(struct __sk_buff *skb, const struct ip_addr *
 		route->kind = ROUTE_FORWARD;
 	else if (rc == BPF_FIB_LKUP_RET_NO_NEIGH)
 		route->kind = ROUTE_FORWARD_NO_NEIGHBOUR;
+	else if (rc == BPF_FIB_LKUP_RET_FRAG_NEEDED)
+		route->kind = ROUTE_TOO_SMALL;
 	else if (rc == BPF_FIB_LKUP_RET_NOT_FWDED)
 		route->kind = ROUTE_LOCAL;
 	else
