@@ -6,12 +6,29 @@
 #ifndef PORTOLAN_EDGE_BPF_H
 #define PORTOLAN_EDGE_BPF_H
 
+#include <linux/if_packet.h>
 #include "claim.bpf.h"
 #include "route.bpf.h"
 
 static __always_inline bool from_outside(const struct device *device)
 {
 	return device->flags & (DEVICE_UPLINK | DEVICE_OVERLAY);
+}
+
+/*
+ * A frame to somebody else's MAC, met because the device is promiscuous: nothing of ours, and no reason to answer. On a
+ * bridge port MACs tell nothing, unless it is an uplink: there what is for this node goes to the bridge's.
+ */
+static __always_inline bool for_other_host(struct __sk_buff *skb, const struct device *device)
+{
+	__u8 to[ETH_ALEN];
+
+	if (skb->pkt_type != PACKET_OTHERHOST || (device->flags & DEVICE_L3))
+		return false;
+	if (!(device->flags & DEVICE_BRIDGE_PORT))
+		return true;
+	return from_outside(device) && bpf_skb_load_bytes(skb, 0, to, ETH_ALEN) == 0 &&
+	       __builtin_memcmp(to, device->mac, ETH_ALEN);
 }
 
 static __always_inline __u16 header_offset(const struct device *device)

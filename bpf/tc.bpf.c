@@ -30,7 +30,7 @@ int pt_ingress(struct __sk_buff *skb)
 		return TC_NEXT;
 	device = bpf_map_lookup_elem(&devices, &ifindex);
 	w = work_here();
-	if (!device || !w || skb->vlan_present)
+	if (!device || !w || skb->vlan_present || for_other_host(skb, device))
 		return TC_NEXT;
 	p = &w->packet;
 	if (packet_parse(skb, header_offset(device), p) || p->fragment)
