@@ -161,4 +161,54 @@ table("direct connections over IPv4", services4, [
     ],
     flows: [],
   },
+  {
+    name: "E1: a VIP's flow that is over leaves its tuple to a direct connection",
+    steps: [
+      {
+        at: "ingress client",
+        packet: `
+            020000000021 02000000ff10 0800
+            45000028 00014000 40062665 0a00000a 0a600001
+            c350 0050 00001001 00000000 5002ffff c7d6 0000`,
+        verdict: "next",
+        out: `
+            020000000021 02000000ff10 0800
+            45000028 00014000 400626b2 0a00000a 0a000014
+            c350 1f90 00001001 00000000 5002ffff a8e3 0000`,
+        markOut: MARK_IN,
+        counts: { "web.connections": 1, "web.packets": 1, "web.bytes": 54, "web[0].connections": 1 },
+      },
+      {
+        at: "egress client",
+        packet: `
+            02000000ff10 020000000021 0800
+            45000028 00014000 400626b2 0a000014 0a00000a
+            1f90 c350 00001001 00002001 5014ffff 88d0 0000`,
+        verdict: "next",
+        out: `
+            02000000ff10 020000000021 0800
+            45000028 00014000 40062665 0a600001 0a00000a
+            0050 c350 00001001 00002001 5014ffff a7c3 0000`,
+        markOut: MARK_OUT,
+        counts: { "web.packets": 1, "web.bytes": 54 },
+      },
+      {
+        at: "ingress client",
+        packet: `
+            020000000021 02000000ff10 0800
+            45000028 00014000 400626b2 0a00000a 0a000014
+            c350 1f90 00009001 00000000 5002ffff 28e3 0000`,
+        verdict: "next",
+      },
+      {
+        at: "egress client",
+        packet: `
+            02000000ff10 020000000021 0800
+            45000028 00014000 400626b2 0a000014 0a00000a
+            1f90 c350 00001001 00002001 5012ffff 88d2 0000`,
+        verdict: "next",
+      },
+    ],
+    flows: [],
+  },
 ]);

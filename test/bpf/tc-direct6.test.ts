@@ -161,4 +161,54 @@ table("direct connections over IPv6", services6, [
     ],
     flows: [],
   },
+  {
+    name: "E1: a VIP's flow that is over leaves its tuple to a direct connection",
+    steps: [
+      {
+        at: "ingress client",
+        packet: `
+            020000000021 02000000ff10 86dd
+            6000000000140640 fd000000000000000000000000000010 fd000096000000000000000000000001
+            c350 0050 00001001 00000000 5002ffff e198 0000`,
+        verdict: "next",
+        out: `
+            020000000021 02000000ff10 86dd
+            6000000000140640 fd000000000000000000000000000010 fd000000000000000000000000000020
+            c350 1f90 00001001 00000000 5002ffff c2cf 0000`,
+        markOut: MARK_IN,
+        counts: { "web.connections": 1, "web.packets": 1, "web.bytes": 74, "web[0].connections": 1 },
+      },
+      {
+        at: "egress client",
+        packet: `
+            02000000ff10 020000000021 86dd
+            6000000000140640 fd000000000000000000000000000020 fd000000000000000000000000000010
+            1f90 c350 00001001 00002001 5014ffff a2bc 0000`,
+        verdict: "next",
+        out: `
+            02000000ff10 020000000021 86dd
+            6000000000140640 fd000096000000000000000000000001 fd000000000000000000000000000010
+            0050 c350 00001001 00002001 5014ffff c185 0000`,
+        markOut: MARK_OUT,
+        counts: { "web.packets": 1, "web.bytes": 74 },
+      },
+      {
+        at: "ingress client",
+        packet: `
+            020000000021 02000000ff10 86dd
+            6000000000140640 fd000000000000000000000000000010 fd000000000000000000000000000020
+            c350 1f90 00009001 00000000 5002ffff 42cf 0000`,
+        verdict: "next",
+      },
+      {
+        at: "egress client",
+        packet: `
+            02000000ff10 020000000021 86dd
+            6000000000140640 fd000000000000000000000000000020 fd000000000000000000000000000010
+            1f90 c350 00001001 00002001 5012ffff a2be 0000`,
+        verdict: "next",
+      },
+    ],
+    flows: [],
+  },
 ]);

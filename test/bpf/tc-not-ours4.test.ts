@@ -206,4 +206,28 @@ table("packets left alone over IPv4", services4, [
         45000028 00014000 4006f4bf 0a00000a cb007105
         c350 01bb 00001001 00002001 5010ffff 74b7 0000`,
   ),
+  passes(
+    "a frame for another host's MAC on an uplink: seen because the device is promiscuous",
+    "ingress uplink",
+    `
+        020000000077 02000000ff99 0800
+        45000028 00014000 40063cc8 cb007105 c0000201
+        c350 7580 00001001 00000000 5002ffff 6909 0000`,
+  ),
+  passes(
+    "a segment of no connection to another host's MAC: no RST from us",
+    "ingress uplink",
+    `
+        020000000077 02000000ff99 0800
+        45000028 00014000 40063cc8 cb007105 c0000201
+        c350 7580 00001001 00002001 5010ffff 48fa 0000`,
+  ),
+  passes(
+    "a frame for another MAC on a pod's veth",
+    "ingress client",
+    `
+        020000000077 02000000ff10 0800
+        45000028 00014000 40062665 0a00000a 0a600001
+        c350 0050 00001001 00000000 5002ffff c7d6 0000`,
+  ),
 ]);

@@ -237,4 +237,28 @@ table("packets left alone over IPv6", services6, [
         6000000000140640 fd000000000000000000000000000010 20010db8009900000000000000000005
         c350 01bb 00001001 00002001 5010ffff 8f5f 0000`,
   ),
+  passes(
+    "a frame for another host's MAC on an uplink: seen because the device is promiscuous",
+    "ingress uplink",
+    `
+        020000000077 02000000ff99 86dd
+        6000000000140640 20010db8009900000000000000000005 20010db8000200000000000000000001
+        c350 7580 00001001 00000000 5002ffff 0afe 0000`,
+  ),
+  passes(
+    "a segment of no connection to another host's MAC: no RST from us",
+    "ingress uplink",
+    `
+        020000000077 02000000ff99 86dd
+        6000000000140640 20010db8009900000000000000000005 20010db8000200000000000000000001
+        c350 7580 00001001 00002001 5010ffff eaee 0000`,
+  ),
+  passes(
+    "a frame for another MAC on a pod's veth",
+    "ingress client",
+    `
+        020000000077 02000000ff10 86dd
+        6000000000140640 fd000000000000000000000000000010 fd000096000000000000000000000001
+        c350 0050 00001001 00000000 5002ffff e198 0000`,
+  ),
 ]);

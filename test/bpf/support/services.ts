@@ -75,6 +75,7 @@ const rows: readonly Row[] = [
   { name: "host", proto: "tcp", kind: "NodePort", frontend: "0:30084", endpoints: ["node:8080"] },
   { name: "unrouted", proto: "tcp", kind: "NodePort", frontend: "0:30083", endpoints: ["unrouted:8080"] },
   { name: "overlay", proto: "tcp", kind: "externalIP", frontend: "1:80", endpoints: ["overlay:8080"] },
+  { name: "overlay-dns", proto: "udp", kind: "externalIP", frontend: "1:53", endpoints: ["overlay:5353"] },
   { name: "bridged-outside", proto: "tcp", kind: "externalIP", frontend: "3:80", endpoints: ["portB:8080"] },
   {
     name: "away",
