@@ -58,3 +58,12 @@ test("with --keep it stays up and says what to try; Ctrl-C takes it down", { tim
   expect(code).toBe(130);
   expect(traces(labId(output()))).toEqual([]);
 });
+
+test("a reader that goes away (demo | head -1) ends the demo, which leaves nothing", { timeout: 120_000 }, async () => {
+  const { demo, output } = startDemo();
+  while (!output().includes("Starting an agent")) await once(demo.stdout, "data");
+  demo.stdout.destroy();
+  await once(demo, "exit");
+  expect(output()).not.toContain("was not taken down");
+  expect(traces(labId(output()))).toEqual([]);
+});

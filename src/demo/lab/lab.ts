@@ -8,8 +8,8 @@
 //   const result = await agent.tcp({ address: "192.168.50.1", port: 30080, count: 100 });
 
 import { randomBytes } from "node:crypto";
-import { mkdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, readFileSync } from "node:fs";
+import { constants, tmpdir } from "node:os";
 import { fileURLToPath } from "node:url";
 import { LabError } from "./errors.ts";
 import {
@@ -25,8 +25,12 @@ import {
 } from "./plan.ts";
 import { LabProcess } from "./process.ts";
 import { inNetns, ip, run, sysctl } from "./run.ts";
-import { allNetns, buildTopology, clientRouteLine, realisticFirewall } from "./topology.ts";
+import { killAll, removeLab } from "./teardown.ts";
+import { buildTopology, clientRouteLine, realisticFirewall } from "./topology.ts";
 import { TrafficAgent } from "./traffic.ts";
+
+/** What ends the process from outside: Ctrl-C, kill, the terminal going away. */
+const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 export interface SpawnOptions {
   /** false: outside the cgroups of its node, so that its traffic meets the tc programs. Default true. */
@@ -49,7 +53,11 @@ export class Lab implements AsyncDisposable {
   readonly plan: Plan;
   readonly #processes: LabProcess[] = [];
   readonly #onSignal = (signal: NodeJS.Signals) => {
-    void this[Symbol.asyncDispose]().finally(() => process.exit(signal === "SIGINT" ? 130 : 143));
+    void this[Symbol.asyncDispose]().finally(() => process.exit(128 + constants.signals[signal]));
+  };
+  /** For a process that ends without disposing: an uncaught error, process.exit(). */
+  readonly #onExit = () => {
+    for (const failure of removeLab(this.plan)) process.stderr.write(`lab ${this.plan.id}: ${failure}\n`);
   };
   #disposed: Promise<void> | undefined;
 
@@ -62,7 +70,8 @@ export class Lab implements AsyncDisposable {
     if (process.getuid?.() !== 0) throw new LabError("network namespaces need root: run this as root (sudo)");
     const id = `pt-${randomBytes(4).toString("hex")}`;
     const lab = new Lab(plan(id, cgroup2Mount(), tmpdir(), options.nodes ?? DEFAULT_NODES));
-    process.on("SIGINT", lab.#onSignal).on("SIGTERM", lab.#onSignal);
+    for (const signal of SIGNALS) process.on(signal, lab.#onSignal);
+    process.on("exit", lab.#onExit);
     try {
       await lab.#build(options);
     } catch (error) {
@@ -168,48 +177,14 @@ export class Lab implements AsyncDisposable {
   }
 
   async #takeDown(): Promise<void> {
-    const failures: unknown[] = [];
-    const attempt = async (action: () => unknown) => {
-      try {
-        await action();
-      } catch (error) {
-        failures.push(error);
-      }
-    };
-    await Promise.all(this.#processes.map((started) => attempt(() => started.stop())));
-    await attempt(() =>
-      removeCgroups(this.plan.cgroup, [this.client, ...this.nodes, ...this.pods], this.#outsideCgroup),
-    );
+    await Promise.all(this.#processes.map((started) => started.stop()));
+    killAll(this.plan.cgroup);
     await Promise.all(this.#processes.map((started) => started.exited));
-    const existing = await run(["ip", "netns", "list"]);
-    const ours = allNetns(this.plan).filter((netns) => existing.split(/\s/).includes(netns));
-    for (const netns of ours) await attempt(() => run(["ip", "netns", "del", netns]));
-    const mounts = readFileSync("/proc/self/mounts", "utf8");
-    for (const { bpffs } of this.nodes) if (mounts.includes(` ${bpffs} `)) await attempt(() => run(["umount", bpffs]));
-    if (failures.length === 0) await attempt(() => rmSync(this.plan.directory, { recursive: true, force: true }));
-    process.off("SIGINT", this.#onSignal).off("SIGTERM", this.#onSignal); // only now: an impatient Ctrl-C must not stop this
+    const failures = removeLab(this.plan);
+    // Only now: an impatient second Ctrl-C must not stop this.
+    for (const signal of SIGNALS) process.off(signal, this.#onSignal);
+    process.off("exit", this.#onExit);
     if (failures.length > 0) throw new AggregateError(failures, `lab ${this.plan.id} was not taken down completely`);
-  }
-}
-
-/** cgroup.kill reaches what our processes have started themselves. */
-async function removeCgroups(root: string, hosts: readonly Host[], outside: string): Promise<void> {
-  writeFileSync(`${root}/cgroup.kill`, "1");
-  const parents = hosts.flatMap((host) => ("cgroupRoot" in host ? [String(host.cgroupRoot)] : []));
-  for (const cgroup of [...hosts.map((host) => host.cgroup), outside, ...parents, root]) await removeCgroup(cgroup);
-}
-
-/** A cgroup is busy until its last process is reaped. */
-async function removeCgroup(path: string): Promise<void> {
-  for (const deadline = Date.now() + 3000; ; ) {
-    try {
-      return rmdirSync(path);
-    } catch (error) {
-      const code = error instanceof Error && "code" in error ? error.code : undefined;
-      if (code === "ENOENT") return;
-      if (code !== "EBUSY" || Date.now() > deadline) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
   }
 }
 
