@@ -118,6 +118,17 @@ describe.each(["v4", "v6"] as const)("%s", (family) => {
     expect(answers[3]?.reason).toMatch(/^the source is this node: its packets pass no tc ingress/);
   });
 
+  test("explain --via a device takes the packet from there, whatever its source", async () => {
+    const { lab } = cluster();
+    const question = { src: lab.pod("p1a").address[family], dst: vip.clusterIP[family], dport: 80 };
+    const [outside] = await explain([question], ["--via", "eth0"]);
+    const [pod] = await explain([question], ["--via", lab.pod("b1a").hostDevice]);
+    expect([outside?.masquerade, pod?.masquerade]).toEqual([true, false]);
+    await expect(explain([question], ["--via", "eth9"])).rejects.toThrow(
+      /exit 2\nportolan: --via eth9: no device that Portolan serves; there are: .*eth0/,
+    );
+  });
+
   test("explain --socket offers what real sockets of a pod then reach", async () => {
     const { lab } = cluster();
     const pod = lab.pod("p1a");
