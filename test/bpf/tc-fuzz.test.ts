@@ -9,6 +9,7 @@ import { u16 } from "./support/datapath.ts";
 import { dump } from "./support/hex.ts";
 import { expectNothingLeft, useDatapath } from "./support/scenario.ts";
 import { services4, services6 } from "./support/services.ts";
+import type { DeviceName } from "./support/topology.ts";
 import { faultOf } from "./support/valid-packet.ts";
 import { end, type Service } from "./support/world.ts";
 
@@ -17,7 +18,7 @@ const anyPort = { rodata: { snat_port_min: u16(1024), snat_port_max: u16(65535) 
 const SHORTEST = 54;
 
 const hook = fc.constantFrom("ingress" as const, "egress" as const);
-const device = fc.constantFrom("uplink", "client", "server", "portA", "bridge", "overlay", "tunnel", "lo");
+const anyDevice = fc.constantFrom("uplink", "client", "server", "portA", "bridge", "overlay", "tunnel", "lo");
 const port = fc.integer({ min: 0, max: 65535 });
 const payload = fc.uint8Array({ maxLength: 1200 });
 
@@ -34,7 +35,7 @@ function frontendOf(service: Service): { readonly destination: string; readonly 
 }
 
 /** A first packet of a client outside to one of the Services. */
-const request = (wanted: (service: Service) => boolean) =>
+const request = (device: DeviceName, wanted: (service: Service) => boolean) =>
   fc.constantFrom(4 as const, 6 as const).chain((family) =>
     fc
       .record({
@@ -44,7 +45,7 @@ const request = (wanted: (service: Service) => boolean) =>
         payload,
       })
       .map(({ service, ...fields }) =>
-        buildPacket({ ...fields, ...frontendOf(service), family, proto: service.proto, flags: 2 }),
+        buildPacket({ ...fields, ...frontendOf(service), device, family, proto: service.proto, flags: 2 }),
       ),
   );
 
@@ -57,7 +58,7 @@ describe("random packets", () => {
       type: fc.constantFrom([0x08, 0x00], [0x86, 0xdd], [0x81, 0x00], undefined),
     });
     await fc.assert(
-      fc.asyncProperty(noise, hook, device, async ({ bytes, type }, at, name) => {
+      fc.asyncProperty(noise, hook, anyDevice, async ({ bytes, type }, at, name) => {
         if (type) bytes.set(type, 12);
         const { verdict, data, mark } = await datapath().run(at, name, bytes);
         expect({ verdict, mark, data: dump(data) }).toEqual({ verdict: "next", mark: 0, data: dump(bytes) });
@@ -71,10 +72,10 @@ describe("random packets", () => {
     const changes = fc.array(change, { minLength: 1, maxLength: 4 });
     await fc.assert(
       fc.asyncProperty(
-        request(() => true),
+        request("uplink", () => true),
         changes,
         hook,
-        device,
+        anyDevice,
         async (packet, edits, at, name) => {
           const bytes = packet.slice();
           for (const { offset, value } of edits) if (offset < bytes.length) bytes[offset] = value;
@@ -91,7 +92,7 @@ describe("random packets", () => {
   test("a frontend's packet comes out with right checksums and its payload, or as a valid refusal", async () => {
     await fc.assert(
       fc.asyncProperty(
-        request(() => true),
+        request("uplink", () => true),
         async (packet) => {
           expect(faultOf(packet)).toBeUndefined();
           const { verdict, data, mark } = await datapath().run("ingress", "uplink", packet);
@@ -108,6 +109,7 @@ describe("random packets", () => {
 
   test("what goes to a backend by ClusterIP comes back from the ClusterIP", async () => {
     const served = request(
+      "client",
       ({ kind, endpoints, local }) => kind === "ClusterIP" && endpoints[0] !== undefined && local !== 0,
     );
     await fc.assert(

@@ -22,9 +22,16 @@ describe.each(families)("a large datagram over IPv$family", ({ family, services,
 
   test("is masqueraded although the overlay cannot take it whole: the stack fragments it or says so", async () => {
     await datapath().machine.ask({ do: "command", argv: ["ip", "link", "set", "overlay", "mtu", "1400"] });
-    const fields = { family, proto: "udp", source, destination, sourcePort: 50000, destinationPort: 53 } as const;
+    const fields = {
+      device: "client",
+      family,
+      proto: "udp",
+      source,
+      destination,
+      sourcePort: 50000,
+      destinationPort: 53,
+    } as const;
     const packet = buildPacket({ ...fields, flags: 0, payload: new Uint8Array(1440) });
-    packet.set([0x02, 0, 0, 0, 0, 0x21]); // addressed to the pod's host end
     const there = await datapath().run("ingress", "client", packet);
     expect(there.verdict).toBe("next");
     const out = await datapath().run("egress", "overlay", there.data);

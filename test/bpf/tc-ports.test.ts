@@ -2,6 +2,7 @@
 // Ports drawn at random: in their range, outside the NodePort range, away from host sockets and frontends, each once.
 
 import { describe, expect, test } from "vitest";
+import { answerTo } from "./support/build-packet.ts";
 import { u16 } from "./support/datapath.ts";
 import { bytes } from "./support/hex.ts";
 import { expectNothingLeft, useDatapath } from "./support/scenario.ts";
@@ -103,7 +104,8 @@ describe.each(families)("ports over $family", ({ services, node, request, portOf
       expect(new DataView(out.data.buffer, out.data.byteOffset).getUint16(portOffset)).toBe(other);
       expect(await drawn()).toEqual([40000, 40001]);
 
-      const reply = reversed(out.data);
+      const reply = answerTo(out.data);
+      reply[portOffset + 13] = 0x12; // SYN and ACK
       const back = await datapath().run("ingress", "server", reply);
       expect(new DataView(back.data.buffer, back.data.byteOffset).getUint16(portOffset + 2)).toBe(claimed);
       expect(Object.keys(await datapath().counters()).filter((name) => name.startsWith("service"))).toEqual([]);
@@ -111,15 +113,3 @@ describe.each(families)("ports over $family", ({ services, node, request, portOf
     });
   });
 });
-
-/** The SYN-ACK that answers this SYN. */
-function reversed(packet: Uint8Array): Uint8Array {
-  const data = packet.slice();
-  const [address, length, ports] = packet[12] === 0x08 ? [26, 4, 34] : [22, 16, 54];
-  data.set(packet.slice(address + length, address + 2 * length), address);
-  data.set(packet.slice(address, address + length), address + length);
-  data.set(packet.slice(ports + 2, ports + 4), ports);
-  data.set(packet.slice(ports, ports + 2), ports + 2);
-  data[ports + 13] = 0x12;
-  return data;
-}

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Valid packets for properties: built from their fields, checksums by the independent sum of valid-packet.ts.
 
+import { type DeviceName, macOf } from "./topology.ts";
 import { onesComplementSum } from "./valid-packet.ts";
 import { address, protocol } from "./world.ts";
 
 export interface PacketFields {
+  /** It comes in there: its MAC is the destination. */
+  readonly device: DeviceName;
   readonly family: 4 | 6;
   readonly proto: "tcp" | "udp";
   readonly source: string;
@@ -16,7 +19,7 @@ export interface PacketFields {
   readonly payload: Uint8Array;
 }
 
-const macs = "02000000ff99020000000011";
+const neighbour = "02000000ff99";
 
 /** A frame; addresses in text form. */
 export function buildPacket(fields: PacketFields): Uint8Array {
@@ -25,7 +28,11 @@ export function buildPacket(fields: PacketFields): Uint8Array {
   const transport = buildTransport(fields, addresses);
   const ip =
     fields.family === 4 ? header4(fields, addresses, transport.length) : header6(fields, addresses, transport.length);
-  return Buffer.concat([Buffer.from(macs + (fields.family === 4 ? "0800" : "86dd"), "hex"), ip, transport]);
+  return Buffer.concat([
+    Buffer.from(macOf(fields.device) + neighbour + (fields.family === 4 ? "0800" : "86dd"), "hex"),
+    ip,
+    transport,
+  ]);
 }
 
 function buildTransport(fields: PacketFields, addresses: Uint8Array): Uint8Array {
@@ -57,9 +64,11 @@ function header6(fields: PacketFields, addresses: Uint8Array, length: number): U
   return Buffer.concat([header, addresses]);
 }
 
-/** What the other end would send back at once: addresses and ports swapped, a SYN answered. Checksums stay right. */
+/** What the other end might send back at once: every pair of addresses and the ports swapped. Checksums stay right. */
 export function answerTo(frame: Uint8Array): Uint8Array {
   const data = frame.slice();
+  data.set(frame.slice(6, 12), 0);
+  data.set(frame.slice(0, 6), 6);
   const [at, size, ports] = frame[12] === 0x08 ? [26, 4, 34] : [22, 16, 54];
   data.set(frame.slice(at + size, at + 2 * size), at);
   data.set(frame.slice(at, at + size), at + size);
