@@ -8,9 +8,8 @@ import { adoptBlock, type HeldBlock } from "./adopt-block.ts";
 import type { FrontendEntry } from "./frontends.ts";
 import type { Reclaimer } from "./reclaim.ts";
 import { keyOfMeta } from "./service-plan.ts";
-import type { Stores } from "./stores.ts";
+import type { ServiceEntry, Stores } from "./stores.ts";
 import { publishRow, readWord } from "./words.ts";
-import type { ServiceEntry } from "./writer.ts";
 
 /** A service cell that cannot be right, with what of it could be reserved. */
 interface Broken {

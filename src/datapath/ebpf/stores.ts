@@ -4,8 +4,8 @@
 import type { BpfMap } from "../../libbpf/types.ts";
 import * as abi from "./abi.gen.ts";
 import { BackendTable } from "./backends.ts";
-import { BlockStore } from "./blocks.ts";
-import { FrontendTable } from "./frontends.ts";
+import { type Block, BlockStore } from "./blocks.ts";
+import { type FrontendEntry, FrontendTable } from "./frontends.ts";
 import { IdPool } from "./id-pool.ts";
 import { MappedArray, type WriteHook } from "./mapped-array.ts";
 import { NameTable } from "./names.ts";
@@ -36,6 +36,15 @@ export interface Cells {
   readonly backends: MappedArray;
   readonly serviceMeta: ServiceMetaTable;
   readonly names: MappedArray;
+}
+
+/** A service as it stands in the maps. */
+export interface ServiceEntry {
+  readonly id: number;
+  /** abi.ServiceType */
+  readonly type: number;
+  readonly block: Block;
+  readonly frontends: readonly FrontendEntry[];
 }
 
 export interface Stores {

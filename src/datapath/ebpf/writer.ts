@@ -11,7 +11,7 @@ import { type FrontendEntry, frontendEntries } from "./frontends.ts";
 import type { WriteHook } from "./mapped-array.ts";
 import { type RcuSync, Reclaimer } from "./reclaim.ts";
 import { blockFlags, checkSize, protocolNumber, schedulerNumber, serviceMeta, wantsTables } from "./service-plan.ts";
-import { openStores, type Stores, type WriterMaps } from "./stores.ts";
+import { openStores, type ServiceEntry, type Stores, type WriterMaps } from "./stores.ts";
 import { publishRow } from "./words.ts";
 
 export interface WriterOptions {
@@ -20,15 +20,6 @@ export interface WriterOptions {
   readonly onError: (error: unknown) => void;
   /** For tests: after every write to a mapped array. */
   readonly onWrite?: WriteHook;
-}
-
-/** A service as it stands in the maps. */
-export interface ServiceEntry {
-  readonly id: number;
-  /** abi.ServiceType */
-  readonly type: number;
-  readonly block: Block;
-  readonly frontends: readonly FrontendEntry[];
 }
 
 export class MapWriter implements Disposable {
