@@ -3,7 +3,8 @@
 # deploy/test-node.sh [VERSION]: the demo and tests under another Node.js (default 24; a major or an exact version):
 # unit tests, the addon's and an agent's life. It comes from npm as a package without install scripts and is kept in a
 # cache outside the checkout; remove it there to get a newer one. The addon is the one already built: N-API is one
-# binary for all versions.set -euo pipefail
+# binary for all versions.
+set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 version=${1:-24}
