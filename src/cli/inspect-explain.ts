@@ -17,6 +17,9 @@ interface ExplainCommandOptions extends StateOptions {
   readonly batch?: boolean;
 }
 
+const OTHER_NAMESPACE =
+  "portolan: this is not the network namespace of the node: its routes and device names do not count in the answer\n";
+
 export function explainCommand(): Command {
   const command = new Command("explain")
     .description("Where a new connection would go, and why; answered by the loaded programs, without an effect.")
@@ -38,7 +41,7 @@ async function run(
     throw new QuestionError("give SRC[:PORT] and DST:PORT[/PROTO], or --batch alone: portolan explain --help");
   }
   const question = options.batch ? undefined : parseQuestion(source ?? "", destination ?? "");
-  const [{ openInspection }, { Explainer }, { openNetlink }, { NodeError }] = await Promise.all([
+  const [{ openInspection }, { Explainer }, { netnsCookie, openNetlink }, { NodeError }] = await Promise.all([
     import("./inspect-state.ts"),
     import("../inspect/explain.ts"),
     import("../libbpf/index.ts"),
@@ -48,7 +51,9 @@ async function run(
   using netlink = openNetlink();
   const agent = opened.state.agent();
   if (!agent) throw new NodeError(`no agent has finished its start on ${opened.pins.version}: see its log`);
-  const network = { links: netlink.links(), routes: netlink.routes() };
+  const onNode = netnsCookie() === agent.netnsCookie;
+  if (!onNode) process.stderr.write(OTHER_NAMESPACE);
+  const network = onNode ? { links: netlink.links(), routes: netlink.routes() } : undefined;
   const asked = { via: options.via, socket: options.socket ?? false };
   using explainer = new Explainer(opened.state, agent, opened.pins, network, asked);
   if (!question) return answerLines(explainer);

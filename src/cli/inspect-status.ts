@@ -27,7 +27,7 @@ export function statusCommand(): Command {
 }
 
 async function run(options: StatusOptions): Promise<void> {
-  const [{ openInspection }, { readStatus }, { openNetlink, probeFeatures }] = await Promise.all([
+  const [{ openInspection }, { readStatus }, { netnsCookie, openNetlink, probeFeatures }] = await Promise.all([
     import("./inspect-state.ts"),
     import("../inspect/status.ts"),
     import("../libbpf/index.ts"),
@@ -36,7 +36,9 @@ async function run(options: StatusOptions): Promise<void> {
   using netlink = openNetlink();
   const features = options.verbose ? probeFeatures() : undefined;
   const read = (): string => {
-    const status = readStatus(opened.state, opened.pins, netlink.links());
+    // In another network namespace the same index is another device.
+    const onNode = opened.state.agent()?.netnsCookie === netnsCookie();
+    const status = readStatus(opened.state, opened.pins, onNode ? netlink.links() : []);
     process.exitCode = status.synced ? 0 : EXIT_NODE;
     return renderStatus(status, features, options.output);
   };

@@ -17,7 +17,7 @@ import { craftPacket } from "./packet.ts";
 import { type Question, QuestionError } from "./question.ts";
 import { serviceName } from "./service-rows.ts";
 
-/** What this process sees of the network; of the node, when it runs in the node's network namespace. */
+/** What this process sees of the node's network; undefined: it runs in another network namespace. */
 export interface NetworkFacts {
   readonly links: readonly LinkInfo[];
   readonly routes: readonly RouteInfo[];
@@ -48,7 +48,7 @@ const KINDS: Readonly<Record<number, string>> = {
 export class Explainer implements Disposable {
   readonly #pins: Pins;
   readonly #agent: AgentInfo;
-  readonly #network: NetworkFacts;
+  readonly #network: NetworkFacts | undefined;
   readonly #facts: NodeFacts;
   readonly #devices: readonly DeviceState[];
   readonly #services: ReadonlyMap<number, ServiceState>;
@@ -58,7 +58,13 @@ export class Explainer implements Disposable {
   #socket: SocketDryRun | undefined;
 
   /** Reads the state once: all questions are answered from it. Throws QuestionError for a device that is not ours. */
-  constructor(state: DatapathState, agent: AgentInfo, pins: Pins, network: NetworkFacts, options: ExplainOptions) {
+  constructor(
+    state: DatapathState,
+    agent: AgentInfo,
+    pins: Pins,
+    network: NetworkFacts | undefined,
+    options: ExplainOptions,
+  ) {
     this.#pins = pins;
     this.#agent = agent;
     this.#network = network;
@@ -69,7 +75,7 @@ export class Explainer implements Disposable {
       nodeAddresses: new Set(state.nodeAddresses().map(({ address }) => address)),
       podRanges: podRanges(agent),
       localEndpoints: new Set(localEndpoints(this.#services.values())),
-      routes: network.routes.flatMap((route) => sourceRoute(route, this.#devices)),
+      routes: (network?.routes ?? []).flatMap((route) => sourceRoute(route, this.#devices)),
     };
     this.#via = options.via === undefined ? undefined : this.#deviceNamed(options.via);
   }
@@ -109,7 +115,8 @@ export class Explainer implements Disposable {
       destination: packetAddress(question.destination),
     });
     const flags = entry.client === "outside" ? DEVICE_UPLINK : DEVICE_POD;
-    return this.#wire.run(frame, { ...(this.#via ?? NO_DEVICE), bridge: 0, flags });
+    const said = this.#wire.run(frame, { ...(this.#via ?? NO_DEVICE), bridge: 0, flags });
+    return this.#network ? said : withoutRoutes(said);
   }
 
   #askSocket(question: Question, entry: Entry): abi.Explanation {
@@ -140,7 +147,7 @@ export class Explainer implements Disposable {
   }
 
   #deviceNamed(name: string): DeviceState {
-    const link = this.#network.links.find((candidate) => candidate.name === name);
+    const link = this.#network?.links.find((candidate) => candidate.name === name);
     const device = this.#devices.find(({ ifindex }) => ifindex === link?.ifindex);
     if (device) return device;
     const known = this.#devices.map((candidate) => this.#nameOf(candidate)).join(", ");
@@ -148,7 +155,7 @@ export class Explainer implements Disposable {
   }
 
   #nameOf({ ifindex }: DeviceState): string {
-    return this.#network.links.find((link) => link.ifindex === ifindex)?.name ?? `interface ${ifindex}`;
+    return this.#network?.links.find((link) => link.ifindex === ifindex)?.name ?? `interface ${ifindex}`;
   }
 }
 
@@ -159,6 +166,12 @@ const NO_DEVICE: abi.Device = {
   snat6: new Uint8Array(16),
   mac: new Uint8Array(6),
 };
+
+/** Only the node's own routes tell which device, and so which SNAT address, a packet would leave by. */
+function withoutRoutes(said: abi.Explanation): abi.Explanation {
+  if (said.reason !== abi.DropReason.DROP_NO_SNAT_ADDRESS) return said;
+  return { ...said, verdict: abi.Verdict.VERDICT_DNAT, reason: abi.DropReason.DROP_NONE };
+}
 
 function decidedService(service: ServiceState, said: abi.Explanation, entry: Entry): DecidedService {
   const maglev =

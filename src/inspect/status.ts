@@ -41,7 +41,7 @@ export interface DeviceStatus {
   readonly hooks: readonly string[];
 }
 
-/** links: of the network namespace this process is in; a device that is not in it goes by its index. */
+/** links: of the node's network namespace; a device that is not among them goes by its index. */
 export function readStatus(state: DatapathState, pins: Pins, links: readonly LinkInfo[]): Status {
   const agent = state.agent();
   const pinned = readdirSync(pins.links);

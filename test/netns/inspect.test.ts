@@ -177,6 +177,18 @@ test("explain answers for an established connection with the backend it has", as
   await held.close();
 });
 
+test("from another network namespace explain answers alike, and says what it does not see", async () => {
+  const { lab } = cluster();
+  const node = lab.node("n1");
+  const line = portolanLine(node, ["explain", lab.client.address.v4, `${node.address.v4}:${NODE_PORT}`, "-o", "json"]);
+  const [inside, elsewhere] = [await run(inNetns(node.netns, line)), await run(inNetns(lab.client.netns, line))];
+  const { reason: _, ...answer } = JSON.parse(inside);
+  expect(JSON.parse(elsewhere)).toMatchObject(answer);
+  await expect(run(["sh", "-c", '"$@" 2>&1 >/dev/null', "sh", ...inNetns(lab.client.netns, line)])).resolves.toBe(
+    "portolan: this is not the network namespace of the node: its routes and device names do not count in the answer\n",
+  );
+});
+
 test("with the agent killed every listing still reads the pinned maps", async () => {
   const { lab } = cluster();
   const client = await cluster().wire(lab.client);
