@@ -7,6 +7,11 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 clang=${CLANG:-clang-19}
 strip=${LLVM_STRIP:-llvm-strip-19}
+for tool in "$clang" "$strip"; do
+  command -v "$tool" >/dev/null && continue
+  echo "bpf/build.sh: $tool is not there; CLANG and LLVM_STRIP name another one" >&2
+  exit 1
+done
 case $(uname -m) in
   x86_64) arch=x86 ;;
   aarch64) arch=arm64 ;;

@@ -36,8 +36,7 @@ apt_install() {
     printf '#!/bin/sh\nexit 101\n' >"$policy"
     chmod +x "$policy"
   fi
-  apt-get update -q >&2
-  DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$@" >&2
+  apt-get update -q >&2 && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$@" >&2
 }
 
 system_packages() {
@@ -55,7 +54,10 @@ system_packages() {
     exit 3
   fi
   say "installing by apt: ${missing[*]}"
-  apt_install "${missing[@]}"
+  if ! apt_install "${missing[@]}"; then
+    say "installing by apt: FAILED; install what these packages hold in another way, then set PORTOLAN_SKIP_APT=1"
+    exit 1
+  fi
 }
 
 # Hash of the contents and names of the files below the arguments.
@@ -86,13 +88,32 @@ build_addon() {
   node_modules/.bin/node-gyp configure build --loglevel=warn "${args[@]}"
 }
 
-if ! command -v node >/dev/null || ! node -e 'const [a, b] = process.versions.node.split("."); process.exit(a > 20 || (a == 20 && b >= 19) ? 0 : 1)'; then
-  say "Node.js 20.19 or newer is needed, with npm: https://nodejs.org"
+check_node() {
+  local found
+  if ! found=$(node -e '
+    const [major, minor] = process.versions.node.split(".").map(Number);
+    console.log(process.version);
+    process.exit(major > 20 || (major === 20 && minor >= 19) ? 0 : 1)' 2>/dev/null); then
+    say "Node.js 20.19 or newer is needed, found ${found:-none}: https://nodejs.org"
+    exit 3
+  fi
+  command -v npm >/dev/null && return
+  say "npm is needed and is not there: it comes with Node.js from https://nodejs.org"
   exit 3
-fi
+}
+
+check_checkout() {
+  mkdir -p build 2>/dev/null && [ -w build ] && return
+  local owner
+  owner=$(stat -c %U build 2>/dev/null || stat -c %U .)
+  say "$PWD/build cannot be written, it belongs to $owner: run this as $owner, or make a clone of your own"
+  exit 3
+}
+
+check_node
+check_checkout
 [ -n "${PORTOLAN_SKIP_APT:-}" ] || system_packages
 
-mkdir -p build
 exec 9>build/.setup.lock
 flock 9 # two commands started at once must not build over each other
 step "installing npm packages (npm ci)" node_modules/.portolan-stamp node_modules "$(content_hash package-lock.json .npmrc)" npm ci
