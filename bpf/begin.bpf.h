@@ -133,4 +133,37 @@ static __noinline int direct(struct __sk_buff *skb, struct work *w, const struct
 	return err < 0 ? drop(err) : to_backend(skb, p, device, &w->flow);
 }
 
+/* The backend speaks in the middle of a TCP connection although it has answered no SYN of this flow. */
+static __always_inline bool speaks_to_another(const struct packet *p, const struct flow *owner)
+{
+	return p->proto == IPPROTO_TCP && (p->tcp_flags & (TCP_SYN | TCP_RST)) == 0 &&
+	       !(owner->state & FLOW_ANSWERED) && !(owner->flags & (FLOW_SNAT | FLOW_DIRECT));
+}
+
+/*
+ * A direct connection that nobody tracks held the tuple before this flow claimed it (clause E1): the tuple becomes its
+ * own. The flow is forgotten and begins anew, on another port, when its client repeats the SYN.
+ */
+static __noinline int give_way(struct work *w, const struct flow *owner)
+{
+	if (!w || !owner)
+		return 0;
+	flow_owner_key(&w->owner, owner);
+	w->flow = *owner;
+	flow_unclaim(&w->owner);
+	w->flow.client_port = w->flow.mapped_port;
+	w->flow.vip = w->flow.backend;
+	w->flow.vip_port = w->flow.backend_port;
+	w->flow.service = 0;
+	w->flow.backend_id = 0;
+	w->flow.flags = FLOW_DIRECT;
+	w->flow.role = FLOW_INDEX;
+	flow_inner_key(&w->inner, &w->flow);
+	bpf_map_update_elem(&nascent, &w->inner, &w->flow, BPF_ANY);
+	w->flow.role = FLOW_OWNER;
+	flow_owner_key(&w->owner, &w->flow);
+	flow_claim(&w->owner, &w->flow);
+	return 0;
+}
+
 #endif

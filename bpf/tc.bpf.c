@@ -162,6 +162,10 @@ int pt_egress(struct __sk_buff *skb)
 			return drop(-DROP_REWRITE_FAILED);
 		return TC_NEXT;
 	}
+	if (speaks_to_another(p, owner)) {
+		give_way(w, owner);
+		return TC_NEXT;
+	}
 	owner = answered(w, owner);
 	if (!owner)
 		return drop(-DROP_FLOW_TABLE_FULL);
