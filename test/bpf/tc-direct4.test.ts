@@ -211,4 +211,83 @@ table("direct connections over IPv4", services4, [
     ],
     flows: [],
   },
+  {
+    name: "E1: a direct connection that nobody tracks was there first: the flow gives way and begins anew on another port",
+    steps: [
+      {
+        at: "ingress client",
+        packet: `
+            020000000021 02000000ff10 0800
+            45000028 00014000 40062665 0a00000a 0a600001
+            c350 0050 00001001 00000000 5002ffff c7d6 0000`,
+        verdict: "next",
+        out: `
+            020000000021 02000000ff10 0800
+            45000028 00014000 400626b2 0a00000a 0a000014
+            c350 1f90 00001001 00000000 5002ffff a8e3 0000`,
+        markOut: MARK_IN,
+        counts: { "web.connections": 1, "web.packets": 1, "web.bytes": 54, "web[0].connections": 1 },
+      },
+      {
+        at: "egress client",
+        packet: `
+            02000000ff10 020000000021 0800
+            45000028 00014000 400626b2 0a000014 0a00000a
+            1f90 c350 00007001 00005001 5010ffff f8d3 0000`,
+        verdict: "next",
+      },
+      {
+        at: "ingress client",
+        packet: `
+            020000000021 02000000ff10 0800
+            4500002c 00014000 400626ae 0a00000a 0a000014
+            c350 1f90 00001001 00002001 5018ffff acf9 0000
+            6d696e65`,
+        verdict: "next",
+        markOut: MARK_IN,
+      },
+      {
+        at: "ingress client",
+        packet: `
+            020000000021 02000000ff10 0800
+            45000028 00014000 40062665 0a00000a 0a600001
+            c350 0050 00001001 00000000 5002ffff c7d6 0000`,
+        verdict: "next",
+        out: `
+            020000000021 02000000ff10 0800
+            45000028 00014000 400626b2 0a00000a 0a000014
+            9c40 1f90 00001001 00000000 5002ffff cff3 0000`,
+        markOut: MARK_IN,
+        counts: { "web.connections": 1, "web.packets": 1, "web.bytes": 54, "web[0].connections": 1 },
+      },
+      {
+        at: "egress client",
+        packet: `
+            02000000ff10 020000000021 0800
+            45000028 00014000 400626b2 0a000014 0a00000a
+            1f90 9c40 00001001 00002001 5012ffff afe2 0000`,
+        verdict: "next",
+        out: `
+            02000000ff10 020000000021 0800
+            45000028 00014000 40062665 0a600001 0a00000a
+            0050 c350 00001001 00002001 5012ffff a7c5 0000`,
+        markOut: MARK_OUT,
+        counts: { "web.packets": 1, "web.bytes": 54 },
+      },
+      {
+        at: "egress client",
+        packet: `
+            02000000ff10 020000000021 0800
+            4500002d 00014000 400626ad 0a000014 0a00000a
+            1f90 c350 00001001 00002001 5018ffff 26e5 0000
+            796f757273`,
+        verdict: "next",
+        markOut: MARK_OUT,
+      },
+    ],
+    flows: [
+      "flows owner 10.0.0.10:50000 > 10.0.0.20:8080 > 10.0.0.20:8080 direct answered",
+      "flows owner 10.0.0.10:50000 > 10.96.0.1:80 > 10.0.0.20:8080 mapped 40000 answered",
+    ],
+  },
 ]);

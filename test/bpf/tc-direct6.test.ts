@@ -211,4 +211,83 @@ table("direct connections over IPv6", services6, [
     ],
     flows: [],
   },
+  {
+    name: "E1: a direct connection that nobody tracks was there first: the flow gives way and begins anew on another port",
+    steps: [
+      {
+        at: "ingress client",
+        packet: `
+            020000000021 02000000ff10 86dd
+            6000000000140640 fd000000000000000000000000000010 fd000096000000000000000000000001
+            c350 0050 00001001 00000000 5002ffff e198 0000`,
+        verdict: "next",
+        out: `
+            020000000021 02000000ff10 86dd
+            6000000000140640 fd000000000000000000000000000010 fd000000000000000000000000000020
+            c350 1f90 00001001 00000000 5002ffff c2cf 0000`,
+        markOut: MARK_IN,
+        counts: { "web.connections": 1, "web.packets": 1, "web.bytes": 74, "web[0].connections": 1 },
+      },
+      {
+        at: "egress client",
+        packet: `
+            02000000ff10 020000000021 86dd
+            6000000000140640 fd000000000000000000000000000020 fd000000000000000000000000000010
+            1f90 c350 00007001 00005001 5010ffff 12c0 0000`,
+        verdict: "next",
+      },
+      {
+        at: "ingress client",
+        packet: `
+            020000000021 02000000ff10 86dd
+            6000000000180640 fd000000000000000000000000000010 fd000000000000000000000000000020
+            c350 1f90 00001001 00002001 5018ffff c6e5 0000
+            6d696e65`,
+        verdict: "next",
+        markOut: MARK_IN,
+      },
+      {
+        at: "ingress client",
+        packet: `
+            020000000021 02000000ff10 86dd
+            6000000000140640 fd000000000000000000000000000010 fd000096000000000000000000000001
+            c350 0050 00001001 00000000 5002ffff e198 0000`,
+        verdict: "next",
+        out: `
+            020000000021 02000000ff10 86dd
+            6000000000140640 fd000000000000000000000000000010 fd000000000000000000000000000020
+            9c40 1f90 00001001 00000000 5002ffff e9df 0000`,
+        markOut: MARK_IN,
+        counts: { "web.connections": 1, "web.packets": 1, "web.bytes": 74, "web[0].connections": 1 },
+      },
+      {
+        at: "egress client",
+        packet: `
+            02000000ff10 020000000021 86dd
+            6000000000140640 fd000000000000000000000000000020 fd000000000000000000000000000010
+            1f90 9c40 00001001 00002001 5012ffff c9ce 0000`,
+        verdict: "next",
+        out: `
+            02000000ff10 020000000021 86dd
+            6000000000140640 fd000096000000000000000000000001 fd000000000000000000000000000010
+            0050 c350 00001001 00002001 5012ffff c187 0000`,
+        markOut: MARK_OUT,
+        counts: { "web.packets": 1, "web.bytes": 74 },
+      },
+      {
+        at: "egress client",
+        packet: `
+            02000000ff10 020000000021 86dd
+            6000000000190640 fd000000000000000000000000000020 fd000000000000000000000000000010
+            1f90 c350 00001001 00002001 5018ffff 40d1 0000
+            796f757273`,
+        verdict: "next",
+        markOut: MARK_OUT,
+      },
+    ],
+    flows: [
+      "flows owner [fd00::10]:50000 > [fd00:96::1]:80 > [fd00::20]:8080 mapped 40000 answered",
+      "flows owner [fd00::10]:50000 > [fd00::20]:8080 > [fd00::20]:8080 direct answered",
+    ],
+  },
 ]);
