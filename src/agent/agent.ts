@@ -64,6 +64,7 @@ function openDriver(options: AgentOptions, pins: Pins, features: Features, log: 
       masqueradeAll: options.masqueradeAll,
       snatPorts: options.snatPorts,
       nodePorts: options.nodePorts,
+      markBits: options.markBits,
       features,
     },
     tcAttachment: features.tcx.supported ? "tcx" : "clsact",

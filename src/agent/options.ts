@@ -16,6 +16,12 @@ export interface PortRange {
   readonly max: number;
 }
 
+/** Bits of the packet mark that say "translated on the way in" and "on the way out"; nobody else may use them. */
+export interface MarkBits {
+  readonly inbound: number;
+  readonly outbound: number;
+}
+
 /** Sizes of the maps; taken from the pins instead where those exist already. */
 export interface MapSizes {
   readonly maxServices: number;
@@ -43,6 +49,7 @@ export interface AgentOptions {
   readonly snatPorts: PortRange;
   /** The cluster's --service-node-port-range. */
   readonly nodePorts: PortRange;
+  readonly markBits: MarkBits;
 }
 
 /** The flags as commander hands them over; every value is already of its own kind. */
@@ -64,6 +71,7 @@ export interface AgentFlags {
   readonly masqueradeAll?: boolean;
   readonly snatPortRange: PortRange;
   readonly serviceNodePortRange: PortRange;
+  readonly markBits: MarkBits;
 }
 
 /** Throws UsageError for what cannot be, and for what is not there yet. */
@@ -87,6 +95,7 @@ export function agentOptions(flags: AgentFlags): AgentOptions {
     masqueradeAll: flags.masqueradeAll ?? false,
     snatPorts: flags.snatPortRange,
     nodePorts: flags.serviceNodePortRange,
+    markBits: flags.markBits,
   };
 }
 

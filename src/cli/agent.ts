@@ -12,8 +12,9 @@ import {
   MODES,
   type PortRange,
 } from "../agent/options.ts";
-import { bpffsOption, parseCount, parseList, parsePortRange, stateDirOption } from "./flags.ts";
+import { bpffsOption, parseCount, parseList, parseMarkBits, parsePortRange, stateDirOption } from "./flags.ts";
 
+const MARK_BITS = { inbound: 29, outbound: 30 };
 const SNAT_PORTS = { min: 1024, max: 65_535 };
 /** Default of kube-apiserver. */
 const NODE_PORTS = { min: 30_000, max: 32_767 };
@@ -46,6 +47,11 @@ export function agentCommand(): Command {
     .option("--max-flows <n>", "records of flows on the wire", parseCount(1024, 64_000_000), 524_288)
     .addOption(portRange("--snat-port-range <min-max>", "ports for masqueraded connections", SNAT_PORTS))
     .addOption(portRange("--service-node-port-range <min-max>", "the API server's, kept free of SNAT", NODE_PORTS))
+    .addOption(
+      new Option("--mark-bits <in,out>", "bits of the packet mark that nobody else uses")
+        .argParser(parseMarkBits)
+        .default(MARK_BITS, "29,30"),
+    )
     .option("--masquerade-all", "backends see a node address for every connection to a Service")
     .addOption(new Option("--log-format <format>", "of the log on stderr").choices(LOG_FORMATS).default("text"))
     .addOption(new Option("--log-level <level>", "least level logged").choices(LOG_LEVELS).default("info"))

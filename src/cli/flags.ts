@@ -2,7 +2,7 @@
 // Flags that several commands share, and the parsers of their values.
 
 import { InvalidArgumentError, Option } from "commander";
-import type { PortRange } from "../agent/options.ts";
+import type { MarkBits, PortRange } from "../agent/options.ts";
 
 export const DEFAULT_BPFFS = "/sys/fs/bpf";
 export const DEFAULT_STATE_DIR = "/var/lib/portolan";
@@ -30,6 +30,15 @@ export function parsePortRange(value: string): PortRange {
     return { min, max };
   }
   throw new InvalidArgumentError("give two ports from 1 to 65535, lower one first: 30000-32767.");
+}
+
+/** `IN,OUT`: two different bits of the packet mark, 0..31. */
+export function parseMarkBits(value: string): MarkBits {
+  const [inbound, outbound] = value.split(",").map(Number);
+  const isBit = (bit: number | undefined): bit is number => bit !== undefined && bit <= 31;
+  if (/^\d+,\d+$/.test(value) && isBit(inbound) && isBit(outbound) && inbound !== outbound)
+    return { inbound, outbound };
+  throw new InvalidArgumentError("give two different bits from 0 to 31: 29,30.");
 }
 
 /** A whole number within [min, max]. */

@@ -12,7 +12,11 @@ const BACKENDS = [
 ];
 
 describe("transit through a node that forwards nothing", () => {
-  const cluster = useCluster({ firewall: "realistic", services: pathServices });
+  const cluster = useCluster({
+    firewall: "realistic",
+    services: pathServices,
+    agentFlags: ["--mark-bits", "3,4"], // any two will do
+  });
   beforeAll(async () => {
     const { lab } = cluster();
     await servePaths(lab);

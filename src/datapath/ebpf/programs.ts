@@ -39,6 +39,8 @@ export interface ProgramConfig {
   /** Ports, both ends included, for masqueraded connections; nodePorts are left out of them. */
   readonly snatPorts: { readonly min: number; readonly max: number };
   readonly nodePorts: { readonly min: number; readonly max: number };
+  /** Bits 0..31 of the packet mark: translated on the way in, on the way out. */
+  readonly markBits: { readonly inbound: number; readonly outbound: number };
   readonly features: Features;
 }
 
@@ -164,6 +166,8 @@ function loadObject(name: ObjectName, pins: Pins, sizes: MapSizeTable, config: P
   }
   object.setRodata("host_netns_cookie", u64(config.hostNetnsCookie));
   object.setRodata("masquerade_all", flag(config.masqueradeAll));
+  object.setRodata("mark_in", u32(2 ** config.markBits.inbound));
+  object.setRodata("mark_out", u32(2 ** config.markBits.outbound));
   object.setRodata("snat_port_min", u16(config.snatPorts.min));
   object.setRodata("snat_port_max", u16(config.snatPorts.max));
   object.setRodata("node_port_min", u16(config.nodePorts.min));
@@ -176,8 +180,12 @@ function loadObject(name: ObjectName, pins: Pins, sizes: MapSizeTable, config: P
 
 /** A __u32 that is 0 or 1. */
 function flag(on: boolean): Uint8Array {
+  return u32(on ? 1 : 0);
+}
+
+function u32(value: number): Uint8Array {
   const view = new DataView(new ArrayBuffer(4));
-  view.setUint32(0, on ? 1 : 0, HOST_LITTLE_ENDIAN);
+  view.setUint32(0, value, HOST_LITTLE_ENDIAN);
   return new Uint8Array(view.buffer);
 }
 
