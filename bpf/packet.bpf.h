@@ -52,6 +52,8 @@ static __always_inline int parse_ipv4(struct __sk_buff *skb, struct packet *p)
 		return -1;
 	header = ip.ihl * 4;
 	total = bpf_ntohs(ip.tot_len);
+	if (!total && skb->gso_size) /* BIG TCP: longer than the field can say */
+		total = skb->len - p->l3;
 	if (ip.version != 4 || header < sizeof(ip) || total < header + 8 || total > skb->len - p->l3)
 		return -1;
 	p->src = addr_v4(ip.saddr);
@@ -68,15 +70,19 @@ static __always_inline int parse_ipv6(struct __sk_buff *skb, struct packet *p)
 {
 	struct ipv6hdr ip;
 	__u32 at = p->l3 + sizeof(ip);
+	__u32 payload;
 	__u8 next;
 
 	if (bpf_skb_load_bytes(skb, p->l3, &ip, sizeof(ip)) < 0 || ip.version != 6)
 		return -1;
-	if (bpf_ntohs(ip.payload_len) < 8 || bpf_ntohs(ip.payload_len) + sizeof(ip) > skb->len - p->l3)
+	payload = bpf_ntohs(ip.payload_len);
+	if (!payload && skb->gso_size) /* BIG TCP, likewise */
+		payload = skb->len - at;
+	if (payload < 8 || payload + sizeof(ip) > skb->len - p->l3)
 		return -1;
 	__builtin_memcpy(&p->src, &ip.saddr, sizeof(p->src));
 	__builtin_memcpy(&p->dst, &ip.daddr, sizeof(p->dst));
-	p->end = p->l3 + sizeof(ip) + bpf_ntohs(ip.payload_len);
+	p->end = at + payload;
 	next = ip.nexthdr;
 	for (int i = 0; i < IPV6_HEADERS_MAX; i++) {
 		__u8 ext[8];
