@@ -84,8 +84,8 @@ export class Datapath {
     await this.machine.ask({ do: "write", handle: this.#handle, map, entries });
   }
 
-  async run(hook: "ingress" | "egress", device: DeviceName, data: Uint8Array, mark = 0): Promise<Outcome> {
-    const packet = { program: `pt_${hook}`, ifindex: deviceIndex[device], mark, data } as const;
+  async run(hook: "ingress" | "egress", device: DeviceName, data: Uint8Array, mark = 0, gsoSize = 0): Promise<Outcome> {
+    const packet = { program: `pt_${hook}`, ifindex: deviceIndex[device], mark, gsoSize, data } as const;
     const done = await this.machine.ask({ do: "run", handle: this.#handle, packet });
     return { ...done, verdict: verdicts[done.verdict] ?? String(done.verdict) };
   }

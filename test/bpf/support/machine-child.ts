@@ -15,6 +15,8 @@ import { ipLines, sysctls } from "./topology.ts";
 const SK_BUFF_SIZE = 192;
 const MARK = 8;
 const IFINDEX = 40;
+const GSO_SEGS = 164;
+const GSO_SIZE = 176;
 
 interface Copy {
   readonly tc: LoadedBpfObject;
@@ -43,6 +45,8 @@ function run(handle: number, packet: Packet): Reply["run"] {
   const ctx = new DataView(new ArrayBuffer(SK_BUFF_SIZE));
   ctx.setUint32(MARK, packet.mark, true);
   ctx.setUint32(IFINDEX, packet.ifindex, true);
+  ctx.setUint32(GSO_SEGS, packet.gsoSize > 0 ? 2 : 0, true);
+  ctx.setUint32(GSO_SIZE, packet.gsoSize, true);
   const program = copyOf(handle).tc.program(packet.program);
   const done = program.testRun({ data: packet.data, ctx: new Uint8Array(ctx.buffer) });
   const mark = new DataView(done.ctxOut.buffer, done.ctxOut.byteOffset).getUint32(MARK, true);

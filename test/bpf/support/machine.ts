@@ -20,6 +20,8 @@ export interface Packet {
   readonly program: "pt_ingress" | "pt_egress";
   readonly ifindex: number;
   readonly mark: number;
+  /** Bytes of TCP payload in each of two segments, when the packet stands for both; 0: it is one. */
+  readonly gsoSize: number;
   /** from the Ethernet header on */
   readonly data: Uint8Array;
 }

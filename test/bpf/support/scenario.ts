@@ -28,6 +28,8 @@ export interface Step {
   readonly counts?: Counters;
   /** The nascent records of this kind are evicted before the packet. */
   readonly evicted?: RecordKind;
+  /** The packet stands for two TCP segments of so many bytes. */
+  readonly gsoSize?: number;
   /** The packet is malformed on purpose. */
   readonly malformed?: boolean;
 }
@@ -62,7 +64,7 @@ async function take(datapath: Datapath, step: Step, label: string): Promise<void
   }
   if (step.evicted !== undefined) expect(await datapath.evict(step.evicted), `${label}: evictions`).toBeGreaterThan(0);
   const before = await datapath.counters();
-  const outcome = await datapath.run(hook, device, data, step.mark);
+  const outcome = await datapath.run(hook, device, data, step.mark, step.gsoSize);
   const counted = difference(before, await datapath.counters());
   const seen = outcome.verdict === "drop" ? "nobody's" : dump(outcome.data);
   expect({ verdict: outcome.verdict, bytes: seen, mark: outcome.mark, counted }, label).toEqual({
