@@ -17,10 +17,9 @@ interface Row {
 }
 
 /** Where an endpoint is, and its port. */
-type Place =
-  `${"node" | "client" | "server" | "portA" | "portB" | "unresolved" | "remote" | "overlay" | "unrouted"}:${number}`;
+type Place = `${keyof typeof places}:${number}`;
 
-const places: Readonly<Record<string, readonly [v4: string, v6: string]>> = {
+const places = {
   node: ["192.0.2.1", "2001:db8:2::1"],
   client: ["10.0.0.10", "fd00::10"],
   server: ["10.0.0.20", "fd00::20"],
@@ -29,8 +28,9 @@ const places: Readonly<Record<string, readonly [v4: string, v6: string]>> = {
   unresolved: ["10.0.1.30", "fd00:1::30"],
   remote: ["192.0.2.20", "2001:db8:2::20"],
   overlay: ["10.200.0.20", "fd00:200::20"],
+  tunnel: ["10.210.0.20", "fd00:210::20"],
   unrouted: ["198.51.100.66", "2001:db8:66::66"],
-};
+} as const;
 
 const prefixes: Readonly<Record<FrontendKind, readonly [v4: string, v6: string]>> = {
   ClusterIP: ["10.96.0.", "fd00:96::"],
@@ -73,6 +73,7 @@ const rows: readonly Row[] = [
     flags: BlockFlags.BLOCK_EXTERNAL_LOCAL,
   },
   { name: "host", proto: "tcp", kind: "NodePort", frontend: "0:30084", endpoints: ["node:8080"] },
+  { name: "unaddressed", proto: "tcp", kind: "NodePort", frontend: "0:30085", endpoints: ["tunnel:8080"] },
   { name: "unrouted", proto: "tcp", kind: "NodePort", frontend: "0:30083", endpoints: ["unrouted:8080"] },
   { name: "overlay", proto: "tcp", kind: "externalIP", frontend: "1:80", endpoints: ["overlay:8080"] },
   { name: "overlay-dns", proto: "udp", kind: "externalIP", frontend: "1:53", endpoints: ["overlay:5353"] },
@@ -88,9 +89,9 @@ const rows: readonly Row[] = [
   },
 ];
 
-function place(text: string, family: 4 | 6): string {
-  const [name = "", port] = text.split(":");
-  const address = places[name]?.[family === 4 ? 0 : 1];
+function place(text: Place, family: 4 | 6): string {
+  const [name, port] = text.split(":") as [keyof typeof places, string];
+  const address = places[name][family === 4 ? 0 : 1];
   return family === 4 ? `${address}:${port}` : `[${address}]:${port}`;
 }
 

@@ -72,6 +72,8 @@ export const ipLines: readonly string[] = [
   ...bridgePort("portA", 10),
   ...bridgePort("portB", 20),
   ...veth("tunnel", []),
+  "route add 10.210.0.0/24 dev tunnel",
+  "route add fd00:210::/64 dev tunnel",
   ...veth("stranger", []),
 ];
 
