@@ -3,6 +3,7 @@
 
 import { Command, Option } from "commander";
 import { stringify } from "yaml";
+import type { AgentSettings } from "../inspect/settings.ts";
 import type { DeviceStatus, Status } from "../inspect/status.ts";
 import type { Features } from "../libbpf/types.ts";
 import { columns, fields } from "./format/columns.ts";
@@ -38,7 +39,7 @@ async function run(options: StatusOptions): Promise<void> {
   const read = (): string => {
     // In another network namespace the same index is another device.
     const onNode = opened.state.agent()?.netnsCookie === netnsCookie();
-    const status = readStatus(opened.state, opened.pins, onNode ? netlink.links() : []);
+    const status = readStatus(opened.state, opened.pins, options.stateDir, onNode ? netlink.links() : []);
     process.exitCode = status.synced ? 0 : EXIT_NODE;
     return renderStatus(status, features, options.output);
   };
@@ -60,6 +61,7 @@ export function statusText(status: Status, features?: Features): string {
       ["Mode", `${status.mode} (the one mode there is so far)`],
       ["Node", status.node ?? "unknown"],
       ["Agent", agent ? agentState(agent) : "never started here"],
+      ...settingsLines(agent?.settings),
       ["State", status.synced ? `in the kernel, last change ${status.lastSync ?? "unknown"}` : "not yet in the kernel"],
       ["Services", `${status.services} service ports, ${status.endpoints} endpoints`],
       ["Sockets", status.sockets.length > 0 ? status.sockets.join(" ") : "no hook attached"],
@@ -81,6 +83,14 @@ export function statusText(status: Status, features?: Features): string {
     );
   }
   return parts.join("\n");
+}
+
+function settingsLines(settings: AgentSettings | null | undefined): readonly (readonly [string, string])[] {
+  if (!settings) return [];
+  return [
+    ["Source", `manifests in ${settings.manifests}`],
+    ["Cgroups", settings.cgroupRoot ?? "all, from the cgroup2 mount"],
+  ];
 }
 
 function agentState({ running, pid, version, started }: NonNullable<Status["agent"]>): string {

@@ -3,12 +3,11 @@
 // set. It decides as the attached programs would, and writes only to maps of its own.
 
 import { existsSync } from "node:fs";
-import { join } from "node:path";
 import * as abi from "../datapath/ebpf/abi.gen.ts";
 import { checkAbi } from "../datapath/ebpf/abi-check.ts";
 import { decode, encode, HOST_LITTLE_ENDIAN } from "../datapath/ebpf/codec.ts";
 import { mapPin, type Pins } from "../datapath/ebpf/pins.ts";
-import { bpfDirectory } from "../datapath/ebpf/programs.ts";
+import { bpfObjectPath } from "../datapath/ebpf/programs.ts";
 import { type LoadedBpfObject, openObject, openPinnedMap, probeFeatures, readBtf } from "../libbpf/index.ts";
 
 /** What was decided, scratch space, and a copy of the devices with the one that test packets come from. */
@@ -71,7 +70,7 @@ function loadDryRun(
   pins: Pins,
   agent: abi.AgentState,
 ): LoadedBpfObject {
-  const path = join(bpfDirectory(), `${objectName}.bpf.o`);
+  const path = bpfObjectPath(objectName);
   checkAbi(path, readBtf(path));
   using object = openObject(path);
   for (const name of object.mapNames) {

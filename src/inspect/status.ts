@@ -6,6 +6,7 @@ import { deviceFlagsNames } from "../datapath/ebpf/abi.gen.ts";
 import type { Pins } from "../datapath/ebpf/pins.ts";
 import type { DatapathState, DeviceState } from "../datapath/ebpf/state-types.ts";
 import type { LinkInfo } from "../libbpf/types.ts";
+import { type AgentSettings, readIfThere, readSettings } from "./settings.ts";
 
 /** The stable JSON of `status`. Times are ISO 8601, UTC. */
 export interface Status {
@@ -19,6 +20,8 @@ export interface Status {
     readonly pid: number;
     readonly version: string;
     readonly started: string;
+    /** As STATE_DIR/agent.json has them; null when that is another agent's. */
+    readonly settings: AgentSettings | null;
   } | null;
   readonly masqueradeAll: boolean;
   readonly services: number;
@@ -42,7 +45,7 @@ export interface DeviceStatus {
 }
 
 /** links: of the node's network namespace; a device that is not among them goes by its index. */
-export function readStatus(state: DatapathState, pins: Pins, links: readonly LinkInfo[]): Status {
+export function readStatus(state: DatapathState, pins: Pins, stateDir: string, links: readonly LinkInfo[]): Status {
   const agent = state.agent();
   const pinned = readdirSync(pins.links);
   const services = state.services();
@@ -57,6 +60,7 @@ export function readStatus(state: DatapathState, pins: Pins, links: readonly Lin
           pid: agent.pid,
           version: agent.version,
           started: isoTime(agent.startedMs),
+          settings: readSettings(stateDir, agent.pid),
         }
       : null,
     masqueradeAll: agent ? agent.config !== 0 : false,
@@ -94,13 +98,4 @@ function isRunning(pid: number, startedMs: number): boolean {
   const startTicks = Number(stat?.slice(stat.lastIndexOf(")") + 2).split(" ")[19]);
   const processStartMs = Date.now() - uptime * 1000 + (startTicks / TICKS_PER_SECOND) * 1000;
   return processStartMs <= startedMs + 1000;
-}
-
-function readIfThere(path: string): string | undefined {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
-    throw error;
-  }
 }

@@ -9,7 +9,13 @@ const STATUS: Status = {
   node: "n1",
   synced: true,
   lastSync: "2026-11-21T14:11:40.588Z",
-  agent: { running: true, pid: 4711, version: "0.1.0", started: "2026-11-21T14:11:40.402Z" },
+  agent: {
+    running: true,
+    pid: 4711,
+    version: "0.1.0",
+    started: "2026-11-21T14:11:40.402Z",
+    settings: { manifests: "/etc/portolan", cgroupRoot: null },
+  },
   masqueradeAll: false,
   services: 3,
   endpoints: 4,
@@ -27,6 +33,8 @@ test("status of a node that is served", () => {
   expect(statusText(STATUS)).toBe(`Mode:       ebpf (the one mode there is so far)
 Node:       n1
 Agent:      running as process 4711, version 0.1.0, started 2026-11-21T14:11:40.402Z
+Source:     manifests in /etc/portolan
+Cgroups:    all, from the cgroup2 mount
 State:      in the kernel, last change 2026-11-21T14:11:40.588Z
 Services:   3 service ports, 4 endpoints
 Sockets:    connect4 connect6
@@ -40,7 +48,7 @@ veth1    pod,bridge_port   -
 });
 
 test("status of a node whose agent has stopped", () => {
-  const agent = { running: false, pid: 4711, version: "0.1.0", started: "2026-11-21T14:11:40.402Z" };
+  const agent = { running: false, pid: 4711, version: "0.1.0", started: "2026-11-21T14:11:40.402Z", settings: null };
   expect(statusText({ ...STATUS, agent }).split("\n")[2]).toBe(
     "Agent:      stopped (version 0.1.0, started 2026-11-21T14:11:40.402Z); the datapath works on without it",
   );
