@@ -237,10 +237,11 @@ enum flow_flags {
 };
 
 enum flow_state {
-	FLOW_ANSWERED = 1, /* the backend has replied: not nascent any more */
+	FLOW_ANSWERED = 1, /* the backend has replied */
 	FLOW_FIN_CLIENT = 2,
 	FLOW_FIN_BACKEND = 4,
-	FLOW_RST = 8, /* closed: RST, or FIN from both ends */
+	FLOW_RST = 8,      /* closed: RST, or FIN from both ends */
+	FLOW_LASTING = 16, /* the client went on after the answer: not nascent any more */
 };
 
 /*

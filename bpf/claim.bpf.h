@@ -195,8 +195,8 @@ static __always_inline int move_key(const struct flow_key *key, const struct flo
 }
 
 /*
- * The backend has answered: the flow moves to where nothing is evicted, indexes first. Returns its owner there, or NULL
- * when the table is full; then the flow stays nascent and nothing of it is left in `flows`.
+ * Both ends are there: the flow moves to where nothing is evicted, indexes first. Returns its owner there, or NULL when
+ * the table is full; then the flow stays nascent and nothing of it is left in `flows`.
  */
 static __noinline struct flow *flow_promote(struct work *w, const struct flow *owner)
 {
@@ -209,7 +209,7 @@ static __noinline struct flow *flow_promote(struct work *w, const struct flow *o
 	flow_owner_key(&w->owner, &w->flow);
 	flow_inner_key(&w->inner, &w->flow);
 	flow_snat_key(&w->snat, &w->flow);
-	w->flow.state |= FLOW_ANSWERED;
+	w->flow.state |= FLOW_LASTING;
 	w->flow.last_seen = w->now;
 	w->flow.role = FLOW_INDEX;
 	if (move_key(&w->inner, &w->flow))
@@ -278,7 +278,7 @@ static __noinline int flow_restore(struct work *w, const struct flow *owner)
 {
 	int err;
 
-	if (!w || !owner || (owner->state & FLOW_ANSWERED))
+	if (!w || !owner || (owner->state & FLOW_LASTING))
 		return 0;
 	w->flow = *owner;
 	w->flow.role = FLOW_INDEX;

@@ -100,16 +100,26 @@ static __noinline int to_client(struct __sk_buff *skb, struct packet *p, const s
 	return device->flags & DEVICE_BRIDGE_PORT ? route_bridged(skb, p, device) : TC_NEXT;
 }
 
-/*
- * Notes a reply. The first one makes the flow lasting; returns the owner as it is then, or NULL when the table is full
- * and the flow is refused.
- */
-static __always_inline struct flow *answered(struct work *w, struct flow *owner)
+/* Notes a reply. */
+static __always_inline void heard_backend(const struct work *w, struct flow *owner)
 {
 	if (!(owner->state & FLOW_ANSWERED))
+		__sync_fetch_and_or(&owner->state, FLOW_ANSWERED);
+	flow_touch(owner, w->packet.tcp_flags, false, w->now);
+}
+
+/*
+ * Notes a packet of the client. The first one that goes on from the backend's answer makes the flow lasting: a forged
+ * sender never gets so far. Returns the owner as it is then, or NULL when the table is full and the flow is refused.
+ */
+static __always_inline struct flow *heard_client(struct work *w, struct flow *owner)
+{
+	__u8 tcp_flags = w->packet.tcp_flags;
+
+	if ((owner->state & (FLOW_ANSWERED | FLOW_LASTING)) == FLOW_ANSWERED && !(tcp_flags & (TCP_SYN | TCP_RST)))
 		owner = flow_promote(w, owner);
 	if (owner)
-		flow_touch(owner, w->packet.tcp_flags, false, w->now);
+		flow_touch(owner, tcp_flags, true, w->now);
 	return owner;
 }
 

@@ -4,8 +4,8 @@
  * (claimed for every flow: clause E1) and, when masqueraded, the tuple the backend answers to (clause E2). Indexes are
  * full copies, but only as good as their owner: every hit is checked against it.
  *
- * A flow lives in `nascent` until its backend answers, then in `flows`. Readers look into `flows` first; a move writes
- * there before it deletes here, so a record is always found in at least one of them.
+ * A flow lives in `nascent` until its backend has answered and the client goes on, then in `flows`. Readers look into
+ * `flows` first; a move writes there before it deletes here, so a record is always found in at least one of them.
  */
 #ifndef PORTOLAN_FLOW_BPF_H
 #define PORTOLAN_FLOW_BPF_H
@@ -117,7 +117,7 @@ static __always_inline __u32 flow_timeout(const struct flow *f)
 {
 	if (f->role == FLOW_PASS)
 		return timeout_udp;
-	if (!(f->state & FLOW_ANSWERED))
+	if (!(f->state & FLOW_LASTING))
 		return timeout_nascent;
 	if (f->proto == IPPROTO_UDP)
 		return timeout_udp;

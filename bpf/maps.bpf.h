@@ -100,7 +100,10 @@ struct {
 	__type(value, struct device);
 } devices SEC(".maps");
 
-/* Answered flows. Full: new flows are refused, old ones never evicted. Programs write, the sweeper deletes. */
+/*
+ * Flows whose client went on after the backend's answer, so that forged senders leave nothing here. Full: new flows are
+ * refused, old ones never evicted. Programs write, the sweeper deletes.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 524288);
@@ -109,7 +112,7 @@ struct {
 	__type(value, struct flow);
 } flows SEC(".maps");
 
-/* Flows nobody has answered yet; eviction means the client's next packet chooses again. */
+/* Flows that may come to nothing: not answered yet, or the client has not been heard since. Eviction forgets them. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 65536);

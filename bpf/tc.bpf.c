@@ -6,14 +6,21 @@
  */
 #include "begin.bpf.h"
 
+/* There is no room for a connection that both ends believe in: its client is told at once. */
+static __always_inline int refuse(struct __sk_buff *skb, const struct packet *p)
+{
+	count_drop(DROP_FLOW_TABLE_FULL);
+	return p->proto == IPPROTO_TCP ? reply_reset(skb, p) : TC_ACT_SHOT;
+}
+
 /* A packet of a flow we know, seen from its client's side. */
 static __always_inline int go_on(struct __sk_buff *skb, struct work *w, const struct device *device, struct flow *owner)
 {
 	explain_flow(owner);
 	if (dry_run)
 		return TC_ACT_SHOT;
-	flow_touch(owner, w->packet.tcp_flags, true, w->now);
-	return to_backend(skb, &w->packet, device, owner);
+	owner = heard_client(w, owner);
+	return owner ? to_backend(skb, &w->packet, device, owner) : refuse(skb, &w->packet);
 }
 
 SEC("tc")
@@ -49,8 +56,8 @@ int pt_ingress(struct __sk_buff *skb)
 		if (owner) {
 			if (dry_run) /* a reply begins nothing */
 				return TC_NEXT;
-			owner = answered(w, owner);
-			return owner ? to_client(skb, p, device, owner) : drop(-DROP_FLOW_TABLE_FULL);
+			heard_backend(w, owner);
+			return to_client(skb, p, device, owner);
 		}
 		record = NULL; /* it outlived its flow */
 	}
@@ -157,6 +164,10 @@ int pt_egress(struct __sk_buff *skb)
 	if (addr_equal(&p->src, &owner->client) && p->sport == owner->mapped_port) {
 		if (!(owner->flags & FLOW_SNAT) || (owner->flags & FLOW_TRANSIT))
 			return TC_NEXT;
+		if (owner->flags & FLOW_DIRECT) /* began here (leave_claimed): no ingress notes its packets */
+			owner = heard_client(w, owner);
+		if (!owner)
+			return drop(-DROP_FLOW_TABLE_FULL);
 		skb->mark |= mark_out;
 		if (packet_set_end(skb, p, true, &owner->snat, owner->snat_port))
 			return drop(-DROP_REWRITE_FAILED);
@@ -166,9 +177,7 @@ int pt_egress(struct __sk_buff *skb)
 		give_way(w, owner);
 		return TC_NEXT;
 	}
-	owner = answered(w, owner);
-	if (!owner)
-		return drop(-DROP_FLOW_TABLE_FULL);
+	heard_backend(w, owner);
 	count_traffic(skb, owner);
 	skb->mark |= mark_out;
 	if (packet_set_end(skb, p, true, &owner->vip, owner->vip_port) ||

@@ -11,7 +11,7 @@ const ROWS_PER_SERVICE = 4;
 /** Addresses of the node and names of nodes and zones grow with the cluster; never below the defaults. */
 const MIN_NODE_ADDRESSES = 4096;
 const MIN_NAMES = 8192;
-/** Flows nobody has answered, as a share of those answered. */
+/** Flows that may come to nothing, as a share of those that last. */
 const FLOWS_PER_NASCENT = 8;
 
 export function mapSizeTable(sizes: MapSizes): MapSizeTable {

@@ -18,6 +18,7 @@ import {
 } from "../support/flow-tables.ts";
 
 const { FLOW_ANSWERED, FLOW_FIN_CLIENT, FLOW_FIN_BACKEND, FLOW_RST } = abi.FlowState;
+const LASTING = FLOW_ANSWERED | abi.FlowState.FLOW_LASTING;
 const { FLOW_PASS } = abi.FlowRole;
 const TCP = 6;
 const UDP = 17;
@@ -37,16 +38,18 @@ function putFlow(table: Table, record: abi.Flow): void {
 
 describe("an owner", () => {
   test.each([
-    { name: "established TCP", proto: TCP, state: FLOW_ANSWERED, limit: 86_400 },
-    { name: "TCP with one FIN", proto: TCP, state: FLOW_ANSWERED | FLOW_FIN_CLIENT, limit: 86_400 },
+    { name: "established TCP", proto: TCP, state: LASTING, limit: 86_400 },
+    { name: "TCP with one FIN", proto: TCP, state: LASTING | FLOW_FIN_CLIENT, limit: 86_400 },
     {
       name: "TCP with both FINs",
       proto: TCP,
-      state: FLOW_ANSWERED | FLOW_FIN_CLIENT | FLOW_FIN_BACKEND,
+      state: LASTING | FLOW_FIN_CLIENT | FLOW_FIN_BACKEND,
       limit: 60,
     },
-    { name: "reset TCP", proto: TCP, state: FLOW_ANSWERED | FLOW_RST, limit: 60 },
-    { name: "answered UDP", proto: UDP, state: FLOW_ANSWERED, limit: 180 },
+    { name: "reset TCP", proto: TCP, state: LASTING | FLOW_RST, limit: 60 },
+    { name: "UDP both ways", proto: UDP, state: LASTING, limit: 180 },
+    { name: "TCP whose handshake nobody completed", proto: TCP, state: FLOW_ANSWERED, limit: 60 },
+    { name: "UDP of one question and its answer", proto: UDP, state: FLOW_ANSWERED, limit: 60 },
     { name: "unanswered TCP", proto: TCP, state: 0, limit: 60 },
     { name: "unanswered UDP", proto: UDP, state: 0, limit: 60 },
   ])("of $name goes after $limit idle seconds, with its indexes, and not before", ({ proto, state, limit }) => {

@@ -66,8 +66,8 @@ table("inner tuples over IPv4", services4, [
       },
     ],
     flows: [
-      "flows owner 10.0.0.10:50000 > 10.96.0.1:80 > 10.0.0.20:8080 answered",
-      "flows owner 10.0.0.10:50000 > 10.96.0.2:80 > 10.0.0.20:8080 mapped 40000 answered",
+      "nascent owner 10.0.0.10:50000 > 10.96.0.1:80 > 10.0.0.20:8080 answered",
+      "nascent owner 10.0.0.10:50000 > 10.96.0.2:80 > 10.0.0.20:8080 mapped 40000 answered",
     ],
   },
   {
@@ -144,8 +144,8 @@ table("inner tuples over IPv4", services4, [
       },
     ],
     flows: [
-      "flows owner 10.0.0.10:50000 > 10.96.0.1:53 > 10.0.0.20:5353 answered",
-      "flows owner 10.0.0.10:50000 > 10.96.0.2:53 > 10.0.0.20:5353 mapped 40000 answered",
+      "nascent owner 10.0.0.10:50000 > 10.96.0.1:53 > 10.0.0.20:5353 answered",
+      "nascent owner 10.0.0.10:50000 > 10.96.0.2:53 > 10.0.0.20:5353 mapped 40000 answered",
     ],
   },
   {

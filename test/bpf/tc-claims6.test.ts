@@ -66,8 +66,8 @@ table("inner tuples over IPv6", services6, [
       },
     ],
     flows: [
-      "flows owner [fd00::10]:50000 > [fd00:96::1]:80 > [fd00::20]:8080 answered",
-      "flows owner [fd00::10]:50000 > [fd00:96::2]:80 > [fd00::20]:8080 mapped 40000 answered",
+      "nascent owner [fd00::10]:50000 > [fd00:96::1]:80 > [fd00::20]:8080 answered",
+      "nascent owner [fd00::10]:50000 > [fd00:96::2]:80 > [fd00::20]:8080 mapped 40000 answered",
     ],
   },
   {
@@ -144,8 +144,8 @@ table("inner tuples over IPv6", services6, [
       },
     ],
     flows: [
-      "flows owner [fd00::10]:50000 > [fd00:96::1]:53 > [fd00::20]:5353 answered",
-      "flows owner [fd00::10]:50000 > [fd00:96::2]:53 > [fd00::20]:5353 mapped 40000 answered",
+      "nascent owner [fd00::10]:50000 > [fd00:96::1]:53 > [fd00::20]:5353 answered",
+      "nascent owner [fd00::10]:50000 > [fd00:96::2]:53 > [fd00::20]:5353 mapped 40000 answered",
     ],
   },
   {

@@ -64,8 +64,8 @@ table("direct connections over IPv4", services4, [
       },
     ],
     flows: [
-      "flows owner 10.0.0.10:50000 > 10.0.0.20:8080 > 10.0.0.20:8080 mapped 40000 direct answered",
-      "flows owner 10.0.0.10:50000 > 10.96.0.1:80 > 10.0.0.20:8080 answered",
+      "nascent owner 10.0.0.10:50000 > 10.0.0.20:8080 > 10.0.0.20:8080 mapped 40000 direct answered",
+      "nascent owner 10.0.0.10:50000 > 10.96.0.1:80 > 10.0.0.20:8080 answered",
     ],
   },
   {
@@ -135,8 +135,8 @@ table("direct connections over IPv4", services4, [
       },
     ],
     flows: [
-      "flows owner 10.0.0.10:50000 > 10.0.0.20:5353 > 10.0.0.20:5353 mapped 40000 direct answered",
-      "flows owner 10.0.0.10:50000 > 10.96.0.1:53 > 10.0.0.20:5353 answered",
+      "nascent owner 10.0.0.10:50000 > 10.0.0.20:5353 > 10.0.0.20:5353 mapped 40000 direct answered",
+      "nascent owner 10.0.0.10:50000 > 10.96.0.1:53 > 10.0.0.20:5353 answered",
     ],
   },
   {
@@ -286,8 +286,8 @@ table("direct connections over IPv4", services4, [
       },
     ],
     flows: [
-      "flows owner 10.0.0.10:50000 > 10.0.0.20:8080 > 10.0.0.20:8080 direct answered",
-      "flows owner 10.0.0.10:50000 > 10.96.0.1:80 > 10.0.0.20:8080 mapped 40000 answered",
+      "nascent owner 10.0.0.10:50000 > 10.0.0.20:8080 > 10.0.0.20:8080 direct answered",
+      "nascent owner 10.0.0.10:50000 > 10.96.0.1:80 > 10.0.0.20:8080 mapped 40000 answered",
     ],
   },
 ]);

@@ -64,8 +64,8 @@ table("direct connections over IPv6", services6, [
       },
     ],
     flows: [
-      "flows owner [fd00::10]:50000 > [fd00:96::1]:80 > [fd00::20]:8080 answered",
-      "flows owner [fd00::10]:50000 > [fd00::20]:8080 > [fd00::20]:8080 mapped 40000 direct answered",
+      "nascent owner [fd00::10]:50000 > [fd00:96::1]:80 > [fd00::20]:8080 answered",
+      "nascent owner [fd00::10]:50000 > [fd00::20]:8080 > [fd00::20]:8080 mapped 40000 direct answered",
     ],
   },
   {
@@ -135,8 +135,8 @@ table("direct connections over IPv6", services6, [
       },
     ],
     flows: [
-      "flows owner [fd00::10]:50000 > [fd00:96::1]:53 > [fd00::20]:5353 answered",
-      "flows owner [fd00::10]:50000 > [fd00::20]:5353 > [fd00::20]:5353 mapped 40000 direct answered",
+      "nascent owner [fd00::10]:50000 > [fd00:96::1]:53 > [fd00::20]:5353 answered",
+      "nascent owner [fd00::10]:50000 > [fd00::20]:5353 > [fd00::20]:5353 mapped 40000 direct answered",
     ],
   },
   {
@@ -286,8 +286,8 @@ table("direct connections over IPv6", services6, [
       },
     ],
     flows: [
-      "flows owner [fd00::10]:50000 > [fd00:96::1]:80 > [fd00::20]:8080 mapped 40000 answered",
-      "flows owner [fd00::10]:50000 > [fd00::20]:8080 > [fd00::20]:8080 direct answered",
+      "nascent owner [fd00::10]:50000 > [fd00:96::1]:80 > [fd00::20]:8080 mapped 40000 answered",
+      "nascent owner [fd00::10]:50000 > [fd00::20]:8080 > [fd00::20]:8080 direct answered",
     ],
   },
 ]);

@@ -60,7 +60,7 @@ table("evicted over IPv4", services4, [
         counts: { "web.packets": 1, "web.bytes": 54 },
       },
     ],
-    flows: ["flows owner 10.0.0.10:50000 > 10.96.0.1:80 > 10.0.0.20:8080 answered"],
+    flows: ["nascent owner 10.0.0.10:50000 > 10.96.0.1:80 > 10.0.0.20:8080 answered"],
   },
   {
     name: "the inner index, and another flow takes the tuple: the first begins anew on another port",
@@ -138,8 +138,8 @@ table("evicted over IPv4", services4, [
       },
     ],
     flows: [
-      "flows owner 10.0.0.10:50000 > 10.96.0.1:80 > 10.0.0.20:8080 mapped 40000 answered",
-      "flows owner 10.0.0.10:50000 > 10.96.0.2:80 > 10.0.0.20:8080 answered",
+      "nascent owner 10.0.0.10:50000 > 10.96.0.1:80 > 10.0.0.20:8080 mapped 40000 answered",
+      "nascent owner 10.0.0.10:50000 > 10.96.0.2:80 > 10.0.0.20:8080 answered",
     ],
   },
   {
@@ -196,7 +196,7 @@ table("evicted over IPv4", services4, [
         markOut: MARK_IN,
       },
     ],
-    flows: ["flows owner 203.0.113.5:50000 > 192.0.2.1:30080 > 10.0.0.20:8080 as 192.0.2.1:40000 answered"],
+    flows: ["nascent owner 203.0.113.5:50000 > 192.0.2.1:30080 > 10.0.0.20:8080 as 192.0.2.1:40000 answered"],
   },
   {
     name: "the owner: a reply that nobody can be asked about passes, the next packet makes the flow whole",
@@ -253,6 +253,6 @@ table("evicted over IPv4", services4, [
         counts: { "web.packets": 1, "web.bytes": 54 },
       },
     ],
-    flows: ["flows owner 10.0.0.10:50000 > 10.96.0.1:80 > 10.0.0.20:8080 answered"],
+    flows: ["nascent owner 10.0.0.10:50000 > 10.96.0.1:80 > 10.0.0.20:8080 answered"],
   },
 ]);

@@ -60,7 +60,7 @@ table("evicted over IPv6", services6, [
         counts: { "web.packets": 1, "web.bytes": 74 },
       },
     ],
-    flows: ["flows owner [fd00::10]:50000 > [fd00:96::1]:80 > [fd00::20]:8080 answered"],
+    flows: ["nascent owner [fd00::10]:50000 > [fd00:96::1]:80 > [fd00::20]:8080 answered"],
   },
   {
     name: "the inner index, and another flow takes the tuple: the first begins anew on another port",
@@ -138,8 +138,8 @@ table("evicted over IPv6", services6, [
       },
     ],
     flows: [
-      "flows owner [fd00::10]:50000 > [fd00:96::1]:80 > [fd00::20]:8080 mapped 40000 answered",
-      "flows owner [fd00::10]:50000 > [fd00:96::2]:80 > [fd00::20]:8080 answered",
+      "nascent owner [fd00::10]:50000 > [fd00:96::1]:80 > [fd00::20]:8080 mapped 40000 answered",
+      "nascent owner [fd00::10]:50000 > [fd00:96::2]:80 > [fd00::20]:8080 answered",
     ],
   },
   {
@@ -197,7 +197,7 @@ table("evicted over IPv6", services6, [
       },
     ],
     flows: [
-      "flows owner [2001:db8:99::5]:50000 > [2001:db8:2::1]:30080 > [fd00::20]:8080 as [2001:db8:2::1]:40000 answered",
+      "nascent owner [2001:db8:99::5]:50000 > [2001:db8:2::1]:30080 > [fd00::20]:8080 as [2001:db8:2::1]:40000 answered",
     ],
   },
   {
@@ -255,6 +255,6 @@ table("evicted over IPv6", services6, [
         counts: { "web.packets": 1, "web.bytes": 74 },
       },
     ],
-    flows: ["flows owner [fd00::10]:50000 > [fd00:96::1]:80 > [fd00::20]:8080 answered"],
+    flows: ["nascent owner [fd00::10]:50000 > [fd00:96::1]:80 > [fd00::20]:8080 answered"],
   },
 ]);

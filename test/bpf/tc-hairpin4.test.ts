@@ -126,7 +126,7 @@ table("hairpins over IPv4", services4, [
         counts: { "self.packets": 1, "self.bytes": 54 },
       },
     ],
-    flows: ["flows owner 10.0.0.10:8080 > 10.96.0.3:80 > 10.0.0.10:8080 mapped 40000 as 192.0.2.1:40000 answered"],
+    flows: ["nascent owner 10.0.0.10:8080 > 10.96.0.3:80 > 10.0.0.10:8080 mapped 40000 as 192.0.2.1:40000 answered"],
   },
   {
     name: "hairpin on a bridge port goes up through the bridge, because no port sends back where a frame came from (E4)",

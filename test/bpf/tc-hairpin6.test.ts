@@ -127,7 +127,7 @@ table("hairpins over IPv6", services6, [
       },
     ],
     flows: [
-      "flows owner [fd00::10]:8080 > [fd00:96::3]:80 > [fd00::10]:8080 mapped 40000 as [2001:db8:2::1]:40000 answered",
+      "nascent owner [fd00::10]:8080 > [fd00:96::3]:80 > [fd00::10]:8080 mapped 40000 as [2001:db8:2::1]:40000 answered",
     ],
   },
   {

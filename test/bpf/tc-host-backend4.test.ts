@@ -37,7 +37,7 @@ table("backends on the node over IPv4", services4, [
         counts: { "host.packets": 1, "host.bytes": 54 },
       },
     ],
-    flows: ["flows owner 203.0.113.5:50000 > 192.0.2.1:30084 > 192.0.2.1:8080 answered"],
+    flows: ["nascent owner 203.0.113.5:50000 > 192.0.2.1:30084 > 192.0.2.1:8080 answered"],
   },
   {
     name: "a pod reaches it through a NodePort likewise",

@@ -37,7 +37,7 @@ table("backends on the node over IPv6", services6, [
         counts: { "host.packets": 1, "host.bytes": 74 },
       },
     ],
-    flows: ["flows owner [2001:db8:99::5]:50000 > [2001:db8:2::1]:30084 > [2001:db8:2::1]:8080 answered"],
+    flows: ["nascent owner [2001:db8:99::5]:50000 > [2001:db8:2::1]:30084 > [2001:db8:2::1]:8080 answered"],
   },
   {
     name: "a pod reaches it through a NodePort likewise",

@@ -65,7 +65,7 @@ table("NodePort over IPv4", services4, [
         counts: { "port.packets": 1, "port.bytes": 54 },
       },
     ],
-    flows: ["flows owner 203.0.113.5:50000 > 192.0.2.1:30080 > 10.0.0.20:8080 as 192.0.2.1:40000 answered"],
+    flows: ["nascent owner 203.0.113.5:50000 > 192.0.2.1:30080 > 10.0.0.20:8080 as 192.0.2.1:40000 answered"],
   },
   {
     name: "UDP from outside to a NodePort: the pod sees the node address, the client the NodePort",
@@ -140,7 +140,7 @@ table("NodePort over IPv4", services4, [
         counts: { "port-dns.packets": 1, "port-dns.bytes": 47 },
       },
     ],
-    flows: ["flows owner 203.0.113.5:50000 > 192.0.2.1:30053 > 10.0.0.20:5353 as 192.0.2.1:40000 answered"],
+    flows: ["nascent owner 203.0.113.5:50000 > 192.0.2.1:30053 > 10.0.0.20:5353 as 192.0.2.1:40000 answered"],
   },
   {
     name: "UDP without a checksum from outside to a NodePort: the pod sees the node address, the client the NodePort",
@@ -215,7 +215,7 @@ table("NodePort over IPv4", services4, [
         counts: { "port-dns.packets": 1, "port-dns.bytes": 47 },
       },
     ],
-    flows: ["flows owner 203.0.113.5:50000 > 192.0.2.1:30053 > 10.0.0.20:5353 as 192.0.2.1:40000 answered"],
+    flows: ["nascent owner 203.0.113.5:50000 > 192.0.2.1:30053 > 10.0.0.20:5353 as 192.0.2.1:40000 answered"],
   },
   {
     name: "externalTrafficPolicy Local keeps the client address and uses the local endpoint only",

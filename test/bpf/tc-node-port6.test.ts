@@ -66,7 +66,7 @@ table("NodePort over IPv6", services6, [
       },
     ],
     flows: [
-      "flows owner [2001:db8:99::5]:50000 > [2001:db8:2::1]:30080 > [fd00::20]:8080 as [2001:db8:2::1]:40000 answered",
+      "nascent owner [2001:db8:99::5]:50000 > [2001:db8:2::1]:30080 > [fd00::20]:8080 as [2001:db8:2::1]:40000 answered",
     ],
   },
   {
@@ -143,7 +143,7 @@ table("NodePort over IPv6", services6, [
       },
     ],
     flows: [
-      "flows owner [2001:db8:99::5]:50000 > [2001:db8:2::1]:30053 > [fd00::20]:5353 as [2001:db8:2::1]:40000 answered",
+      "nascent owner [2001:db8:99::5]:50000 > [2001:db8:2::1]:30053 > [fd00::20]:5353 as [2001:db8:2::1]:40000 answered",
     ],
   },
   {

@@ -89,7 +89,7 @@ export function flow(more: Partial<abi.Flow> = {}): abi.Flow {
     created: bootSeconds() - 100,
     lastSeen: bootSeconds(),
     flags: abi.FlowFlags.FLOW_SNAT,
-    state: abi.FlowState.FLOW_ANSWERED,
+    state: abi.FlowState.FLOW_ANSWERED | abi.FlowState.FLOW_LASTING,
     ...more,
   };
 }

@@ -162,6 +162,7 @@ export const FlowState = {
   FLOW_FIN_CLIENT: 2,
   FLOW_FIN_BACKEND: 4,
   FLOW_RST: 8,
+  FLOW_LASTING: 16,
 } as const;
 /** value → name without its prefix */
 export const flowStateNames: Readonly<Record<number, string>> = {
@@ -169,6 +170,7 @@ export const flowStateNames: Readonly<Record<number, string>> = {
   2: "fin_client",
   4: "fin_backend",
   8: "rst",
+  16: "lasting",
 };
 
 export const DropReason = {

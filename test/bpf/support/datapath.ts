@@ -198,6 +198,9 @@ function describeFlow(table: string, flow: abi.Flow): string {
   for (const [bit, name] of Object.entries(abi.flowFlagsNames)) {
     if ((flow.flags & Number(bit)) !== 0 && name !== "snat") words.push(name);
   }
-  for (const [bit, name] of Object.entries(abi.flowStateNames)) if ((flow.state & Number(bit)) !== 0) words.push(name);
+  for (const [bit, name] of Object.entries(abi.flowStateNames)) {
+    // lasting ones are those in `flows`, which the line begins with
+    if ((flow.state & Number(bit)) !== 0 && name !== "lasting") words.push(name);
+  }
   return words.join(" ");
 }
