@@ -63,7 +63,7 @@ async function runSync(flags: SyncFlags): Promise<void> {
   }
   if (flags.memory) {
     process.stderr.write(`sync: memory of an idle agent, ${MEMORY_SERVICES} Services\n`);
-    records.push(await benchMemory(MEMORY_SERVICES, flags.endpoints));
+    records.push(...(await benchMemory(MEMORY_SERVICES, flags.endpoints)));
   }
   process.stdout.write(flags.output === "json" ? `${JSON.stringify(records, null, 2)}\n` : table(records));
   if (flags.out === undefined) return;
