@@ -2,11 +2,12 @@
 // Turns changes of the model into changes of compiled services. No I/O; the work is proportional to the Services that
 // a change touches, and what compiles to what it was before is not in the delta.
 
+import { createHash } from "node:crypto";
 import type { Change, ModelChanges } from "../model/changes.ts";
 import { type EndpointSlice, serviceOf } from "../model/endpoint-slice.ts";
 import { sameValue } from "../model/same-value.ts";
 import { isProxied, type Service } from "../model/service.ts";
-import { type Claimant, FrontendClaims } from "./frontend-claims.ts";
+import { type Claimant, type ClaimingService, FrontendClaims } from "./frontend-claims.ts";
 import { compileService, schedulerOf } from "./service-port.ts";
 import type { CompiledService, Delta, Frontend, ServiceKey } from "./state.ts";
 
@@ -27,22 +28,32 @@ export interface Compiled {
 /** Shared: nearly every service port serves all its frontends. */
 const NOTHING: ReadonlyMap<string, ServiceKey> = new Map();
 
+/** What there is under one `namespace/name`: a Service, slices, or both. */
+interface Known {
+  service: Service | undefined;
+  slices: readonly EndpointSlice[];
+  ports: readonly Port[];
+}
+
+/** A service port. Its members are not kept: they would be the second copy of every endpoint of the cluster. */
 interface Port extends Claimant {
+  readonly of: Known;
   createdMs: number;
-  wanted: CompiledService;
-  /** What the datapath has: wanted without the frontends that others hold. */
-  told: CompiledService | undefined;
+  wanted: ClaimingService;
+  /** Digest of what the datapath has: what is wanted without the frontends that others hold. */
+  told: string | undefined;
   /** Frontends not served, with the key of the service port that holds them: told as warnings. */
   lost: ReadonlyMap<string, ServiceKey>;
   gone: boolean;
 }
 
+/** Ports to look at, with what they compile to if that is known already. */
+type Touched = Map<Port, CompiledService | undefined>;
+
 export class Compiler {
   readonly #nodeName: string;
-  /** These three by `namespace/name` of the Service. */
-  readonly #services = new Map<string, Service>();
-  readonly #slices = new Map<string, Map<string, EndpointSlice>>();
-  readonly #ports = new Map<string, ReadonlyMap<ServiceKey, Port>>();
+  /** By `namespace/name`. */
+  readonly #known = new Map<string, Known>();
   readonly #claims = new FrontendClaims<Port>();
 
   /** nodeName: endpoints on this node are local. */
@@ -56,16 +67,18 @@ export class Compiler {
     for (const change of changes.services) this.#takeService(change, dirty, warnings);
     for (const change of changes.endpointSlices) this.#takeSlice(change, dirty);
 
-    const touched = new Set<Port>();
+    const touched: Touched = new Map();
     const remove: ServiceKey[] = [];
     for (const name of dirty) remove.push(...this.#recompile(name, touched));
 
     const upsert: CompiledService[] = [];
-    for (const port of touched) {
-      if (port.gone) continue;
-      const service = this.#settle(port, warnings);
-      if (sameValue(service, port.told)) continue;
-      port.told = service;
+    for (const [port, compiled] of touched) {
+      const wanted = compiled ?? this.#compile(port.of).find(({ key }) => key === port.wanted.key);
+      if (port.gone || !wanted) continue;
+      const service = this.#settle(port, wanted, warnings);
+      const digest = digestOf(service);
+      if (digest === port.told) continue;
+      port.told = digest;
       upsert.push(service);
     }
     return { delta: { upsert, remove }, warnings };
@@ -74,14 +87,10 @@ export class Compiler {
   #takeService({ previous, current }: Change<Service>, dirty: Set<string>, warnings: CompileWarning[]): void {
     const object = current ?? previous;
     if (!object) return;
-    const name = `${object.namespace}/${object.name}`;
+    const name = [object.namespace, object.name].join("/");
     dirty.add(name);
-    if (!current) {
-      this.#services.delete(name);
-      return;
-    }
-    this.#services.set(name, current);
-    if (isProxied(current) && schedulerOf(current) === undefined && current.scheduler !== previous?.scheduler) {
+    this.#knownAs(name).service = current;
+    if (current && isProxied(current) && !schedulerOf(current) && current.scheduler !== previous?.scheduler) {
       const message = `Service ${name}: annotation portolan.dev/scheduler: ${JSON.stringify(current.scheduler)} is not known, the default is used: set random or mh`;
       warnings.push({ namespace: current.namespace, name: current.name, message });
     }
@@ -92,57 +101,63 @@ export class Compiler {
     const after = current && serviceOf(current);
     if (previous && before !== undefined) {
       dirty.add(before);
-      const slices = this.#slices.get(before);
-      if (before !== after) slices?.delete(previous.name);
-      if (slices?.size === 0) this.#slices.delete(before);
+      const known = this.#knownAs(before);
+      if (before !== after) known.slices = known.slices.filter(({ name }) => name !== previous.name);
     }
     if (current && after !== undefined) {
       dirty.add(after);
-      const slices = this.#slices.get(after);
-      if (slices) slices.set(current.name, current);
-      else this.#slices.set(after, new Map([[current.name, current]]));
+      const known = this.#knownAs(after);
+      const place = known.slices.findIndex(({ name }) => name === current.name);
+      known.slices = place < 0 ? [...known.slices, current] : known.slices.with(place, current);
     }
+  }
+
+  #knownAs(name: string): Known {
+    const known = this.#known.get(name) ?? { service: undefined, slices: [], ports: [] };
+    this.#known.set(name, known);
+    return known;
+  }
+
+  #compile({ service, slices }: Known): readonly CompiledService[] {
+    return service && isProxied(service) ? compileService(service, slices, this.#nodeName) : [];
   }
 
   /** Brings the ports of one Service up to date; returns the keys the datapath has to forget. */
-  #recompile(name: string, touched: Set<Port>): readonly ServiceKey[] {
-    const service = this.#services.get(name);
-    const before = this.#ports.get(name);
-    const after = new Map<ServiceKey, Port>();
-    if (service && isProxied(service)) {
-      const slices = [...(this.#slices.get(name)?.values() ?? [])];
-      for (const wanted of compileService(service, slices, this.#nodeName)) {
-        after.set(wanted.key, this.#want(before?.get(wanted.key), wanted, service.createdMs, touched));
-      }
-    }
-    if (after.size > 0) this.#ports.set(name, after);
-    else this.#ports.delete(name);
+  #recompile(name: string, touched: Touched): readonly ServiceKey[] {
+    const known = this.#knownAs(name);
+    const before = known.ports;
+    known.ports = this.#compile(known).map((wanted) => {
+      const existing = before.find((port) => port.wanted.key === wanted.key);
+      const port = this.#want(existing, wanted, known, touched);
+      touched.set(port, wanted);
+      return port;
+    });
+    if (!known.service && known.slices.length === 0) this.#known.delete(name);
 
-    const gone: ServiceKey[] = [];
-    for (const [key, port] of before ?? []) {
-      if (after.has(key)) continue;
-      for (const rival of this.#claims.remove(port)) touched.add(rival);
+    const gone = before.filter((port) => !known.ports.includes(port));
+    for (const port of gone) {
+      touch(this.#claims.remove(port), touched);
       port.gone = true;
-      gone.push(key);
     }
-    return gone;
+    return gone.map((port) => port.wanted.key);
   }
 
   /** Claims change only with the Service itself: a change of endpoints never reaches them. */
-  #want(existing: Port | undefined, wanted: CompiledService, createdMs: number, touched: Set<Port>): Port {
-    const sameClaims = existing?.createdMs === createdMs && sameValue(existing.wanted.frontends, wanted.frontends);
-    if (existing && !sameClaims) for (const rival of this.#claims.remove(existing)) touched.add(rival);
-    const port: Port = existing ?? { createdMs, wanted, told: undefined, lost: NOTHING, gone: false };
+  #want(existing: Port | undefined, compiled: CompiledService, known: Known, touched: Touched): Port {
+    const createdMs = known.service?.createdMs ?? Number.POSITIVE_INFINITY;
+    if (existing?.createdMs === createdMs && sameValue(existing.wanted.frontends, compiled.frontends)) return existing;
+    if (existing) touch(this.#claims.remove(existing), touched);
+    const { key, namespace, name, protocol, family, frontends } = compiled;
+    const wanted = { key, namespace, name, protocol, family, frontends };
+    const port = existing ?? { of: known, createdMs, wanted, told: undefined, lost: NOTHING, gone: false };
     port.createdMs = createdMs;
     port.wanted = wanted;
-    if (!sameClaims) for (const rival of this.#claims.add(port)) touched.add(rival);
-    touched.add(port);
+    touch(this.#claims.add(port), touched);
     return port;
   }
 
   /** The service port as it can be served now that all claims are in. */
-  #settle(port: Port, warnings: CompileWarning[]): CompiledService {
-    const { wanted } = port;
+  #settle(port: Port, wanted: CompiledService, warnings: CompileWarning[]): CompiledService {
     const lost = new Map<string, ServiceKey>();
     const frontends: Frontend[] = [];
     for (const frontend of wanted.frontends) {
@@ -160,12 +175,21 @@ export class Compiler {
   }
 }
 
-function placeOf({ protocol, family }: CompiledService, { kind, address, port }: Frontend): string {
+function touch(rivals: readonly Port[], touched: Touched): void {
+  for (const rival of rivals) if (!touched.has(rival)) touched.set(rival, undefined);
+}
+
+/** Two services of one digest are the same. */
+function digestOf(service: CompiledService): string {
+  return createHash("sha1").update(JSON.stringify(service)).digest("base64");
+}
+
+function placeOf({ protocol, family }: ClaimingService, { kind, address, port }: Frontend): string {
   if (address === undefined) return `${kind} ${port}/${protocol} (IPv${family})`;
   return `${kind} ${family === 6 ? `[${address}]` : address}:${port}/${protocol}`;
 }
 
-function lostWarning({ namespace, name }: CompiledService, place: string, holder: CompiledService): CompileWarning {
+function lostWarning({ namespace, name }: ClaimingService, place: string, holder: ClaimingService): CompileWarning {
   const winner = `${holder.namespace}/${holder.name}`;
   const message = `Service ${namespace}/${name}: ${place} already belongs to Service ${winner}, the oldest to name it, and is not served for this one: take it out of one of the two`;
   return { namespace, name, message };

@@ -3,12 +3,15 @@
 
 import type { CompiledService, Frontend } from "./state.ts";
 
+/** What of a service port decides who serves its frontends. */
+export type ClaimingService = Pick<CompiledService, "key" | "namespace" | "name" | "protocol" | "family" | "frontends">;
+
 /** A service port that claims all frontends of wanted. */
 export interface Claimant {
   /** Unix time in ms; Infinity when not known: younger than every known one. */
   readonly createdMs: number;
   /** With all frontends the Service asks for. */
-  readonly wanted: CompiledService;
+  readonly wanted: ClaimingService;
 }
 
 /** A claimant's wanted frontends, family, protocol and age must not change between add() and remove(). */
@@ -49,8 +52,8 @@ function idsOf({ wanted }: Claimant): readonly string[] {
   return wanted.frontends.map((frontend) => idOf(wanted, frontend));
 }
 
-function idOf({ family, protocol }: CompiledService, { address, port }: Frontend): string {
-  return `${address ?? `node${family}`} ${port} ${protocol}`;
+function idOf({ family, protocol }: ClaimingService, { address, port }: Frontend): string {
+  return [address ?? `node${family}`, port, protocol].join(" ");
 }
 
 function byAge(a: Claimant, b: Claimant): number {

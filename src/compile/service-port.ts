@@ -41,7 +41,7 @@ function compilePort(
   const inUse = { cluster: !internalLocal || external, local: internalLocal || (externalLocal && external) };
   const members = membersOf(slices, port, family, nodeName, inUse);
   return {
-    key: `${namespace}/${name}:${port.name}/${port.protocol}/IPv${family}` as ServiceKey,
+    key: [namespace, "/", name, ":", port.name, "/", port.protocol, "/IPv", family].join("") as ServiceKey,
     namespace,
     name,
     portName: port.name,
@@ -68,8 +68,7 @@ function frontendsOf(service: Service, port: ServicePort, clusterIp: Ip): readon
   };
   add(service.externalIps, "ExternalIP");
   add(service.loadBalancerIps, "LoadBalancer");
-  const frontends: Frontend[] = [];
-  for (const [address, kind] of kinds) frontends.push({ kind, address, port: port.port });
-  if (port.nodePort > 0) frontends.push({ kind: "NodePort", address: undefined, port: port.nodePort });
-  return frontends;
+  const frontends: readonly Frontend[] = Array.from(kinds, ([address, kind]) => ({ kind, address, port: port.port }));
+  if (port.nodePort === 0) return frontends;
+  return [...frontends, { kind: "NodePort", address: undefined, port: port.nodePort }];
 }

@@ -27,7 +27,8 @@ export interface ModelChanges {
 
 /** `Kind/namespace/name`: identity of an object; a Node has the empty namespace. */
 export function objectKey(object: ModelObject): string {
-  return `${object.kind}/${object.kind === "Node" ? "" : object.namespace}/${object.name}`;
+  // join() makes a string in one piece; the pieces of a template literal would stay in memory with it.
+  return [object.kind, object.kind === "Node" ? "" : object.namespace, object.name].join("/");
 }
 
 /** Collects changes until they are taken: of each object the state before the first and after the last; A→B→A is nothing. */

@@ -37,5 +37,5 @@ export interface EndpointSlice {
 /** `namespace/name` of the Service whose endpoints these are; undefined when the slice is left alone (rows 2 and 6). */
 export function serviceOf(slice: EndpointSlice): string | undefined {
   if (slice.headless || slice.family === undefined || slice.serviceName === undefined) return undefined;
-  return `${slice.namespace}/${slice.serviceName}`;
+  return [slice.namespace, slice.serviceName].join("/");
 }

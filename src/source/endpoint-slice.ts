@@ -3,6 +3,7 @@
 
 import type { Endpoint, EndpointSlice, SlicePort } from "../model/endpoint-slice.ts";
 import { type Family, familyOf } from "../model/ip.ts";
+import { withoutSpare } from "../model/without-spare.ts";
 import type { Field } from "./field.ts";
 import { hasLabel, namespacedName } from "./metadata.ts";
 import { PROTOCOLS } from "./service.ts";
@@ -38,7 +39,7 @@ function portsOf(list: Field): readonly SlicePort[] {
     const port = field.at("port").port();
     if (port !== undefined) ports.push({ name, protocol, port });
   }
-  return ports;
+  return withoutSpare(ports);
 }
 
 /** Only the first address counts (row 9); absent conditions are those of row 10. */

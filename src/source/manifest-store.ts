@@ -63,9 +63,8 @@ export class ManifestStore {
 
   #set(key: string, file: string, placed: PlacedObject | undefined): readonly PlacedObject[] {
     const before = this.#versions.get(key) ?? [];
-    const after = before.filter((version) => version.file !== file);
-    if (placed) after.push(placed);
-    if (after.length > 1) after.sort((a, b) => (a.file < b.file ? -1 : 1));
+    const others = before.filter((version) => version.file !== file);
+    const after = placed ? [placed, ...others].sort((a, b) => (a.file < b.file ? -1 : 1)) : others;
     if (after.length > 0) this.#versions.set(key, after);
     else this.#versions.delete(key);
     this.#changes.record(key, before[0]?.object, after[0]?.object);

@@ -3,6 +3,7 @@
 
 import { familyOf, type Ip } from "../model/ip.ts";
 import type { Protocol, Service, ServicePort } from "../model/service.ts";
+import { withoutSpare } from "../model/without-spare.ts";
 import type { Field } from "./field.ts";
 import { hasLabel, namespacedName } from "./metadata.ts";
 
@@ -68,26 +69,26 @@ function clusterIpsOf(spec: Field): readonly Ip[] {
       field.fail("is the second of its family: one IPv4 and one IPv6 address at most");
     ips.push(ip);
   }
-  return ips;
+  return withoutSpare(ips);
 }
 
 function portsOf(list: Field): readonly ServicePort[] {
   const fields = list.items();
-  const ports: ServicePort[] = [];
-  for (const field of fields) {
+  const names = new Set<string>();
+  return fields.map((field) => {
     const name = field.at("name").string() ?? "";
     if (name.length > 63) field.at("name").fail(`has ${name.length} characters: at most 63 are allowed`);
-    if (fields.length > 1 && (name === "" || ports.some((other) => other.name === name))) {
+    if (fields.length > 1 && (name === "" || names.has(name))) {
       field.at("name").fail("every port of a Service with several ports needs a name of its own");
     }
-    ports.push({
+    names.add(name);
+    return {
       name,
       protocol: field.at("protocol").word(PROTOCOLS, "TCP"),
       port: field.at("port").requiredPort(),
       nodePort: field.at("nodePort").port() ?? 0,
-    });
-  }
-  return ports;
+    };
+  });
 }
 
 /** Row 26: an entry with ipMode Proxy, or only a hostname, is another's to serve. */
