@@ -11,6 +11,7 @@ import { ManifestSource } from "../source/manifests.ts";
 import type { Source, SourceProblem } from "../source/source.ts";
 import { checkNode } from "./checks.ts";
 import { UsageError } from "./errors.ts";
+import { collectGarbage } from "./heap.ts";
 import { lockPins } from "./lock.ts";
 import type { Log } from "./log.ts";
 import { mapSizeTable } from "./map-sizes.ts";
@@ -51,6 +52,7 @@ export async function runAgent(options: AgentOptions, log: Log, stop: AbortSigna
   driver.attachSockets(cgroupRoot);
   using _sweeper = startSweeper(driver, log);
   log.info("ready");
+  collectGarbage();
   if (!stop.aborted) await once(stop, "abort");
   log.info({ signal: stop.reason }, "stopping; the datapath goes on working");
 }
