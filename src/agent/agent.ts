@@ -9,8 +9,7 @@ import { Network } from "../datapath/network.ts";
 import { type Features, netnsCookie, openNetlink, probeFeatures } from "../libbpf/index.ts";
 import { ManifestSource } from "../source/manifests.ts";
 import type { Source, SourceProblem } from "../source/source.ts";
-import { checkNode } from "./checks.ts";
-import { UsageError } from "./errors.ts";
+import { checkManifests, checkNode } from "./checks.ts";
 import { collectGarbage } from "./heap.ts";
 import { lockPins } from "./lock.ts";
 import type { Log } from "./log.ts";
@@ -26,6 +25,7 @@ import { VERSION } from "./version.ts";
 /** Runs until stop is aborted. Throws UsageError or NodeError when it cannot begin; after that nothing ends it. */
 export async function runAgent(options: AgentOptions, log: Log, stop: AbortSignal): Promise<void> {
   const nodePortRule = parseNodePortRule(options.nodePortAddresses);
+  checkManifests(options.manifests);
   const { cgroupRoot } = checkNode(options);
   const pins = pinsUnder(options.bpffs);
   using _lock = lockPins(pins);
@@ -45,7 +45,7 @@ export async function runAgent(options: AgentOptions, log: Log, stop: AbortSigna
   const node = new NodeFollower(options, nodePortRule, network, driver, log);
   const services = new ServiceFollower(options.nodeName, driver, log);
   await using source: Source = new ManifestSource(options.manifests);
-  await startSource(source, options.manifests, node, services, log);
+  await startSource(source, node, services, log);
 
   // On a first start nothing may meet the programs before their state is there.
   node.attach();
@@ -80,25 +80,14 @@ function openDriver(options: AgentOptions, pins: Pins, features: Features, log: 
   return driver;
 }
 
-async function startSource(
-  source: Source,
-  directory: string,
-  node: NodeFollower,
-  services: ServiceFollower,
-  log: Log,
-): Promise<void> {
-  try {
-    await source.start(
-      (changes) => {
-        node.update(changes.nodes);
-        services.update(changes);
-      },
-      (problem) => logProblem(problem, log),
-    );
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new UsageError(`--manifests ${directory} cannot be read: ${reason}`, { cause });
-  }
+function startSource(source: Source, node: NodeFollower, services: ServiceFollower, log: Log): Promise<void> {
+  return source.start(
+    (changes) => {
+      node.update(changes.nodes);
+      services.update(changes);
+    },
+    (problem) => logProblem(problem, log),
+  );
 }
 
 function logProblem({ severity, place, message }: SourceProblem, log: Log): void {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Whether this node can carry the datapath at all: asked before anything is touched, answered with what to do.
 
-import { existsSync, readFileSync, statfsSync } from "node:fs";
-import { NodeError } from "./errors.ts";
+import { existsSync, opendirSync, readFileSync, statfsSync, statSync } from "node:fs";
+import { NodeError, UsageError } from "./errors.ts";
 
 const BPF_FS_MAGIC = 0xcafe4a11;
 const CGROUP2_SUPER_MAGIC = 0x63677270;
@@ -20,10 +20,28 @@ export function checkNode(options: { bpffs: string; cgroupRoot: string | undefin
     throw new NodeError(`this process lacks ${missing.join(", ")}: run it as root or grant these capabilities`);
   }
   if (!existsSync(KERNEL_BTF)) {
-    throw new NodeError(`${KERNEL_BTF} is missing: the kernel needs CONFIG_DEBUG_INFO_BTF=y`);
+    throw new NodeError(`${KERNEL_BTF} is missing: mount sysfs on /sys, or boot a kernel with CONFIG_DEBUG_INFO_BTF=y`);
   }
   checkBpffs(options.bpffs);
   return { cgroupRoot: findCgroupRoot(options.cgroupRoot) };
+}
+
+/** Throws UsageError unless it is a directory that can be read. */
+export function checkManifests(dir: string): void {
+  if (!existsSync(dir)) {
+    throw new UsageError(
+      `--manifests ${dir} does not exist: name the directory with the Service and EndpointSlice files`,
+    );
+  }
+  if (!statSync(dir).isDirectory()) {
+    throw new UsageError(`--manifests ${dir} is a file: name the directory that it is in`);
+  }
+  try {
+    opendirSync(dir).closeSync();
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new UsageError(`--manifests ${dir} cannot be read by this process: ${reason}`, { cause });
+  }
 }
 
 /** Throws NodeError with the command that mounts it. */
@@ -32,6 +50,7 @@ export function checkBpffs(dir: string): void {
   if (type === BPF_FS_MAGIC) return;
   const mount = `mount -t bpf bpf ${dir}`;
   if (type === undefined) throw new NodeError(`--bpffs ${dir} does not exist: mkdir -p ${dir} && ${mount}`);
+  if (!statSync(dir).isDirectory()) throw new NodeError(`--bpffs ${dir} is a file: name a directory for the mount`);
   throw new NodeError(`no bpf file system is mounted at ${dir}: ${mount}`);
 }
 
@@ -54,7 +73,9 @@ function findCgroupRoot(given: string | undefined): string {
       "cgroup2 is not mounted: mount -t cgroup2 cgroup2 /sys/fs/cgroup, or name it with --cgroup-root",
     );
   }
-  if (fileSystemType(root) === CGROUP2_SUPER_MAGIC) return root;
+  const type = fileSystemType(root);
+  if (type === CGROUP2_SUPER_MAGIC) return root;
+  if (type === undefined) throw new NodeError(`--cgroup-root ${root} does not exist: make it, or name one that does`);
   throw new NodeError(`--cgroup-root ${root} is no cgroup2 directory: name one below the mount of type cgroup2`);
 }
 

@@ -26,8 +26,8 @@ export function openLog(format: LogFormat, level: string): Log {
 export function textLine(json: string): string {
   const { time, level, msg, err, ...rest } = JSON.parse(json) as Record<string, unknown>;
   const fields = Object.entries(rest).map(([key, value]) => ` ${key}=${textValue(value)}`);
-  const stack = isErrorRecord(err) ? `\n${err.stack}` : "";
-  return `${time} ${String(level).toUpperCase()} ${msg}${fields.join("")}${stack}\n`;
+  const { short, stack } = errorText(err);
+  return `${time} ${String(level).toUpperCase()} ${msg}${short}${fields.join("")}${stack}\n`;
 }
 
 function textValue(value: unknown): string {
@@ -35,6 +35,9 @@ function textValue(value: unknown): string {
   return JSON.stringify(value);
 }
 
-function isErrorRecord(value: unknown): value is { readonly stack: string } {
-  return typeof value === "object" && value !== null && "stack" in value;
+/** As on the command line: an error with a code speaks for itself, one without is a defect and shows its stack. */
+function errorText(err: unknown): { readonly short: string; readonly stack: string } {
+  if (typeof err !== "object" || err === null) return { short: "", stack: "" };
+  const { code, message, stack } = err as Record<string, unknown>;
+  return code === undefined ? { short: "", stack: `\n${stack}` } : { short: `: ${message}`, stack: "" };
 }

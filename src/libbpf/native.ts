@@ -138,7 +138,7 @@ function load(): Addon {
       tried.push(`  ${path}: ${error instanceof Error ? error.message.split("\n")[0] : String(error)}`);
     }
   }
-  const advice = override === undefined ? "build it with: npm run build:native" : "PORTOLAN_ADDON names it";
+  const advice = override === undefined ? "build it with npm run build" : "PORTOLAN_ADDON names its file";
   throw new AddonError(`cannot load the native addon; ${advice}; tried\n${tried.join("\n")}`);
 }
 

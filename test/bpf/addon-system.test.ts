@@ -60,7 +60,7 @@ test("a missing addon names every place that was tried", () => {
   const env = { ...process.env, PORTOLAN_ADDON: "/nowhere/portolan.node" };
   const message = execFileSync(process.execPath, evaluate(code), { encoding: "utf8", env });
   expect(message).toMatch(
-    /^cannot load the native addon; PORTOLAN_ADDON names it; tried\n {2}\/nowhere\/portolan.node: /,
+    /^cannot load the native addon; PORTOLAN_ADDON names its file; tried\n {2}\/nowhere\/portolan.node: /,
   );
 });
 

@@ -17,6 +17,8 @@ export class MapFullError extends Error {
   override readonly name = "MapFullError";
   readonly code = "PORTOLAN_MAP_FULL";
   readonly map: string;
+  readonly #size: number;
+  readonly #needed: string;
 
   /** size is max_entries. */
   constructor(map: string, size: number, needed: string) {
@@ -25,6 +27,14 @@ export class MapFullError extends Error {
         "after `portolan cleanup`, for a map that is there keeps its size",
     );
     this.map = map;
+    this.#size = size;
+    this.#needed = needed;
+  }
+
+  /** The same with the name of the service that needed the room. */
+  neededBy(service: string): MapFullError {
+    if (this.#needed.includes(service)) return this;
+    return new MapFullError(this.map, this.#size, `${this.#needed} of ${service}`);
   }
 }
 
@@ -32,4 +42,10 @@ export class MapFullError extends Error {
 export class ServiceTooLargeError extends Error {
   override readonly name = "ServiceTooLargeError";
   readonly code = "PORTOLAN_SERVICE_TOO_LARGE";
+}
+
+/** The built BPF programs are not where they are looked for. */
+export class BpfObjectMissingError extends Error {
+  override readonly name = "BpfObjectMissingError";
+  readonly code = "PORTOLAN_BPF_OBJECT_MISSING";
 }

@@ -15,6 +15,7 @@ import {
 } from "../../libbpf/index.ts";
 import { checkAbi } from "./abi-check.ts";
 import { HOST_LITTLE_ENDIAN } from "./codec.ts";
+import { BpfObjectMissingError } from "./errors.ts";
 import { ensureLink } from "./links.ts";
 import { linkPin, mapPin, type Pins } from "./pins.ts";
 
@@ -54,6 +55,7 @@ export interface SizeConflict {
 }
 
 const BPF_F_IPV6 = 1n << 7n;
+const OBJECTS_ADVICE = "build them with npm run build, or name their directory in PORTOLAN_BPF_DIR";
 
 export class Programs implements Disposable {
   readonly #objects: ReadonlyMap<ObjectName, LoadedBpfObject>;
@@ -131,14 +133,21 @@ export class Programs implements Disposable {
   }
 }
 
-/** Directory of the built objects: beside the bundle's folder, or in the source tree. */
+/** Directory of the built objects: beside the bundle's folder, or in the source tree. Throws BpfObjectMissingError. */
 export function bpfDirectory(): string {
   const given = process.env.PORTOLAN_BPF_DIR;
   if (given !== undefined) return given;
   const candidates = ["../build/bpf", "../../../build/bpf"].map((path) => join(import.meta.dirname, path));
   const found = candidates.find((path) => existsSync(path));
   if (found) return found;
-  throw new Error(`no built BPF objects in ${candidates.join(" or ")}: npm run build, or set PORTOLAN_BPF_DIR`);
+  throw new BpfObjectMissingError(`no BPF objects in ${candidates.join(" or ")}: ${OBJECTS_ADVICE}`);
+}
+
+/** File of a built object, by the name of its source. Throws BpfObjectMissingError. */
+export function bpfObjectPath(name: string): string {
+  const path = join(bpfDirectory(), `${name}.bpf.o`);
+  if (existsSync(path)) return path;
+  throw new BpfObjectMissingError(`there is no BPF object ${path}: ${OBJECTS_ADVICE}`);
 }
 
 /** The kernel refuses a pinned map of another size, and a map cannot grow: what is there decides. */
@@ -154,7 +163,7 @@ function sizesInForce(pins: Pins, sizes: MapSizeTable): MapSizeTable {
 }
 
 function loadObject(name: ObjectName, pins: Pins, sizes: MapSizeTable, config: ProgramConfig): LoadedBpfObject {
-  const path = join(bpfDirectory(), `${name}.bpf.o`);
+  const path = bpfObjectPath(name);
   checkAbi(path, readBtf(path));
   using object = openObject(path);
   for (const map of object.mapNames) {

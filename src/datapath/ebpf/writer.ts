@@ -130,8 +130,9 @@ export class MapWriter implements Disposable {
         if (entry.block !== before?.block || entry.type !== before.type) servicesWritten++;
         if (before) stale.push(...without(before.frontends, entry.frontends));
       } catch (error) {
-        failures.push(error);
-        if (error instanceof MapFullError) this.#pending.set(service.key, service);
+        const full = error instanceof MapFullError;
+        failures.push(full ? error.neededBy(service.key) : error);
+        if (full) this.#pending.set(service.key, service);
       }
     }
     return { changed, stale, servicesWritten };

@@ -2,8 +2,8 @@
 // What a node must have.
 
 import { expect, test } from "vitest";
-import { cgroup2Mount, checkBpffs, missingCapabilities } from "../../../src/agent/checks.ts";
-import { NodeError } from "../../../src/agent/errors.ts";
+import { cgroup2Mount, checkBpffs, checkManifests, missingCapabilities } from "../../../src/agent/checks.ts";
+import { NodeError, UsageError } from "../../../src/agent/errors.ts";
 
 test("missing capabilities are named", () => {
   expect(missingCapabilities("Name:\tnode\nCapEff:\t0000000000000000\n")).toEqual([
@@ -31,4 +31,17 @@ test("a bpffs that is not mounted is refused with the command that mounts it", (
     new NodeError("no bpf file system is mounted at /proc: mount -t bpf bpf /proc"),
   );
   expect(() => checkBpffs("/nowhere")).toThrow("mkdir -p /nowhere && mount -t bpf bpf /nowhere");
+  expect(() => checkBpffs("/etc/passwd")).toThrow(
+    new NodeError("--bpffs /etc/passwd is a file: name a directory for the mount"),
+  );
+});
+
+test("a manifests directory that is none is wrong usage, with what to name instead", () => {
+  expect(() => checkManifests("/proc")).not.toThrow();
+  expect(() => checkManifests("/nowhere")).toThrow(
+    new UsageError("--manifests /nowhere does not exist: name the directory with the Service and EndpointSlice files"),
+  );
+  expect(() => checkManifests("/etc/passwd")).toThrow(
+    new UsageError("--manifests /etc/passwd is a file: name the directory that it is in"),
+  );
 });

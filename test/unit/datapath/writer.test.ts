@@ -135,7 +135,7 @@ describe("the map writer", () => {
     expect(violations(maps, writer)).toEqual([]);
   });
 
-  it("keeps what runs and names map, need and flag when a map is full", () => {
+  it("keeps what runs and names map, service and flag when a map is full", () => {
     const maps = memoryMaps({ backends: 4 });
     const writer = writerOver(maps);
     writer.sync(upsert(web));
@@ -144,7 +144,7 @@ describe("the map writer", () => {
       cluster: [member("10.1.0.1"), member("10.1.0.2")],
     });
     expect(() => writer.apply(upsert(big))).toThrow(
-      "map backends is full (4 entries), no room for endpoint 10.1.0.2 port 8080: raise it with --max-backends, after",
+      "map backends is full (4 entries), no room for endpoint 10.1.0.2 port 8080 of default/big:/TCP/IPv4: raise it with --max-backends, after",
     );
     expect([...writer.pending]).toEqual([big.key]);
     expect(violations(maps, writer)).toEqual([]);
