@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+// Over IPv6, what is refused when there is no port left, and that a refusal leaves nothing behind.
+
+import { MARK_IN, MARK_OUT, table } from "./support/scenario.ts";
+import { services6 } from "./support/services.ts";
+
+table("one SNAT port over IPv6", services6, [
+  {
+    name: "a second flow to the same backend finds no SNAT port; another protocol and another backend do",
+    steps: [
+      {
+        at: "ingress uplink",
+        packet: `
+            020000000011 02000000ff99 86dd
+            6000000000140640 20010db8009900000000000000000005 20010db8000200000000000000000001
+            c350 7580 00001001 00000000 5002ffff 0afe 0000`,
+        verdict: "next",
+        out: `
+            020000000011 02000000ff99 86dd
+            6000000000140640 20010db8009900000000000000000005 fd000000000000000000000000000020
+            c350 1f90 00001001 00000000 5002ffff 9189 0000`,
+        markOut: MARK_IN,
+        counts: { "port.connections": 1, "port.packets": 1, "port.bytes": 74, "port[0].connections": 1 },
+      },
+      {
+        at: "ingress uplink",
+        packet: `
+            020000000011 02000000ff99 86dd
+            6000000000140640 20010db8009900000000000000000005 20010db8000200000000000000000001
+            c351 7580 00001001 00000000 5002ffff 0afd 0000`,
+        verdict: "drop",
+        counts: { "drops.snat_exhausted": 1 },
+      },
+      {
+        at: "ingress uplink",
+        packet: `
+            020000000011 02000000ff99 86dd
+            60000000000d1140 20010db8009900000000000000000005 20010db8000200000000000000000001
+            c351 7565 000d 2738
+            68656c6c6f`,
+        verdict: "next",
+        out: `
+            020000000011 02000000ff99 86dd
+            60000000000d1140 20010db8009900000000000000000005 fd000000000000000000000000000020
+            c351 14e9 000d b84f
+            68656c6c6f`,
+        markOut: MARK_IN,
+        counts: {
+          "port-dns.connections": 1,
+          "port-dns.packets": 1,
+          "port-dns.bytes": 67,
+          "port-dns[0].connections": 1,
+        },
+      },
+      {
+        at: "ingress uplink",
+        packet: `
+            020000000011 02000000ff99 86dd
+            6000000000140640 20010db8009900000000000000000005 20010db8000200000000000000000001
+            c350 7581 00001001 00000000 5002ffff 0afd 0000`,
+        verdict: "redirect",
+        out: `
+            020000000011 02000000ff99 86dd
+            600000000014063f 20010db8000200000000000000000001 20010db8000200000000000000000020
+            9c40 1f90 00001001 00000000 5002ffff 887a 0000`,
+        markOut: MARK_IN | MARK_OUT,
+        counts: { "far.connections": 1, "far.packets": 1, "far.bytes": 74, "far[0].connections": 1 },
+      },
+    ],
+    flows: [
+      "nascent owner [2001:db8:99::5]:50000 > [2001:db8:2::1]:30080 > [fd00::20]:8080 as [2001:db8:2::1]:40000",
+      "nascent owner [2001:db8:99::5]:50000 > [2001:db8:2::1]:30081 > [2001:db8:2::20]:8080 as [2001:db8:2::1]:40000 transit",
+      "nascent owner [2001:db8:99::5]:50001 > [2001:db8:2::1]:30053 > [fd00::20]:5353 as [2001:db8:2::1]:40000",
+    ],
+  },
+  {
+    name: "a flow refused for want of a client port gives its SNAT port back",
+    steps: [
+      {
+        at: "ingress client",
+        packet: `
+            020000000021 02000000ff10 86dd
+            6000000000140640 fd000000000000000000000000000010 fd000096000000000000000000000001
+            c350 0050 00001001 00000000 5002ffff e198 0000`,
+        verdict: "next",
+        out: `
+            020000000021 02000000ff10 86dd
+            6000000000140640 fd000000000000000000000000000010 fd000000000000000000000000000020
+            c350 1f90 00001001 00000000 5002ffff c2cf 0000`,
+        markOut: MARK_IN,
+        counts: { "web.connections": 1, "web.packets": 1, "web.bytes": 74, "web[0].connections": 1 },
+      },
+      {
+        at: "ingress client",
+        packet: `
+            020000000021 02000000ff10 86dd
+            6000000000140640 fd000000000000000000000000000010 fd000096000000000000000000000001
+            9c40 0050 00001001 00000000 5002ffff 08a9 0000`,
+        verdict: "next",
+        out: `
+            020000000021 02000000ff10 86dd
+            6000000000140640 fd000000000000000000000000000010 fd000000000000000000000000000020
+            9c40 1f90 00001001 00000000 5002ffff e9df 0000`,
+        markOut: MARK_IN,
+        counts: { "web.connections": 1, "web.packets": 1, "web.bytes": 74, "web[0].connections": 1 },
+      },
+      {
+        at: "ingress client",
+        packet: `
+            020000000021 02000000ff10 86dd
+            6000000000140640 fd000000000000000000000000000010 20010db8000200000000000000000001
+            c350 7580 00001001 00000000 5002ffff 3c44 0000`,
+        verdict: "drop",
+        counts: { "drops.remap_exhausted": 1 },
+      },
+      {
+        at: "ingress uplink",
+        packet: `
+            020000000011 02000000ff99 86dd
+            6000000000140640 20010db8009900000000000000000005 20010db8000200000000000000000001
+            c350 7580 00001001 00000000 5002ffff 0afe 0000`,
+        verdict: "next",
+        out: `
+            020000000011 02000000ff99 86dd
+            6000000000140640 20010db8009900000000000000000005 fd000000000000000000000000000020
+            c350 1f90 00001001 00000000 5002ffff 9189 0000`,
+        markOut: MARK_IN,
+        counts: { "port.connections": 1, "port.packets": 1, "port.bytes": 74, "port[0].connections": 1 },
+      },
+    ],
+  },
+]);

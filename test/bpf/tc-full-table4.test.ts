@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+// Over IPv4, replies for which the flow table has no room: refused, and nothing half made stays.
+
+import { MARK_IN, table } from "./support/scenario.ts";
+import { services4 } from "./support/services.ts";
+
+table(
+  "a flow table of one record over IPv4",
+  services4,
+  [
+    {
+      name: "a table with room for the index only refuses the reply, and nothing half made stays in it",
+      steps: [
+        {
+          at: "ingress client",
+          packet: `
+            020000000021 02000000ff10 0800
+            45000028 00014000 40062665 0a00000a 0a600001
+            c350 0050 00001001 00000000 5002ffff c7d6 0000`,
+          verdict: "next",
+          out: `
+            020000000021 02000000ff10 0800
+            45000028 00014000 400626b2 0a00000a 0a000014
+            c350 1f90 00001001 00000000 5002ffff a8e3 0000`,
+          markOut: MARK_IN,
+          counts: { "web.connections": 1, "web.packets": 1, "web.bytes": 54, "web[0].connections": 1 },
+        },
+        {
+          at: "egress client",
+          packet: `
+            02000000ff10 020000000021 0800
+            45000028 00014000 400626b2 0a000014 0a00000a
+            1f90 c350 00001001 00002001 5012ffff 88d2 0000`,
+          verdict: "drop",
+          counts: { "drops.flow_table_full": 1 },
+        },
+        {
+          at: "egress client",
+          packet: `
+            02000000ff10 020000000021 0800
+            45000028 00014000 400626b2 0a000014 0a00000a
+            1f90 c350 00001001 00002001 5012ffff 88d2 0000`,
+          verdict: "drop",
+          counts: { "drops.flow_table_full": 1 },
+        },
+        {
+          at: "ingress client",
+          packet: `
+            020000000021 02000000ff10 0800
+            45000028 00014000 40062665 0a00000a 0a600001
+            c350 0050 00001001 00000000 5002ffff c7d6 0000`,
+          verdict: "next",
+          out: `
+            020000000021 02000000ff10 0800
+            45000028 00014000 400626b2 0a00000a 0a000014
+            c350 1f90 00001001 00000000 5002ffff a8e3 0000`,
+          markOut: MARK_IN,
+          counts: { "web.packets": 1, "web.bytes": 54 },
+        },
+      ],
+      flows: ["nascent owner 10.0.0.10:50000 > 10.96.0.1:80 > 10.0.0.20:8080"],
+    },
+  ],
+  { sizes: { flows: 1 } },
+);
+
+table(
+  "a flow table of two records over IPv4",
+  services4,
+  [
+    {
+      name: "likewise for a masqueraded flow, whose reply is refused at ingress",
+      steps: [
+        {
+          at: "ingress uplink",
+          packet: `
+            020000000011 02000000ff99 0800
+            45000028 00014000 40063cc8 cb007105 c0000201
+            c350 7580 00001001 00000000 5002ffff 6909 0000`,
+          verdict: "next",
+          out: `
+            020000000011 02000000ff99 0800
+            45000028 00014000 4006f4b5 cb007105 0a000014
+            c350 1f90 00001001 00000000 5002ffff 76e7 0000`,
+          markOut: MARK_IN,
+          counts: { "port.connections": 1, "port.packets": 1, "port.bytes": 54, "port[0].connections": 1 },
+        },
+        {
+          at: "ingress server",
+          packet: `
+            020000000022 02000000ff20 0800
+            45000028 00014000 40066eba 0a000014 c0000201
+            1f90 9c40 00001001 00002001 5012ffff f7ea 0000`,
+          verdict: "drop",
+          counts: { "drops.flow_table_full": 1 },
+        },
+      ],
+      flows: ["nascent owner 203.0.113.5:50000 > 192.0.2.1:30080 > 10.0.0.20:8080 as 192.0.2.1:40000"],
+    },
+  ],
+  { sizes: { flows: 2 } },
+);

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+// Over IPv6, replies for which the flow table has no room: refused, and nothing half made stays.
+
+import { MARK_IN, table } from "./support/scenario.ts";
+import { services6 } from "./support/services.ts";
+
+table(
+  "a flow table of one record over IPv6",
+  services6,
+  [
+    {
+      name: "a table with room for the index only refuses the reply, and nothing half made stays in it",
+      steps: [
+        {
+          at: "ingress client",
+          packet: `
+            020000000021 02000000ff10 86dd
+            6000000000140640 fd000000000000000000000000000010 fd000096000000000000000000000001
+            c350 0050 00001001 00000000 5002ffff e198 0000`,
+          verdict: "next",
+          out: `
+            020000000021 02000000ff10 86dd
+            6000000000140640 fd000000000000000000000000000010 fd000000000000000000000000000020
+            c350 1f90 00001001 00000000 5002ffff c2cf 0000`,
+          markOut: MARK_IN,
+          counts: { "web.connections": 1, "web.packets": 1, "web.bytes": 74, "web[0].connections": 1 },
+        },
+        {
+          at: "egress client",
+          packet: `
+            02000000ff10 020000000021 86dd
+            6000000000140640 fd000000000000000000000000000020 fd000000000000000000000000000010
+            1f90 c350 00001001 00002001 5012ffff a2be 0000`,
+          verdict: "drop",
+          counts: { "drops.flow_table_full": 1 },
+        },
+        {
+          at: "egress client",
+          packet: `
+            02000000ff10 020000000021 86dd
+            6000000000140640 fd000000000000000000000000000020 fd000000000000000000000000000010
+            1f90 c350 00001001 00002001 5012ffff a2be 0000`,
+          verdict: "drop",
+          counts: { "drops.flow_table_full": 1 },
+        },
+        {
+          at: "ingress client",
+          packet: `
+            020000000021 02000000ff10 86dd
+            6000000000140640 fd000000000000000000000000000010 fd000096000000000000000000000001
+            c350 0050 00001001 00000000 5002ffff e198 0000`,
+          verdict: "next",
+          out: `
+            020000000021 02000000ff10 86dd
+            6000000000140640 fd000000000000000000000000000010 fd000000000000000000000000000020
+            c350 1f90 00001001 00000000 5002ffff c2cf 0000`,
+          markOut: MARK_IN,
+          counts: { "web.packets": 1, "web.bytes": 74 },
+        },
+      ],
+      flows: ["nascent owner [fd00::10]:50000 > [fd00:96::1]:80 > [fd00::20]:8080"],
+    },
+  ],
+  { sizes: { flows: 1 } },
+);
+
+table(
+  "a flow table of two records over IPv6",
+  services6,
+  [
+    {
+      name: "likewise for a masqueraded flow, whose reply is refused at ingress",
+      steps: [
+        {
+          at: "ingress uplink",
+          packet: `
+            020000000011 02000000ff99 86dd
+            6000000000140640 20010db8009900000000000000000005 20010db8000200000000000000000001
+            c350 7580 00001001 00000000 5002ffff 0afe 0000`,
+          verdict: "next",
+          out: `
+            020000000011 02000000ff99 86dd
+            6000000000140640 20010db8009900000000000000000005 fd000000000000000000000000000020
+            c350 1f90 00001001 00000000 5002ffff 9189 0000`,
+          markOut: MARK_IN,
+          counts: { "port.connections": 1, "port.packets": 1, "port.bytes": 74, "port[0].connections": 1 },
+        },
+        {
+          at: "ingress server",
+          packet: `
+            020000000022 02000000ff20 86dd
+            6000000000140640 fd000000000000000000000000000020 20010db8000200000000000000000001
+            1f90 9c40 00001001 00002001 5012ffff 9923 0000`,
+          verdict: "drop",
+          counts: { "drops.flow_table_full": 1 },
+        },
+      ],
+      flows: [
+        "nascent owner [2001:db8:99::5]:50000 > [2001:db8:2::1]:30080 > [fd00::20]:8080 as [2001:db8:2::1]:40000",
+      ],
+    },
+  ],
+  { sizes: { flows: 2 } },
+);
