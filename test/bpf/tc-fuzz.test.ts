@@ -6,10 +6,10 @@ import { describe, expect, test } from "vitest";
 import { ipFromBytes } from "../../src/model/ip.ts";
 import { answerTo, buildPacket, endsOf } from "./support/build-packet.ts";
 import { u16 } from "./support/datapath.ts";
-import { dump } from "./support/hex.ts";
+import { bytes, dump } from "./support/hex.ts";
 import { expectNothingLeft, useDatapath } from "./support/scenario.ts";
 import { services4, services6 } from "./support/services.ts";
-import type { DeviceName } from "./support/topology.ts";
+import { type DeviceName, macOf } from "./support/topology.ts";
 import { faultOf } from "./support/valid-packet.ts";
 import { end, type Service } from "./support/world.ts";
 
@@ -121,6 +121,28 @@ describe("random packets", () => {
         expect(endsOf(answerTo(back.data))).toBe(endsOf(packet));
       }),
       { numRuns: 300 },
+    );
+    await expectNothingLeft(datapath());
+  });
+
+  test("what goes through a NodePort to a pod of this node comes back from the NodePort, the pod sees the node", async () => {
+    const masqueraded = request("uplink", ({ name }) => name === "port" || name === "port-dns");
+    await fc.assert(
+      fc.asyncProperty(masqueraded, async (packet) => {
+        const inside = await datapath().run("ingress", "uplink", packet);
+        const atPod = await datapath().run("egress", "server", inside.data, inside.mark);
+        const answer = answerTo(atPod.data);
+        answer.set(bytes(macOf("server")));
+        const reply = await datapath().run("ingress", "server", answer);
+        const out = await datapath().run("egress", "uplink", reply.data, reply.mark);
+        const steps = [inside, atPod, reply, out];
+        expect(steps.map(({ verdict }) => verdict)).toEqual(["next", "next", "next", "next"]);
+        expect(steps.map(({ data }) => faultOf(data))).toEqual(steps.map(() => undefined));
+        expect(endsOf(atPod.data)).toMatch(/^(c0000201|20010db8000200000000000000000001):/);
+        expect(endsOf(answerTo(reply.data))).toBe(endsOf(inside.data));
+        expect(endsOf(answerTo(out.data))).toBe(endsOf(packet));
+      }),
+      { numRuns: 200 },
     );
     await expectNothingLeft(datapath());
   });
