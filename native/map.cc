@@ -155,7 +155,9 @@ Napi::Value Map::Delete(const Napi::CallbackInfo& info) {
 
 Napi::Value Map::Mmap(const Napi::CallbackInfo& info) {
   const int fd = this->fd("mmap");
-  const size_t size = RoundUp(info_.value_size, 8) * info_.max_entries;
+  // The kernel fills in every page of the range at once, so a part costs memory as a part.
+  const uint32_t cells = info[0].IsUndefined() ? info_.max_entries : Uint32Argument(info, 0, "cells");
+  const size_t size = RoundUp(info_.value_size, 8) * cells;
   const size_t mapped = RoundUp(size, sysconf(_SC_PAGESIZE));
   void* memory = mmap(nullptr, mapped, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
   if (memory == MAP_FAILED) {

@@ -103,6 +103,7 @@ export class FakeMap implements BpfMap {
     return deleted;
   }
 
+  /** All of it, however many cells are asked for. */
   mmap(): ArrayBuffer {
     if (this.#memory === undefined || (this.#flags & MMAPABLE) === 0) this.#fail("MMAP", "EINVAL");
     return this.#memory;

@@ -67,8 +67,8 @@ export class KernelMap implements BpfMap {
     return this.handle.deleteBatch(keys, count);
   }
 
-  mmap(): ArrayBuffer {
-    return this.handle.mmap();
+  mmap(cells?: number): ArrayBuffer {
+    return this.handle.mmap(cells);
   }
 
   pin(path: string): void {

@@ -37,7 +37,7 @@ export interface NativeMap {
   updateBatch(keys: Uint8Array, values: Uint8Array, count: number): number;
   deleteBatch(keys: Uint8Array, count: number): number;
   readChunk(cursor: Uint8Array | undefined, limit: number): NativeChunk;
-  mmap(): ArrayBuffer;
+  mmap(cells: number | undefined): ArrayBuffer;
   pin(path: string): void;
   close(): void;
 }

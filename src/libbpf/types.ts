@@ -24,8 +24,11 @@ export interface BpfMap extends Disposable {
   updateBatch(keys: Uint8Array, values: Uint8Array, count: number): number;
   /** Absent keys are skipped; returns how many were deleted. */
   deleteBatch(keys: Uint8Array, count: number): number;
-  /** The map's memory (BPF_F_MMAPABLE arrays); elements at a stride of valueSize rounded up to 8. */
-  mmap(): ArrayBuffer;
+  /**
+   * The map's memory (BPF_F_MMAPABLE arrays); elements at a stride of valueSize rounded up to 8. cells: only the first
+   * so many, at least 1; all of what is mapped counts as resident.
+   */
+  mmap(cells?: number): ArrayBuffer;
   pin(path: string): void;
 }
 

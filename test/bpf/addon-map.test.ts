@@ -50,6 +50,14 @@ test("a longest-prefix trie takes batches and walks", () => {
   expect(map.deleteBatch(keys, 2)).toBe(2);
 });
 
+test("a part of a map can be mapped, and no more than the map", () => {
+  using map = createMap({ name: "cells", type: 2, keySize: 4, valueSize: 8, maxEntries: 1024, flags: 1 << 10 });
+  new BigUint64Array(map.mmap())[511] = 77n;
+  const part = map.mmap(512);
+  expect([part.byteLength, new BigUint64Array(part)[511]]).toEqual([4096, 77n]);
+  expect(() => map.mmap(1025)).toThrow("EINVAL");
+});
+
 test("a pinned map is found again by its path, with the same memory", () => {
   using map = createMap({ name: "cells", type: 2, keySize: 4, valueSize: 8, maxEntries: 2, flags: 1 << 10 });
   map.pin(`${pins.path}/cells`);

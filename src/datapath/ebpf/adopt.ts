@@ -49,7 +49,16 @@ export function adoptServices(stores: Stores, reclaimer: Reclaimer): Adopted {
     adopted.broken.push({ id, held: undefined });
   }
   quarantineLeaks(stores, reclaimer);
+  fitMemory(stores);
   return adopted;
+}
+
+/** All maps had to be looked at whole; from here on only what is in use is worth its memory. */
+function fitMemory({ cells, blocks, backends, names }: Stores): void {
+  cells.members.fit(blocks.rows.end);
+  cells.tables.fit(blocks.tableRows.end);
+  cells.backends.fit(backends.pool.end);
+  cells.names.fit(names.pool.end);
 }
 
 function byService(entries: readonly FrontendEntry[]): Map<number, FrontendEntry[]> {

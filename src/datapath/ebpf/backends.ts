@@ -169,6 +169,7 @@ export class BackendTable {
   #write(identity: string): number | undefined {
     const id = this.pool.take();
     if (id === undefined) return undefined;
+    this.#cells.reach(id + 1);
     this.#scratch.copy(this.#cells.bytes, this.#cells.offset(id));
     this.#cells.written(id);
     this.#ids.set(identity, id);

@@ -62,6 +62,7 @@ export class BlockStore {
     if (row === undefined) {
       throw new MapFullError("members", this.#members.length, `a block of ${rows} rows`);
     }
+    this.#members.reach(row + rows);
     const localFirst = prefix ? 1 : 1 + clusterRows;
     this.#writeIds(row + 1, plan.cluster);
     if (!prefix) this.#writeIds(row + localFirst, plan.local);
@@ -150,6 +151,7 @@ export class BlockStore {
       const needed = `a lookup table of ${slots.length} slots`;
       throw new MapFullError("tables", this.#tables.length, needed);
     }
+    this.#tables.reach(row + rows);
     new Uint16Array(this.#tables.view.buffer, this.#tables.offset(row), slots.length).set(slots);
     this.#tables.written(row);
     return { tableRow: row, tableSize: slots.length };

@@ -38,6 +38,11 @@ export class IdPool {
     if (id < this.#fresh) this.#free.push(id);
   }
 
+  /** One more than the greatest id taken; at least 1. */
+  get end(): number {
+    return Math.max(1, this.#used.lastIndexOf(1) + 1);
+  }
+
   isFree(id: number): boolean {
     return this.#used[id] === 0;
   }

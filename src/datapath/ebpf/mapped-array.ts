@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // One mmapped array map as cells of a fixed size. Every write ends in written(), so that tests can look after each one.
+// What is mapped counts as the process's memory, used or not: a long-lived writer maps only as far as it uses the map.
 
 import type { BpfMap } from "../../libbpf/types.ts";
 
 /** Called after a cell or an entry of a map changed. */
 export type WriteHook = (map: string, cell: number) => void;
+
+const PAGE = 4096;
 
 export class MappedArray {
   readonly name: string;
@@ -12,10 +15,8 @@ export class MappedArray {
   readonly length: number;
   /** bytes of one cell */
   readonly cellSize: number;
-  readonly view: DataView;
-  readonly bytes: Buffer;
-  readonly #words: BigUint64Array;
-  readonly #halfWords: Int32Array;
+  readonly #map: BpfMap;
+  #memory: Memory;
   readonly #hook: WriteHook | undefined;
 
   /** Throws Error when the map's cells are not of cellSize, which must be a multiple of 8. */
@@ -25,15 +26,37 @@ export class MappedArray {
         `map ${map.name} has values of ${map.valueSize} bytes, expected ${cellSize}: another ABI version`,
       );
     }
-    const memory = map.mmap();
     this.name = map.name;
     this.length = map.maxEntries;
     this.cellSize = cellSize;
-    this.view = new DataView(memory);
-    this.bytes = Buffer.from(memory);
-    this.#words = new BigUint64Array(memory, 0, (this.length * cellSize) / 8);
-    this.#halfWords = new Int32Array(memory, 0, (this.length * cellSize) / 4);
+    this.#map = map;
+    this.#memory = mapMemory(map, this.length);
     this.#hook = hook;
+  }
+
+  get view(): DataView {
+    return this.#memory.view;
+  }
+
+  get bytes(): Buffer {
+    return this.#memory.bytes;
+  }
+
+  /** Maps no more than the first cells need. From here on reach() goes before the first use of a cell beyond. */
+  fit(cells: number): void {
+    const perPage = Math.ceil(PAGE / this.cellSize);
+    this.#remap(Math.ceil(cells / perPage) * perPage);
+  }
+
+  /** Sees to it that the first cells are mapped. */
+  reach(cells: number): void {
+    if (cells > this.#memory.cells) this.#remap(Math.max(cells, 2 * this.#memory.cells));
+  }
+
+  /** The memory mapped until now is given back once no view of it is left. */
+  #remap(cells: number): void {
+    const wanted = Math.min(this.length, cells);
+    if (wanted !== this.#memory.cells) this.#memory = mapMemory(this.#map, wanted);
   }
 
   /** Byte offset of a cell. */
@@ -47,13 +70,15 @@ export class MappedArray {
 
   /** One atomic 64-bit store to a cell of 8 bytes. */
   store(cell: number, value: bigint): void {
-    Atomics.store(this.#words, cell, value);
+    Atomics.store(this.#memory.words, cell, value);
     this.written(cell);
   }
 
   isZero(cell: number): boolean {
+    this.reach(cell + 1);
+    const { halfWords } = this.#memory;
     const perCell = this.cellSize / 4;
-    for (let i = cell * perCell; i < (cell + 1) * perCell; i++) if (this.#halfWords[i] !== 0) return false;
+    for (let i = cell * perCell; i < (cell + 1) * perCell; i++) if (halfWords[i] !== 0) return false;
     return true;
   }
 
@@ -74,4 +99,25 @@ export class MappedArray {
       }
     }
   }
+}
+
+/** The first cells of a map, in the ways they are looked at. */
+interface Memory {
+  readonly cells: number;
+  readonly view: DataView;
+  readonly bytes: Buffer;
+  readonly words: BigUint64Array;
+  readonly halfWords: Int32Array;
+}
+
+function mapMemory(map: BpfMap, cells: number): Memory {
+  const memory = map.mmap(cells);
+  const size = cells * map.valueSize;
+  return {
+    cells,
+    view: new DataView(memory, 0, size),
+    bytes: Buffer.from(memory, 0, size),
+    words: new BigUint64Array(memory, 0, size / 8),
+    halfWords: new Int32Array(memory, 0, size / 4),
+  };
 }

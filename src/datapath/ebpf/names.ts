@@ -68,6 +68,7 @@ export class NameTable {
   #write(name: string): number {
     const row = this.pool.take();
     if (row === undefined) throw new MapFullError("names", this.#cells.length, `name ${name}`);
+    this.#cells.reach(row + 1);
     abi.nameRow.write(this.#cells.view, this.#cells.offset(row), { text: name });
     this.#cells.written(row);
     this.#rows.set(name, row);

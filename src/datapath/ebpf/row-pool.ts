@@ -75,6 +75,11 @@ export class RowPool {
     this.#giveBack(row, row + count);
   }
 
+  /** One more than the last row taken; at least 1. */
+  get end(): number {
+    return this.#used.lastIndexOf(1) + 1;
+  }
+
   isFree(row: number): boolean {
     return this.#used[row] === 0;
   }
