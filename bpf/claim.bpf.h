@@ -174,14 +174,14 @@ static __noinline int flow_create(struct __sk_buff *skb, struct work *w)
 	if (!flow_claim(&w->owner, &w->flow))
 		return err;
 	winner = flow_find(&w->owner);
-	if (winner && flow_same(winner, &w->flow))
-		return 1;
+	if (winner && flow_same(winner, &w->flow)) /* by who adopted it from here */
+		return err;
 	if (!err) {
 		flow_unclaim(&w->inner);
 		if (snat)
 			flow_unclaim(&w->snat);
 	}
-	if (!winner)
+	if (!winner || winner->role != FLOW_OWNER)
 		return -DROP_FLOW_TABLE_FULL;
 	w->flow = *winner;
 	return 1;

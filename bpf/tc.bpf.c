@@ -13,6 +13,18 @@ static __always_inline int refuse(struct __sk_buff *skb, const struct packet *p)
 	return p->proto == IPPROTO_TCP ? reply_reset(skb, p) : TC_ACT_SHOT;
 }
 
+/*
+ * Whether the client's packet needs another flow than the one it had. TCP keeps its backend for as long as both ends
+ * wish, also when the endpoint has left its Service (row 50); a datagram does not (row 58), nor does a new connection
+ * from the same port.
+ */
+static __always_inline bool begins_anew(const struct packet *p, const struct flow *owner)
+{
+	if (packet_is_syn(p))
+		return flow_closed(owner) || !flow_backend_stands(owner);
+	return p->proto == IPPROTO_UDP && !flow_backend_stands(owner);
+}
+
 /* A packet of a flow we know, seen from its client's side. */
 static __always_inline int go_on(struct __sk_buff *skb, struct work *w, const struct device *device, struct flow *owner)
 {
@@ -47,9 +59,14 @@ int pt_ingress(struct __sk_buff *skb)
 	flow_outer_key(&w->tuple, &p->src, p->sport, &p->dst, p->dport, p->proto);
 	record = flow_find(&w->tuple);
 	if (record && record->role == FLOW_PASS) {
-		if (!dry_run)
-			record->last_seen = w->now;
-		return TC_NEXT;
+		if (!packet_is_syn(p)) {
+			if (!dry_run)
+				record->last_seen = w->now;
+			return TC_NEXT;
+		}
+		if (!dry_run) /* a SYN answers nobody: it comes to the frontend */
+			bpf_map_delete_elem(&flows, &w->tuple);
+		record = NULL;
 	}
 	if (record && record->role == FLOW_INDEX) {
 		owner = flow_owner_of(record, &w->probe);
@@ -61,7 +78,7 @@ int pt_ingress(struct __sk_buff *skb)
 		}
 		record = NULL; /* it outlived its flow */
 	}
-	if (record && packet_is_syn(p) && flow_closed(record)) {
+	if (record && begins_anew(p, record)) {
 		if (!dry_run)
 			flow_forget(w, record);
 		record = NULL;
