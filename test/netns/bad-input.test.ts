@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+// What an agent says to bad input, and that what ran before runs on: each start is refused by name and with advice while
+// the datapath of an earlier agent serves, each bad manifest while an agent runs. (agent.test.ts has a second agent, a
+// missing bpffs and a file that does not parse; test/unit/cli the flags.)
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { NodeHost } from "../../src/demo/lab/plan.ts";
+import type { LabProcess } from "../../src/demo/lab/process.ts";
+import type { TrafficAgent } from "../../src/demo/lab/traffic.ts";
+import { type AgentRun, readyAgent, spawnAgent, tcxLinks } from "../support/agent.ts";
+import { useLab } from "../support/lab.ts";
+import { removeService, type ServiceSpec, writeService } from "../support/manifests.ts";
+import { until } from "../support/until.ts";
+
+const VIP = { address: "10.96.0.1", port: 80 };
+const OTHER_VIP = { address: "10.96.0.2", port: 80 };
+/** Two of 16 ids are for the two families' endpoint of `web`; id 0 is never used. */
+const SMALL = ["--devices", "eth0", "--max-backends", "16"];
+
+interface Start extends AgentRun {
+  readonly node?: Partial<NodeHost>;
+  readonly manifests?: string;
+}
+
+describe("bad input", () => {
+  const getLab = useLab({ nodes: [{ name: "n1", routedPods: ["p1a", "p1b"] }] });
+  let manifests: string;
+  let plain: string;
+  let client: TrafficAgent;
+  let web: ServiceSpec;
+
+  const answers = async (target: { address: string; port: number }) =>
+    (await client.tcp({ ...target, count: 10, concurrency: 10, timeoutMs: 1000 })).answered;
+
+  /** Starts an agent that must not begin; returns what it said. */
+  async function refused(status: number, start: Start): Promise<string> {
+    const lab = getLab();
+    const node = lab.node("n1");
+    const before = tcxLinks(node);
+    const agent = spawnAgent(lab, { ...node, ...start.node }, start.manifests ?? manifests, start);
+    expect({ ...(await agent.exited), stderr: agent.stderr }).toMatchObject({ code: status });
+    expect(tcxLinks(node)).toEqual(before);
+    expect(await answers(VIP)).toBe(10);
+    return agent.stderr.replace(/^.* INFO starting, .*\n/m, "");
+  }
+
+  beforeAll(async () => {
+    const lab = getLab();
+    manifests = join(lab.plan.directory, "manifests");
+    plain = join(lab.plan.directory, "plain");
+    for (const directory of [manifests, plain]) mkdirSync(directory);
+    web = { name: "web", number: 1, endpoints: [{ address: lab.pod("p1b").address, nodeName: "n1" }] };
+    writeService(manifests, web);
+    await lab.serve(lab.pod("p1b"));
+    client = await lab.agentIn(lab.pod("p1a"));
+    await (await readyAgent(lab, lab.node("n1"), manifests, { flags: SMALL })).stop();
+  });
+
+  test("flags for what is not there yet are wrong usage that names what there is", async () => {
+    const start = async (...flags: readonly string[]) => await refused(2, { flags });
+    expect(await start("--in-cluster")).toBe("portolan: --in-cluster: not yet supported; use --manifests DIR\n");
+    expect(await start("--kubeconfig", "x")).toBe("portolan: --kubeconfig: not yet supported; use --manifests DIR\n");
+    expect(await start("--mode", "nftables")).toBe("portolan: --mode nftables: not yet supported; use --mode ebpf\n");
+    expect(await start("--manifest", "x")).toBe(
+      "error: unknown option '--manifest'\n(Did you mean --manifests?)\n(see --help)\n",
+    );
+  });
+
+  test("manifests that are no directory are wrong usage, said before anything is loaded", async () => {
+    expect(await refused(2, { manifests: "/nowhere" })).toBe(
+      "portolan: --manifests /nowhere does not exist: name the directory with the Service and EndpointSlice files\n",
+    );
+    const file = join(manifests, "web.json");
+    expect(await refused(2, { manifests: file })).toBe(
+      `portolan: --manifests ${file} is a file: name the directory that it is in\n`,
+    );
+  });
+
+  test("a cgroup root that is no cgroup2 directory, or is not there, is refused", async () => {
+    expect(await refused(3, { node: { cgroupRoot: plain } })).toBe(
+      `portolan: --cgroup-root ${plain} is no cgroup2 directory: name one below the mount of type cgroup2\n`,
+    );
+    expect(await refused(3, { node: { cgroupRoot: "/nowhere" } })).toBe(
+      "portolan: --cgroup-root /nowhere does not exist: make it, or name one that does\n",
+    );
+  });
+
+  test("a process without capabilities, and a kernel without BTF, are told what they lack", async () => {
+    const nobody = ["setpriv", "--reuid=65534", "--clear-groups"];
+    expect(await refused(3, { under: nobody })).toBe(
+      "portolan: this process lacks CAP_NET_ADMIN, CAP_BPF, CAP_PERFMON: run it as root or grant these capabilities\n",
+    );
+    const hideBtf = 'mount -t tmpfs none /sys/kernel/btf && exec "$@"';
+    expect(await refused(3, { under: ["unshare", "-m", "sh", "-c", hideBtf, "sh"] })).toBe(
+      "portolan: /sys/kernel/btf/vmlinux is missing: mount sysfs on /sys, or boot a kernel with CONFIG_DEBUG_INFO_BTF=y\n",
+    );
+  });
+
+  test("missing BPF objects and a missing addon say where they were looked for and how to get them", async () => {
+    expect(await refused(3, { under: ["env", `PORTOLAN_BPF_DIR=${plain}`] })).toBe(
+      `portolan: there is no BPF object ${plain}/cgroup.bpf.o: build them with npm run build, or name their directory in PORTOLAN_BPF_DIR\n`,
+    );
+    expect(await refused(3, { under: ["env", `PORTOLAN_ADDON=${plain}/x.node`] })).toBe(
+      "portolan: cannot load the native addon; PORTOLAN_ADDON names its file; tried\n" +
+        `  ${plain}/x.node: Cannot find module '${plain}/x.node'\n`,
+    );
+  });
+
+  describe("while an agent runs", () => {
+    let agent: LabProcess;
+    beforeAll(async () => {
+      agent = await readyAgent(getLab(), getLab().node("n1"), manifests, { flags: SMALL });
+    });
+    afterAll(() => agent.stop());
+
+    test("a Service with an impossible port is named by file, line and field, and stays as it was", async () => {
+      const path = join(manifests, "port.yaml");
+      writeFileSync(path, yamlService("port", 2, "99999"));
+      await agent.waitForOutput(/ ERROR .*port\.yaml:6: /);
+      expect(agent.stderr).toContain(
+        `${path}:6: Service default/port: spec.ports[0].port: 99999 is not a port number: use 1 to 65535\n`,
+      );
+      expect(await answers(VIP)).toBe(10);
+      writeFileSync(path, yamlService("port", 2, "80"));
+      await agent.waitForOutput(/ DEBUG state published servicesWritten=1 /);
+    });
+
+    test("a Service that finds no room is named with the flag that makes room; all others are served", async () => {
+      const many = Array.from({ length: 20 }, (_, i) => ({
+        address: { v4: `10.9.1.${50 + i}`, v6: `fd00:9:1::${50 + i}` },
+      }));
+      writeService(manifests, { name: "big", number: 3, endpoints: many });
+      await agent.waitForOutput(/ ERROR a change could not be published: map backends is full/);
+      expect(agent.stderr).toMatch(
+        / ERROR a change could not be published: map backends is full \(16 entries\), no room for endpoint 10\.9\.1\.\d+ port 8080 of test\/big:tcp\/TCP\/IPv4: raise it with --max-backends, after `portolan cleanup`, for a map that is there keeps its size\n/,
+      );
+      expect(await answers(VIP)).toBe(10);
+      writeService(manifests, { ...web, name: "other", number: 2 });
+      await until("a Service with known endpoints is served", async () => (await answers(OTHER_VIP)) === 10);
+      removeService(manifests, "big");
+      expect(agent.running).toBe(true);
+    });
+  });
+});
+
+function yamlService(name: string, number: number, port: string): string {
+  return `apiVersion: v1
+kind: Service
+metadata: {name: ${name}, namespace: default}
+spec:
+  clusterIP: 10.96.1.${number}
+  ports: [{name: tcp, port: ${port}, protocol: TCP}]
+`;
+}
