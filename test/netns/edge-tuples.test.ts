@@ -24,8 +24,11 @@ const orders: readonly (readonly Way[])[] = [
   [ways[2], ways[1], ways[0]],
 ];
 
-describe("E1, behind a firewall that tracks connections", () => {
-  const cluster = useCluster({ firewall: "realistic", services: pathServices });
+/** With one, netfilter tracks connections; without, a direct connection is nobody's business until its backend speaks. */
+const firewalls = ["none", "realistic"] as const;
+
+describe.each(firewalls)("E1, firewall: %s", (firewall) => {
+  const cluster = useCluster({ firewall, services: pathServices });
   beforeAll(() => servePaths(cluster().lab));
   let nextPort = 20_000;
 
