@@ -21,7 +21,7 @@ if [ ! -x "$directory/bin/node" ]; then
   mkdir -p "$(dirname "$directory")"
   fresh=$(mktemp -d "$directory.XXXXXX")
   trap 'rm -rf "$fresh"' EXIT
-  tarball=$(cd "$fresh" && npm pack --silent "$package@$version")
+  tarball=$(cd "$fresh" && npm pack --loglevel=error "$package@$version")
   tar -xzf "$fresh/$tarball" -C "$fresh"
   rm -rf "$directory"
   mv "$fresh/package" "$directory" # whole or not at all
