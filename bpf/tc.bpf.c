@@ -65,7 +65,7 @@ int pt_ingress(struct __sk_buff *skb)
 			return TC_NEXT;
 		}
 		if (!dry_run) /* a SYN answers nobody: it comes to the frontend */
-			bpf_map_delete_elem(&flows, &w->tuple);
+			flow_unclaim(&w->tuple);
 		record = NULL;
 	}
 	if (record && record->role == FLOW_INDEX) {
@@ -124,7 +124,8 @@ static __noinline int leave_claimed(struct __sk_buff *skb, struct work *w)
 
 /*
  * A packet of no flow leaves from a frontend's address and port: a socket of this host that happens to use it. Its
- * replies, which would arrive on w->tuple, must not be taken for new connections (clause E2).
+ * replies, which would arrive on w->tuple, must not be taken for new connections (clause E2). Whoever sends this way, a
+ * pod behind netfilter's masquerade too, may do so to any number of others: the records may be evicted.
  */
 static __always_inline void note_pass(struct work *w)
 {
@@ -134,7 +135,7 @@ static __always_inline void note_pass(struct work *w)
 		return;
 	describe_client(w);
 	w->flow.role = FLOW_PASS;
-	bpf_map_update_elem(&flows, &w->tuple, &w->flow, BPF_ANY);
+	bpf_map_update_elem(&nascent, &w->tuple, &w->flow, BPF_ANY);
 }
 
 /* A packet of no flow of ours. */

@@ -33,7 +33,7 @@ table("host sockets and marks over IPv4", services4, [
         verdict: "next",
       },
     ],
-    flows: ["flows pass 192.0.2.1:30080 > 203.0.113.5:5000"],
+    flows: ["nascent pass 192.0.2.1:30080 > 203.0.113.5:5000"],
   },
   {
     name: "E2, UDP: what leaves from a frontend's address and port is a host socket's; its replies pass",
@@ -66,7 +66,7 @@ table("host sockets and marks over IPv4", services4, [
         verdict: "next",
       },
     ],
-    flows: ["flows pass 192.0.2.1:30053 > 203.0.113.5:5000"],
+    flows: ["nascent pass 192.0.2.1:30053 > 203.0.113.5:5000"],
   },
   {
     name: "E2: a host packet from elsewhere leaves no record",

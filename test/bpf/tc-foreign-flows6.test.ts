@@ -33,7 +33,7 @@ table("host sockets and marks over IPv6", services6, [
         verdict: "next",
       },
     ],
-    flows: ["flows pass [2001:db8:2::1]:30080 > [2001:db8:99::5]:5000"],
+    flows: ["nascent pass [2001:db8:2::1]:30080 > [2001:db8:99::5]:5000"],
   },
   {
     name: "E2, UDP: what leaves from a frontend's address and port is a host socket's; its replies pass",
@@ -66,7 +66,7 @@ table("host sockets and marks over IPv6", services6, [
         verdict: "next",
       },
     ],
-    flows: ["flows pass [2001:db8:2::1]:30053 > [2001:db8:99::5]:5000"],
+    flows: ["nascent pass [2001:db8:2::1]:30053 > [2001:db8:99::5]:5000"],
   },
   {
     name: "E2: a host packet from elsewhere leaves no record",
