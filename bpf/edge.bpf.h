@@ -50,8 +50,8 @@ static __always_inline void count_traffic(struct __sk_buff *skb, const struct fl
 		return;
 	stats = bpf_map_lookup_elem(&service_stats, &flow->service);
 	if (stats) {
-		stats->packets++;
-		stats->bytes += skb->len;
+		count(&stats->packets, 1);
+		count(&stats->bytes, skb->len);
 	}
 }
 

@@ -152,12 +152,19 @@ struct {
 	__type(value, struct explanation);
 } explained SEC(".maps");
 
+/* A socket's hook may be interrupted by a packet's on its CPU: without an atomic add one of two counts would be lost.
+ */
+static __always_inline void count(__u64 *counter, __u64 n)
+{
+	__sync_fetch_and_add(counter, n);
+}
+
 static __always_inline void count_drop(__u32 reason)
 {
-	__u64 *count = bpf_map_lookup_elem(&drops, &reason);
+	__u64 *counter = bpf_map_lookup_elem(&drops, &reason);
 
-	if (count)
-		*count += 1;
+	if (counter)
+		count(counter, 1);
 }
 
 #endif

@@ -134,9 +134,9 @@ static __always_inline void count_connection(const struct choice *chosen)
 	struct backend_stats *backend = bpf_map_lookup_elem(&backend_stats, &chosen->backend);
 
 	if (service)
-		service->connections++;
+		count(&service->connections, 1);
 	if (backend)
-		backend->connections++;
+		count(&backend->connections, 1);
 }
 
 static __always_inline void count_refusal(__u32 service, __u32 reason)
@@ -144,7 +144,7 @@ static __always_inline void count_refusal(__u32 service, __u32 reason)
 	struct service_stats *stats = bpf_map_lookup_elem(&service_stats, &service);
 
 	if (stats)
-		stats->rejects++;
+		count(&stats->rejects, 1);
 	count_drop(reason);
 }
 
