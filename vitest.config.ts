@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { ViteUserConfig } from "vitest/config";
 
+// Debian's plain su leaves root without the directories of iptables, sysctl and bpftool.
+process.env.PATH = `${process.env.PATH ?? ""}:/usr/local/sbin:/usr/sbin:/sbin`;
+
 // unit needs neither root nor kernel; kernel tests run one file at a time, each in namespaces of its own.
 const config: ViteUserConfig = {
   test: {

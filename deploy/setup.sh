@@ -5,6 +5,8 @@
 # Exit status: 0 ready, 1 a step failed, 3 this machine lacks something that only its owner can install.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+# Debian keeps these from users, and from a root that came by plain su: dpkg and bpftool need them.
+export PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
 
 packages=(clang-19 llvm-19 libbpf-dev libelf-dev zlib1g-dev pkg-config g++ make python3 bpftool
   iproute2 iptables nftables curl ethtool conntrack procps util-linux)

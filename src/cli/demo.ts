@@ -11,6 +11,8 @@ export function demoCommand(): Command {
 }
 
 async function run(flags: { readonly keep?: boolean }): Promise<void> {
+  // The lab's tools (sysctl, iptables) are where Debian's plain su does not look.
+  process.env.PATH = `${process.env.PATH ?? ""}:/usr/local/sbin:/usr/sbin:/sbin`;
   const [{ runDemo }, { columns }] = await Promise.all([import("../demo/demo.ts"), import("./format/columns.ts")]);
   const print = (text: string): void => void process.stdout.write(text);
   process.exitCode = await runDemo({ keep: flags.keep ?? false, columns, print });
