@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The way of a change: model → compile → datapath. Nothing that arrives here ends the agent.
+// The way of a change: model → compile → datapath. Nothing that arrives here ends the agent, and nothing is lost: what
+// could not be published is tried again until it is, or until a later change supersedes it.
 
 import { Compiler } from "../compile/compiler.ts";
 import type { CompiledService, Delta, ServiceKey } from "../compile/state.ts";
@@ -7,12 +8,19 @@ import type { ApplyReport, Datapath } from "../datapath/contract.ts";
 import type { ModelChanges } from "../model/changes.ts";
 import type { Log } from "./log.ts";
 
-export class ServiceFollower {
+/** From one attempt to the next; doubled each time. */
+const FIRST_RETRY_MS = 1000;
+const LAST_RETRY_MS = 60_000;
+
+export class ServiceFollower implements Disposable {
   readonly #compiler: Compiler;
   readonly #datapath: Datapath;
   readonly #log: Log;
   /** What was applied before the state was complete; undefined once it is. */
   #untilSynced: Map<ServiceKey, CompiledService> | undefined = new Map();
+  #retry: NodeJS.Timeout | undefined;
+  /** Failures that are logged already, until nothing fails any more. */
+  readonly #told = new Set<string>();
 
   constructor(nodeName: string, datapath: Datapath, log: Log) {
     this.#compiler = new Compiler(nodeName);
@@ -29,8 +37,13 @@ export class ServiceFollower {
       const tookMs = Math.round((performance.now() - begin) * 1000) / 1000;
       this.#log.debug({ ...report, tookMs }, "state published");
     } catch (error) {
-      for (const failure of failuresOf(error)) this.#log.error({ err: failure }, "a change could not be published");
+      this.#tell(error);
+      this.#retryAfter(FIRST_RETRY_MS);
     }
+  }
+
+  [Symbol.dispose](): void {
+    clearTimeout(this.#retry);
   }
 
   /** The first complete state takes away what an earlier agent left and nobody asks for any more. */
@@ -43,8 +56,25 @@ export class ServiceFollower {
     this.#untilSynced = undefined;
     return this.#datapath.sync({ upsert: [...before.values()], remove: [] });
   }
-}
 
-function failuresOf(error: unknown): readonly unknown[] {
-  return error instanceof AggregateError ? error.errors : [error];
+  #retryAfter(delayMs: number): void {
+    clearTimeout(this.#retry);
+    this.#retry = setTimeout(() => {
+      try {
+        this.#log.info(this.#datapath.retry(), "what could not be published before is published");
+        this.#told.clear();
+      } catch (error) {
+        this.#tell(error);
+        this.#retryAfter(Math.min(2 * delayMs, LAST_RETRY_MS));
+      }
+    }, delayMs);
+  }
+
+  #tell(error: unknown): void {
+    for (const failure of error instanceof AggregateError ? error.errors : [error]) {
+      const level = this.#told.has(String(failure)) ? "debug" : "error";
+      this.#told.add(String(failure));
+      this.#log[level]({ err: failure }, "a change could not be published, it is tried again");
+    }
+  }
 }

@@ -30,8 +30,13 @@ export interface Datapath extends Disposable {
   adopt(): readonly ServiceKey[];
   /** First complete state: like apply(), and everything adopted that is not in it goes away. */
   sync(delta: Delta): ApplyReport;
-  /** Publishes a change; idempotent. Returns once new connections meet the new state. */
+  /**
+   * Publishes a change; idempotent. Returns once new connections meet the new state. What fails of it is thrown after the
+   * rest is published, and kept for retry() until a later change supersedes it.
+   */
   apply(delta: Delta): ApplyReport;
+  /** Tries again what failed; nothing to do when nothing did. Errors as of apply(). */
+  retry(): ApplyReport;
   /** Replaces the set of node addresses. */
   setNodeAddresses(addresses: readonly NodeAddress[]): void;
   /** Takes the datapath away: ours only. */

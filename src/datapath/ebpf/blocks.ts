@@ -71,8 +71,7 @@ export class BlockStore {
     try {
       [cluster, local] = this.#writeTables(plan, localFirst, prefix);
     } catch (error) {
-      this.#members.clear(row, rows);
-      this.rows.release(row, rows);
+      this.#freeRows(row, rows);
       throw error;
     }
     const { service, scheduler, flags } = plan;
@@ -93,6 +92,13 @@ export class BlockStore {
     );
   }
 
+  /** Takes back a block that was never in force. */
+  discard(block: Block): void {
+    for (const id of [...block.cluster, ...block.local]) this.#backends.discard(id);
+    this.#freeRows(block.row, block.rows);
+    for (const run of block.tableRuns) this.#freeTableRows(run.row, run.rows);
+  }
+
   /** Releases the block's references now, and its rows after an RCU period. No live word may name it any more. */
   retire(block: Pick<Block, "row" | "rows" | "tableRuns" | "cluster" | "local">): void {
     for (const id of block.cluster) this.#backends.release(id);
@@ -103,17 +109,21 @@ export class BlockStore {
 
   retireRows(row: number, count: number): void {
     if (count === 0) return;
-    this.#reclaimer.retire(() => {
-      this.#members.clear(row, count);
-      this.rows.release(row, count);
-    });
+    this.#reclaimer.retire(() => this.#freeRows(row, count));
   }
 
   retireTableRows(row: number, count: number): void {
-    this.#reclaimer.retire(() => {
-      this.#tables.clear(row, count);
-      this.tableRows.release(row, count);
-    });
+    this.#reclaimer.retire(() => this.#freeTableRows(row, count));
+  }
+
+  #freeRows(row: number, count: number): void {
+    this.#members.clear(row, count);
+    this.rows.release(row, count);
+  }
+
+  #freeTableRows(row: number, count: number): void {
+    this.#tables.clear(row, count);
+    this.tableRows.release(row, count);
   }
 
   #writeIds(firstRow: number, ids: readonly number[]): void {
@@ -136,8 +146,7 @@ export class BlockStore {
       return [cluster, { count: plan.local.length, firstRow: localFirst, ...localTable }];
     } catch (error) {
       const rows = rowsFor(clusterTable.tableSize, SLOTS_PER_ROW);
-      this.#tables.clear(clusterTable.tableRow, rows);
-      this.tableRows.release(clusterTable.tableRow, rows);
+      this.#freeTableRows(clusterTable.tableRow, rows);
       throw error;
     }
   }

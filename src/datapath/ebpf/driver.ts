@@ -104,6 +104,12 @@ export class EbpfDriver implements Datapath {
     return report;
   }
 
+  retry(): ApplyReport {
+    const report = this.#writer.retry();
+    this.#state.update({ lastSyncMs: BigInt(Date.now()) });
+    return report;
+  }
+
   setNodeAddresses(addresses: readonly NodeAddress[]): void {
     this.#writer.setNodeAddresses(addresses);
   }

@@ -62,9 +62,10 @@ export class FrontendTable {
     return entry === undefined ? undefined : Math.floor(entry / 8);
   }
 
-  /** Reads the map as an earlier agent left it. */
+  /** Reads the map as an earlier agent, or a call that failed, left it. */
   adopt(): readonly FrontendEntry[] {
     const found: FrontendEntry[] = [];
+    this.#entries.clear();
     for (const [key, value] of this.#map.entries()) {
       const { service, kind } = abi.frontend.read(viewOf(value), 0);
       const id = Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString("latin1");
@@ -87,6 +88,12 @@ export class FrontendTable {
   /** Those of the wanted that the map does not hold yet. */
   missing(wanted: readonly FrontendEntry[]): readonly FrontendEntry[] {
     return wanted.filter(({ id, service, kind }) => this.#entries.get(id) !== service * 8 + kind);
+  }
+
+  /** What the map holds, read anew, that is not of the service it is wanted for. */
+  besides(wanted: readonly FrontendEntry[]): readonly FrontendEntry[] {
+    const owners = new Map(wanted.map(({ id, service }) => [id, service]));
+    return this.adopt().filter(({ id, service }) => owners.get(id) !== service);
   }
 
   /** Writes as many entries as fit, taking them from other services if need be; returns those that did not fit. */

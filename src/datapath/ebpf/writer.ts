@@ -27,10 +27,14 @@ export class MapWriter implements Disposable {
   readonly #options: WriterOptions;
   readonly #reclaimer: Reclaimer;
   readonly #services = new Map<ServiceKey, ServiceEntry>();
-  /** Changes that found no room yet. */
+  /** Changes that found no room yet, or failed otherwise. */
   readonly #pending = new Map<ServiceKey, CompiledService>();
   /** What retries in the background have reported already. */
   readonly #told = new Set<string>();
+  /** Services that are no longer wanted, until their frontends are gone. */
+  readonly #leaving: ServiceEntry[] = [];
+  /** A system call failed while frontends were moved. */
+  #frontendsBehind = false;
   #adopted: Adopted | undefined;
 
   constructor(maps: WriterMaps, options: WriterOptions) {
@@ -40,7 +44,7 @@ export class MapWriter implements Disposable {
     this.stores = openStores(maps, this.#reclaimer, options.onWrite);
   }
 
-  /** Services whose change waits for room in a map. */
+  /** Services whose change is not in the maps yet. */
   get pending(): ReadonlySet<ServiceKey> {
     return new Set(this.#pending.keys());
   }
@@ -82,6 +86,11 @@ export class MapWriter implements Disposable {
     return this.#change(delta.upsert, delta.remove);
   }
 
+  /** Tries again what failed before. Errors as of apply(). */
+  retry(): ApplyReport {
+    return this.#change([...this.#pending.values()], []);
+  }
+
   setNodeAddresses(addresses: readonly NodeAddress[]): void {
     this.stores.nodeAddresses.replace(addresses);
   }
@@ -98,16 +107,23 @@ export class MapWriter implements Disposable {
   #change(upserts: readonly CompiledService[], removes: readonly ServiceKey[]): ApplyReport {
     const written = this.stores.backends.written;
     const failures: unknown[] = [];
-    const { changed, stale, servicesWritten } = this.#publishAll(upserts, failures);
-    const leaving = removes.flatMap((key) => this.#forget(key));
-    for (const entry of leaving) stale.push(...entry.frontends);
-    const frontends = this.#moveFrontends(changed, stale, failures);
+    for (const key of removes) this.#forget(key);
+    const { changed, stale, servicesWritten } = this.#publishAll(this.#withOverdue(upserts), failures);
+    for (const entry of this.#leaving) stale.push(...entry.frontends);
+    const frontends = this.#tryMoveFrontends(changed, stale, failures);
+    const leaving = this.#frontendsBehind ? [] : this.#leaving.splice(0);
     for (const entry of leaving) this.#withdraw(entry);
     const retried = this.#reclaimer.pending;
     this.#reclaimer.start();
     throwUnless(failures, retried);
     const backendsWritten = this.stores.backends.written - written;
     return { servicesWritten, servicesRemoved: leaving.length, ...frontends, backendsWritten };
+  }
+
+  /** While the frontends are behind, what failed comes with every change: a removed service's may be theirs now. */
+  #withOverdue(upserts: readonly CompiledService[]): readonly CompiledService[] {
+    if (!this.#frontendsBehind) return upserts;
+    return [...new Map([...this.#pending, ...upserts.map((service) => [service.key, service] as const)]).values()];
   }
 
   /** Publishes each service's block; its frontends are left to #moveFrontends. */
@@ -132,7 +148,7 @@ export class MapWriter implements Disposable {
       } catch (error) {
         const full = error instanceof MapFullError;
         failures.push(full ? error.neededBy(service.key) : error);
-        if (full) this.#pending.set(service.key, service);
+        this.#pending.set(service.key, service);
       }
     }
     return { changed, stale, servicesWritten };
@@ -144,9 +160,10 @@ export class MapWriter implements Disposable {
     const { cells, blocks, serviceIds } = this.stores;
     const proto = protocolNumber(service.protocol);
     const id = before?.id ?? this.#takeId(service);
+    let block: Block | undefined;
     try {
       const meta = serviceMeta(service);
-      const block = this.#blockFor(service, id, proto, before?.block);
+      block = this.#blockFor(service, id, proto, before?.block);
       const frontends = frontendEntries(service, id);
       if (block === before?.block && meta.type === before.type && this.#inForce(before, frontends)) return before;
       if (meta.type !== before?.type) {
@@ -156,9 +173,10 @@ export class MapWriter implements Disposable {
       if (before && block !== before.block) blocks.retire(before.block);
       return { id, type: meta.type, block, frontends };
     } catch (error) {
+      if (block !== undefined && block !== before?.block) blocks.discard(block);
       if (before === undefined) {
-        cells.serviceMeta.clear(id);
         serviceIds.release(id);
+        cells.serviceMeta.clear(id);
       }
       throw error;
     }
@@ -190,7 +208,8 @@ export class MapWriter implements Disposable {
   }
 
   #inForce(before: ServiceEntry, frontends: readonly FrontendEntry[]): boolean {
-    return before.frontends.length === frontends.length && this.stores.frontends.missing(frontends).length === 0;
+    const same = before.frontends.length === frontends.length && without(frontends, before.frontends).length === 0;
+    return same && this.stores.frontends.missing(frontends).length === 0;
   }
 
   #takeId(service: CompiledService): number {
@@ -198,6 +217,22 @@ export class MapWriter implements Disposable {
     const id = serviceIds.take();
     if (id === undefined) throw new MapFullError("services", serviceIds.size, service.key);
     return id;
+  }
+
+  /** After a system call that failed, what is stale is found by comparing the whole map with all that is wanted. */
+  #tryMoveFrontends(changed: readonly CompiledService[], stale: readonly FrontendEntry[], failures: unknown[]): Moved {
+    const wanted = () => [...this.#services.values()].flatMap(({ frontends }) => frontends);
+    try {
+      const gone = this.#frontendsBehind ? this.stores.frontends.besides(wanted()) : stale;
+      const moved = this.#moveFrontends(changed, gone, failures);
+      this.#frontendsBehind = false;
+      return moved;
+    } catch (error) {
+      failures.push(error);
+      for (const service of changed) this.#pending.set(service.key, service);
+      this.#frontendsBehind = true;
+      return { frontendsWritten: 0, frontendsRemoved: 0 };
+    }
   }
 
   /** New and moved frontends first, then those nobody has any more; the other way round only when the map is full. */
@@ -218,11 +253,11 @@ export class MapWriter implements Disposable {
     return { frontendsWritten: missing.length - unwritten.length, frontendsRemoved };
   }
 
-  #forget(key: ServiceKey): readonly ServiceEntry[] {
+  #forget(key: ServiceKey): void {
     this.#pending.delete(key);
     const entry = this.#services.get(key);
     this.#services.delete(key);
-    return entry ? [entry] : [];
+    if (entry) this.#leaving.push(entry);
   }
 
   /** After its frontends are gone: no block any more, and the id becomes free. */
@@ -237,7 +272,7 @@ export class MapWriter implements Disposable {
     this.stores.backendStats.flush();
     if (this.#pending.size === 0) return;
     try {
-      this.#change([...this.#pending.values()], []);
+      this.retry();
       this.#told.clear();
     } catch (error) {
       if (this.#told.has(String(error))) return;

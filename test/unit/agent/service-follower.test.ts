@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // From changes of the model to the datapath: what is told when, and that failures end nothing.
 
-import { expect, test } from "vitest";
+import { afterEach, expect, test, vi } from "vitest";
 import { openLog } from "../../../src/agent/log.ts";
 import { ServiceFollower } from "../../../src/agent/service-follower.ts";
 import type { Delta } from "../../../src/compile/state.ts";
@@ -26,6 +26,7 @@ class NotingDatapath implements Datapath {
   adopt = () => [];
   sync = (delta: Delta) => this.#note("sync", delta);
   apply = (delta: Delta) => this.#note("apply", delta);
+  retry = () => this.#note("retry", { upsert: [], remove: [] });
   setNodeAddresses(): void {}
   cleanup(): void {}
   [Symbol.dispose](): void {}
@@ -63,6 +64,8 @@ function changes(synced: boolean, ...services: ModelChanges["services"]): ModelC
   return { synced, services, endpointSlices: [], nodes: [] };
 }
 
+afterEach(() => vi.useRealTimers());
+
 function follower(): { datapath: NotingDatapath; services: ServiceFollower } {
   const datapath = new NotingDatapath();
   return { datapath, services: new ServiceFollower("n1", datapath, openLog("text", "silent")) };
@@ -91,4 +94,29 @@ test("a change that cannot be published ends nothing", () => {
   datapath.failure = undefined;
   services.update(changes(true, { previous: undefined, current: API }));
   expect(datapath.told).toEqual(["sync web", "apply api"]);
+  services[Symbol.dispose]();
+});
+
+test("a change that cannot be published is tried again until it can, ever more seldom", () => {
+  vi.useFakeTimers();
+  const { datapath, services } = follower();
+  datapath.failure = new Error("BPF_MAP_UPDATE_ELEM on frontends: ENOMEM");
+  services.update(changes(true, { previous: undefined, current: WEB }));
+  vi.advanceTimersByTime(2999);
+  expect(datapath.told).toEqual(["sync web", "retry"]);
+  datapath.failure = undefined;
+  vi.advanceTimersByTime(1);
+  expect(datapath.told).toEqual(["sync web", "retry", "retry"]);
+  vi.advanceTimersByTime(600_000);
+  expect(datapath.told).toEqual(["sync web", "retry", "retry"]);
+});
+
+test("nothing is tried any more once the follower is disposed of", () => {
+  vi.useFakeTimers();
+  const { datapath, services } = follower();
+  datapath.failure = new Error("map backends is full");
+  services.update(changes(true, { previous: undefined, current: WEB }));
+  services[Symbol.dispose]();
+  vi.advanceTimersByTime(600_000);
+  expect(datapath.told).toEqual(["sync web"]);
 });
