@@ -52,7 +52,8 @@ export function ipToBytes(ip: Ip): Uint8Array {
   const groups = parseGroups(ip);
   if (!groups) throw new Error(`${JSON.stringify(ip)} is not an IP address: make one with parseIp()`);
   const bytes = new Uint8Array(16);
-  for (const [i, group] of groups.entries()) {
+  for (let i = 0; i < groups.length; i++) {
+    const group = groups[i] ?? 0;
     bytes[2 * i] = group >> 8;
     bytes[2 * i + 1] = group & 0xff;
   }

@@ -5,6 +5,7 @@
 import type { CompiledService, Member } from "../../compile/state.ts";
 import { ipToBytes } from "../../model/ip.ts";
 import * as abi from "./abi.gen.ts";
+import { CellIndex } from "./cell-index.ts";
 import { HOST_LITTLE_ENDIAN } from "./codec.ts";
 import { MapFullError } from "./errors.ts";
 import { IdPool } from "./id-pool.ts";
@@ -33,11 +34,12 @@ export class BackendTable {
   readonly #names: NameTable;
   readonly #reclaimer: Reclaimer;
   readonly #stats: StatsReset;
-  /** The cell's bytes as latin1 → id */
-  readonly #ids = new Map<string, number>();
+  /** Of the cells that can be found: those with a reference. */
+  readonly #index: CellIndex;
   readonly #references: Uint32Array;
-  readonly #scratch = Buffer.alloc(abi.backend.size);
-  readonly #scratchView = new DataView(this.#scratch.buffer, this.#scratch.byteOffset, abi.backend.size);
+  /** The cell that #encode() makes. */
+  readonly #scratch = new DataView(new ArrayBuffer(abi.backend.size));
+  readonly #scratchWords = new Int32Array(this.#scratch.buffer);
 
   constructor(cells: MappedArray, names: NameTable, reclaimer: Reclaimer, stats: StatsReset) {
     this.#cells = cells;
@@ -45,6 +47,7 @@ export class BackendTable {
     this.#reclaimer = reclaimer;
     this.#stats = stats;
     this.pool = new IdPool(cells.length);
+    this.#index = new CellIndex(cells);
     this.#references = new Uint32Array(cells.length);
   }
 
@@ -53,16 +56,17 @@ export class BackendTable {
     const node = this.#names.find(member.nodeName);
     const zone = this.#names.find(member.zone);
     if (node === undefined || zone === undefined) return undefined;
-    return this.#ids.get(this.#encode(member, proto, node, zone));
+    this.#encode(member, proto, node, zone);
+    return this.#index.find(this.#scratchWords);
   }
 
   /** The id of a cell that says exactly this, written first if need be; release() it as often. Throws MapFullError. */
   acquire(member: Member, proto: number): number {
     const node = this.#names.acquire(member.nodeName);
     const zone = this.#acquireZone(member, node);
-    const identity = this.#encode(member, proto, node, zone);
-    const known = this.#ids.get(identity);
-    const id = known ?? this.#write(identity);
+    this.#encode(member, proto, node, zone);
+    const known = this.#index.find(this.#scratchWords);
+    const id = known ?? this.#write();
     if (id === known || id === undefined) {
       this.#names.release(node);
       this.#names.release(zone);
@@ -124,8 +128,7 @@ export class BackendTable {
     this.#references[id] = left;
     if (left > 0) return false;
     const { node, zone } = this.read(id);
-    const identity = this.#identity(id);
-    if (this.#ids.get(identity) === id) this.#ids.delete(identity);
+    this.#index.remove(id);
     this.#names.release(node);
     this.#names.release(zone);
     return true;
@@ -161,18 +164,18 @@ export class BackendTable {
       return false;
     }
     this.pool.reserve(id);
-    this.#ids.set(this.#identity(id), id);
+    this.#index.add(id);
     return true;
   }
 
   /** Writes the cell that #encode() left in scratch; undefined when all ids are taken. */
-  #write(identity: string): number | undefined {
+  #write(): number | undefined {
     const id = this.pool.take();
     if (id === undefined) return undefined;
     this.#cells.reach(id + 1);
-    this.#scratch.copy(this.#cells.bytes, this.#cells.offset(id));
+    this.#cells.halfWords.set(this.#scratchWords, this.#cells.offset(id) / 4);
     this.#cells.written(id);
-    this.#ids.set(identity, id);
+    this.#index.add(id);
     this.written++;
     return id;
   }
@@ -186,15 +189,10 @@ export class BackendTable {
     }
   }
 
-  #encode(member: Member, proto: number, node: number, zone: number): string {
+  #encode(member: Member, proto: number, node: number, zone: number): void {
     const flags = BACKEND_LIVE | (member.local ? BACKEND_LOCAL : 0) | (member.terminating ? BACKEND_TERMINATING : 0);
     const addr = ipToBytes(member.address);
     const { port, weight } = member;
-    abi.backend.write(this.#scratchView, 0, { addr, port, proto, flags, weight, node, zone });
-    return this.#scratch.toString("latin1");
-  }
-
-  #identity(id: number): string {
-    return this.#cells.bytes.toString("latin1", this.#cells.offset(id), this.#cells.offset(id + 1));
+    abi.backend.write(this.#scratch, 0, { addr, port, proto, flags, weight, node, zone });
   }
 }

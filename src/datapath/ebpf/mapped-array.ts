@@ -42,6 +42,11 @@ export class MappedArray {
     return this.#memory.bytes;
   }
 
+  /** The cells as 32-bit words. */
+  get halfWords(): Int32Array {
+    return this.#memory.halfWords;
+  }
+
   /** Maps no more than the first cells need. From here on reach() goes before the first use of a cell beyond. */
   fit(cells: number): void {
     const perPage = Math.ceil(PAGE / this.cellSize);
