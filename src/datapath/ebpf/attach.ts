@@ -2,7 +2,7 @@
 // Keeps the map `devices` and the tc programs in step with the devices of this network namespace as they come, go,
 // change and are renamed.
 
-import { existsSync, readdirSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { BpfError, type BpfMap, type BpfProgram, detachTc, type TcDirection } from "../../libbpf/index.ts";
 import type { NetworkView } from "../network.ts";
 import { classifyDevices, type Device, type DeviceRules } from "./devices.ts";
@@ -36,6 +36,8 @@ export interface DeviceChanges {
 const TC_PRIORITY = 1;
 /** Egress first: a flow begins at an ingress, and by then its replies must find their way. */
 const DIRECTIONS: readonly TcDirection[] = ["egress", "ingress"];
+/** In place of what the map says: attaching failed on the way, and the device may have a hook, a pin, an entry. */
+const UNFINISHED: Uint8Array = new Uint8Array();
 
 export class DeviceHooks {
   readonly #programs: DevicePrograms;
@@ -63,13 +65,15 @@ export class DeviceHooks {
       const value = encodeDevice(device);
       const before = this.#attached.get(device.ifindex);
       if (before && Buffer.compare(before, value) === 0) continue;
-      const error = this.#serve(device.ifindex, value, before === undefined);
+      const isNew = before === undefined || before === UNFINISHED;
+      const error = this.#serve(device.ifindex, value, isNew);
       if (error) {
+        if (isNew) this.#attached.set(device.ifindex, UNFINISHED);
         failed.push({ device, error });
         continue;
       }
       this.#attached.set(device.ifindex, value);
-      (before ? changed : added).push(device);
+      (isNew ? added : changed).push(device);
     }
     const removed = this.#servedBefore().filter((ifindex) => !wanted.has(ifindex));
     for (const ifindex of removed) this.#detach(ifindex);
@@ -105,10 +109,7 @@ export class DeviceHooks {
   }
 
   #detach(ifindex: number): void {
-    for (const direction of DIRECTIONS) {
-      const pin = tcxPin(this.#pins, ifindex, direction);
-      if (existsSync(pin)) dropLink(pin);
-    }
+    for (const direction of DIRECTIONS) dropLink(tcxPin(this.#pins, ifindex, direction));
     detachFilters(ifindex);
     this.#map.delete(deviceKey(ifindex));
     this.#attached.delete(ifindex);

@@ -21,24 +21,33 @@ export function ensureLink(
   isWanted: (target: LinkTarget) => boolean,
   attach: () => BpfLink,
 ): void {
+  const beside = besideOf(pin);
   using pinned = existsSync(pin) ? openPinnedLink(pin) : undefined;
   if (pinned && isWanted(linkTarget(pinned))) {
     pinned.update(program);
+    if (existsSync(beside)) unlinkSync(beside); // a kill came before it took the place; without a pin it is detached
     return;
   }
   using link = attach();
-  const beside = `${pin}-new`; // a bpffs takes no dots
   if (existsSync(beside)) unlinkSync(beside);
   link.pin(beside);
   pinned?.detach();
   renameSync(beside, pin);
 }
 
-/** Detaches what is pinned there, and the pin goes. */
+/** Detaches what is pinned there, if anything is, and the pin goes; and what a killed agent left beside it. */
 export function dropLink(pin: string): void {
-  using link = openPinnedLink(pin);
-  link.detach();
-  unlinkSync(pin);
+  for (const path of [pin, besideOf(pin)]) {
+    if (!existsSync(path)) continue;
+    using link = openPinnedLink(path);
+    link.detach();
+    unlinkSync(path);
+  }
+}
+
+/** Where a link waits until it takes the place of the one at the pin. A bpffs takes no dots. */
+function besideOf(pin: string): string {
+  return `${pin}-new`;
 }
 
 export function linkTarget(link: BpfLink): LinkTarget {

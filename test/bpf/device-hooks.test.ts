@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+// Hooks of devices whose attaching did not come to its end: nothing of them stays, in the map or among the links.
+
+import { randomBytes } from "node:crypto";
+import { mkdirSync, mkdtempSync, readdirSync, rmdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import * as abi from "../../src/datapath/ebpf/abi.gen.ts";
+import { DeviceHooks } from "../../src/datapath/ebpf/attach.ts";
+import { knownDevices } from "../../src/datapath/ebpf/devices-map.ts";
+import { dropLink, ensureLink } from "../../src/datapath/ebpf/links.ts";
+import { pinsUnder } from "../../src/datapath/ebpf/pins.ts";
+import { FakeMap, FakeProgram } from "../../src/libbpf/fake.ts";
+import { BpfError, openObject } from "../../src/libbpf/index.ts";
+import { compileFixture } from "../support/bpf-fixture.ts";
+import { bpffs } from "../support/bpffs.ts";
+import { network, veth } from "../unit/devices/builders.ts";
+
+const RULES = { uplinkPatterns: [], podPatterns: [], nodeAddresses: [] };
+/** No device of this machine has so great an index. */
+const IFINDEX = 2_000_000_000;
+
+class RefusedProgram extends FakeProgram {
+  refuse = true;
+  override attachTc(ifindex: number, direction: "ingress" | "egress"): void {
+    if (this.refuse) throw new BpfError({ syscall: "attach", errno: -19, object: this.name, hint: "fake" });
+    super.attachTc(ifindex, direction);
+  }
+}
+
+test("a device that goes while it is attached to leaves nothing in the map; one that stays is attached to later", () => {
+  const directory = mkdtempSync(join(tmpdir(), "pt-hooks-"));
+  const pins = pinsUnder(directory);
+  mkdirSync(pins.links, { recursive: true });
+  try {
+    const map = new FakeMap({ name: "devices", type: 1, keySize: 4, valueSize: abi.device.size, maxEntries: 8 });
+    const ingress = new RefusedProgram("pt_ingress");
+    const hooks = new DeviceHooks({ ingress, egress: new FakeProgram("pt_egress") }, map, pins, "clsact");
+    const pod = network({ links: [veth(IFINDEX, "v_gone")] });
+    expect(hooks.reconcile(network({}), RULES).removed).toEqual([]);
+
+    expect(hooks.reconcile(pod, RULES)).toMatchObject({ added: [], failed: [{ error: { code: "ENODEV" } }] });
+    expect(hooks.reconcile(network({}), RULES).removed).toEqual([IFINDEX]);
+    expect(knownDevices(map)).toEqual([]);
+
+    expect(hooks.reconcile(pod, RULES).failed).toHaveLength(1);
+    ingress.refuse = false;
+    expect(hooks.reconcile(pod, RULES)).toMatchObject({ added: [{ name: "v_gone" }], changed: [], failed: [] });
+    expect([...ingress.attachments]).toEqual([`clsact/ingress of ${IFINDEX}`]);
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+});
+
+test("a link that a killed agent pinned beside the one in force goes when that is taken over", () => {
+  const cgroup = `/sys/fs/cgroup/unified/pt-${randomBytes(4).toString("hex")}`;
+  mkdirSync(cgroup);
+  try {
+    using fixture = compileFixture("addon");
+    using pins = bpffs();
+    using object = openObject(fixture.path);
+    using loaded = object.load();
+    const program = loaded.program("refuse_connect");
+    const links = join(pins.path, "links");
+    mkdirSync(links);
+    const pin = join(links, "cgroup-connect4");
+    const ensure = (isWanted: boolean) =>
+      ensureLink(
+        pin,
+        program,
+        () => isWanted,
+        () => program.attachCgroup(cgroup, "connect4"),
+      );
+    ensure(true);
+    {
+      using beside = program.attachCgroup(cgroup, "connect4");
+      beside.pin(`${pin}-new`);
+    }
+    ensure(true);
+    expect(readdirSync(links)).toEqual(["cgroup-connect4"]);
+    dropLink(pin);
+    expect(readdirSync(links)).toEqual([]);
+  } finally {
+    rmdirSync(cgroup);
+  }
+});
