@@ -247,7 +247,7 @@ enum flow_state {
 /*
  * All that translation needs, so that removing an endpoint or a Service never touches an established connection.
  * Packets between our hooks are (client:mapped_port, backend:backend_port); mapped_port is client_port unless that
- * tuple was taken when the flow began. Everything but state and last_seen is immutable.
+ * tuple was taken when the flow began. Everything but state, last_seen and epoch is immutable.
  */
 struct flow {
 	struct ip_addr client;
@@ -267,6 +267,7 @@ struct flow {
 	__u32 last_seen; /* seconds since boot; of the owner */
 	__u32 state;     /* enum flow_state; of the owner; changed atomically */
 	__u32 flags;     /* enum flow_flags */
+	__u32 epoch;     /* of the service word that the backend was last seen in; of the owner */
 };
 
 /* ---- sockets: life of the entry equals the socket's (sk_storage) ------------------------------------------------- */

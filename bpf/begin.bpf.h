@@ -61,6 +61,7 @@ static __noinline int begin(struct __sk_buff *skb, struct work *w, const struct 
 	w->flow.backend_port = chosen.port;
 	w->flow.service = chosen.service;
 	w->flow.backend_id = chosen.backend;
+	w->flow.epoch = chosen.epoch;
 	masquerade = chosen.masquerade || addr_equal(&w->flow.client, &w->flow.backend);
 	if (masquerade)
 		err = plan_masquerade(skb, &w->flow, device);

@@ -112,16 +112,6 @@ static __always_inline bool flow_closed(const struct flow *f)
 	       (f->state & (FLOW_FIN_CLIENT | FLOW_FIN_BACKEND)) == (FLOW_FIN_CLIENT | FLOW_FIN_BACKEND);
 }
 
-/* The endpoint that the flow goes to is still one of some Service. */
-static __always_inline bool flow_backend_stands(const struct flow *f)
-{
-	struct backend *backend = bpf_map_lookup_elem(&backends, &f->backend_id);
-
-	return (f->flags & FLOW_DIRECT) ||
-	       (backend && (backend->flags & BACKEND_LIVE) && backend->port == f->backend_port &&
-		addr_equal(&backend->addr, &f->backend));
-}
-
 /* Idle seconds after which a record of `flows` goes; nascent ones go by eviction or after timeout_nascent. */
 static __always_inline __u32 flow_timeout(const struct flow *f)
 {

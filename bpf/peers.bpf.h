@@ -16,9 +16,6 @@ struct {
 	__type(value, struct sock_peers);
 } sockets SEC(".maps");
 
-/* Rows of a block that block_holds() reads at most, the header included: 4080 endpoints. */
-#define SEARCHED_ROWS 256
-
 static __always_inline struct sock_peer *peers_find_vip(struct sock_peers *peers, const struct ip_addr *vip,
 							__be16 port)
 {
@@ -76,26 +73,6 @@ static __always_inline void peers_forget(struct sock_peers *peers, const struct 
 		if (peer->backend_port == port && addr_equal(&peer->backend, backend))
 			peer->sent = 0;
 	}
-}
-
-/* Whether the block at row has this backend in any of its sets. Global, so that it is verified once, not per caller. */
-__noinline int block_holds(__u32 row, __u32 backend)
-{
-	struct block_row *block = bpf_map_lookup_elem(&members, &row);
-	__u32 rows = block ? block->header.rows : 0;
-
-	for (__u32 i = 1; i < SEARCHED_ROWS && i < rows; i++) {
-		__u32 id_row = row + i, differ = 1;
-		struct block_row *ids = bpf_map_lookup_elem(&members, &id_row);
-
-		if (!ids)
-			return 0;
-		for (int j = 0; j < IDS_PER_ROW; j++)
-			differ = ids->ids.backend[j] == backend ? 0 : differ;
-		if (!differ)
-			return 1;
-	}
-	return 0;
 }
 
 /*

@@ -15,6 +15,7 @@
 struct choice {
 	__u32 service;
 	__u32 backend;
+	__u32 epoch; /* of the service word */
 	struct ip_addr addr;
 	__be16 port;
 	__u8 kind;       /* enum frontend_kind */
@@ -80,6 +81,29 @@ static __always_inline bool must_masquerade(const struct block_header *block, __
 	return true;
 }
 
+/* Rows of a block that block_holds() reads at most, the header included: 4080 endpoints. */
+#define SEARCHED_ROWS 256
+
+/* Whether the block at row has this backend in any of its sets. Global, so that it is verified once, not per caller. */
+__noinline int block_holds(__u32 row, __u32 backend)
+{
+	struct block_row *block = bpf_map_lookup_elem(&members, &row);
+	__u32 rows = block ? block->header.rows : 0;
+
+	for (__u32 i = 1; i < SEARCHED_ROWS && i < rows; i++) {
+		__u32 id_row = row + i, differ = 1;
+		struct block_row *ids = bpf_map_lookup_elem(&members, &id_row);
+
+		if (!ids)
+			return 0;
+		for (int j = 0; j < IDS_PER_ROW; j++)
+			differ = ids->ids.backend[j] == backend ? 0 : differ;
+		if (!differ)
+			return 1;
+	}
+	return 0;
+}
+
 /*
  * Chooses a backend for a new connection through frontend. hash decides with a Maglev table; hash_flow() makes it the
  * same on every node. Returns 0 and fills chosen, or a negative enum drop_reason; chosen->service and ->kind are valid
@@ -100,6 +124,7 @@ static __always_inline int choose_backend(const struct frontend *frontend, enum 
 	word = bpf_map_lookup_elem(&services, &chosen->service);
 	if (!word)
 		return -DROP_STALE_SERVICE;
+	chosen->epoch = *(volatile __u32 *)&word->epoch; /* before the row: a change in between is noticed later */
 	row = *(volatile __u32 *)&word->row;
 	block = row ? bpf_map_lookup_elem(&members, &row) : NULL;
 	if (!block)

@@ -14,15 +14,40 @@ static __always_inline int refuse(struct __sk_buff *skb, const struct packet *p)
 }
 
 /*
+ * The Service still has the endpoint that the flow goes to: nothing to ask while its word is the same. A block of more
+ * than 4080 endpoints is not searched to its end.
+ */
+static __always_inline bool backend_stands(struct flow *owner)
+{
+	struct service_word *word = bpf_map_lookup_elem(&services, &owner->service);
+	struct backend *backend;
+	__u32 epoch;
+
+	if ((owner->flags & FLOW_DIRECT) || !word)
+		return true;
+	epoch = *(volatile __u32 *)&word->epoch;
+	if (owner->epoch == epoch)
+		return true;
+	backend = bpf_map_lookup_elem(&backends, &owner->backend_id);
+	if (!backend || !(backend->flags & BACKEND_LIVE) || backend->port != owner->backend_port ||
+	    !addr_equal(&backend->addr, &owner->backend) ||
+	    !block_holds(*(volatile __u32 *)&word->row, owner->backend_id))
+		return false;
+	if (!dry_run)
+		owner->epoch = epoch;
+	return true;
+}
+
+/*
  * Whether the client's packet needs another flow than the one it had. TCP keeps its backend for as long as both ends
  * wish, also when the endpoint has left its Service (row 50); a datagram does not (row 58), nor does a new connection
  * from the same port.
  */
-static __always_inline bool begins_anew(const struct packet *p, const struct flow *owner)
+static __always_inline bool begins_anew(const struct packet *p, struct flow *owner)
 {
 	if (packet_is_syn(p))
-		return flow_closed(owner) || !flow_backend_stands(owner);
-	return p->proto == IPPROTO_UDP && !flow_backend_stands(owner);
+		return flow_closed(owner) || !backend_stands(owner);
+	return p->proto == IPPROTO_UDP && !backend_stands(owner);
 }
 
 /* A packet of a flow we know, seen from its client's side. */

@@ -34,11 +34,16 @@ describe.each(families)("IPv$family, an endpoint that another takes the place of
     await Promise.all([put(1, "tcp", old), put(2, "udp", old)]);
   });
 
-  /** Backend 1 is the TCP Service's, 2 the UDP Service's. */
-  function put(id: number, proto: "tcp" | "udp", address: string): Promise<void> {
+  let epoch = 1;
+  /** Backend 1 is the TCP Service's, 2 the UDP Service's, and both stay: they may be another Service's as well. */
+  async function put(service: 1 | 2, proto: "tcp" | "udp", address: string): Promise<void> {
+    const id = address === old ? service : service + 2;
     const flags = abi.BackendFlags.BACKEND_LIVE;
     const cell = { ...end(at(address, 8080)), proto: { tcp: 6, udp: 17 }[proto], weight: 1, node: 0, zone: 0, flags };
-    return datapath().write("backends", [[u32(id), encode(abi.backend, cell)]]);
+    const row = 2 * service - 1; // a header and one row of ids each
+    await datapath().write("backends", [[u32(id), encode(abi.backend, cell)]]);
+    await datapath().write("members", [[u32(row + 1), encode(abi.blockIds, { backend: [id] })]]);
+    await datapath().write("services", [[u32(service), encode(abi.serviceWord, { row, epoch: ++epoch })]]);
   }
 
   /** The client's packet, translated. */
@@ -68,6 +73,17 @@ describe.each(families)("IPv$family, an endpoint that another takes the place of
   const sentTo = (packet: Uint8Array) => endsOf(packet).split(" > ")[1];
   const hex = (address: string) =>
     `${Buffer.from(end(at(address, 8080)).addr.slice(family === 4 ? 12 : 0)).toString("hex")}:1f90`;
+
+  test("a change that leaves the endpoint in place moves nothing", async () => {
+    await answer(await send("udp"));
+    for (let n = 0; n < 2; n++) {
+      await put(2, "udp", old);
+      await send("udp");
+    }
+    expect(await datapath().flows()).toEqual([
+      `flows owner ${at(client, 50_000)} > ${at(vip, 53)} > ${at(old, 8080)} answered`,
+    ]);
+  });
 
   test("an established connection stays with its backend", async () => {
     await answer(await send("tcp", SYN), SYN | ACK);

@@ -86,6 +86,7 @@ export function flow(more: Partial<abi.Flow> = {}): abi.Flow {
     proto: 6,
     service: 1,
     backendId: 1,
+    epoch: 1,
     created: bootSeconds() - 100,
     lastSeen: bootSeconds(),
     flags: abi.FlowFlags.FLOW_SNAT,

@@ -729,6 +729,7 @@ export interface Flow {
   readonly lastSeen: number;
   readonly state: number;
   readonly flags: number;
+  readonly epoch: number;
 }
 /** bytes from the start of the struct */
 export const flowOffset = {
@@ -749,10 +750,11 @@ export const flowOffset = {
   lastSeen: 88,
   state: 92,
   flags: 96,
+  epoch: 100,
 } as const;
 export const flow: Codec<Flow> = {
   name: "flow",
-  size: 100,
+  size: 104,
   read(view: DataView, offset: number): Flow {
     return {
       client: readBytes(view, offset + 0, 16),
@@ -772,6 +774,7 @@ export const flow: Codec<Flow> = {
       lastSeen: view.getUint32(offset + 88, LE),
       state: view.getUint32(offset + 92, LE),
       flags: view.getUint32(offset + 96, LE),
+      epoch: view.getUint32(offset + 100, LE),
     };
   },
   write(view: DataView, offset: number, value: Flow): void {
@@ -792,6 +795,7 @@ export const flow: Codec<Flow> = {
     view.setUint32(offset + 88, value.lastSeen, LE);
     view.setUint32(offset + 92, value.state, LE);
     view.setUint32(offset + 96, value.flags, LE);
+    view.setUint32(offset + 100, value.epoch, LE);
   },
 };
 
@@ -1065,7 +1069,7 @@ export const layouts: Readonly<Record<string, StructLayout>> = {
   agent_state: { size: 144, fields: { abi_version: [0, "u32"], synced: [4, "u32"], last_sync_ms: [8, "u64"], started_ms: [16, "u64"], netns_cookie: [24, "u64"], pid: [32, "u32"], node: [36, "u32"], config: [40, "u32"], pods4_prefix: [44, "u8"], pods6_prefix: [45, "u8"], pad: [46, "u16"], pods4: [48, "struct ip_addr"], pods6: [64, "struct ip_addr"], version: [80, "char[64]"] } },
   device: { size: 48, fields: { flags: [0, "u32"], bridge: [4, "u32"], snat4: [8, "struct ip_addr"], snat6: [24, "struct ip_addr"], mac: [40, "u8[6]"], pad: [46, "u8[2]"] } },
   flow_key: { size: 40, fields: { src: [0, "struct ip_addr"], dst: [16, "struct ip_addr"], sport: [32, "be16"], dport: [34, "be16"], proto: [36, "u8"], space: [37, "u8"], pad: [38, "u16"] } },
-  flow: { size: 100, fields: { client: [0, "struct ip_addr"], vip: [16, "struct ip_addr"], backend: [32, "struct ip_addr"], snat: [48, "struct ip_addr"], client_port: [64, "be16"], vip_port: [66, "be16"], backend_port: [68, "be16"], snat_port: [70, "be16"], mapped_port: [72, "be16"], role: [74, "u8"], proto: [75, "u8"], service: [76, "u32"], backend_id: [80, "u32"], created: [84, "u32"], last_seen: [88, "u32"], state: [92, "u32"], flags: [96, "u32"] } },
+  flow: { size: 104, fields: { client: [0, "struct ip_addr"], vip: [16, "struct ip_addr"], backend: [32, "struct ip_addr"], snat: [48, "struct ip_addr"], client_port: [64, "be16"], vip_port: [66, "be16"], backend_port: [68, "be16"], snat_port: [70, "be16"], mapped_port: [72, "be16"], role: [74, "u8"], proto: [75, "u8"], service: [76, "u32"], backend_id: [80, "u32"], created: [84, "u32"], last_seen: [88, "u32"], state: [92, "u32"], flags: [96, "u32"], epoch: [100, "u32"] } },
   sock_peers: { size: 420, fields: { peer: [0, "struct sock_peer[8]"], clock: [416, "u32"] } },
   sock_peer: { size: 52, fields: { vip: [0, "struct ip_addr"], backend: [16, "struct ip_addr"], vip_port: [32, "be16"], backend_port: [34, "be16"], backend_id: [36, "u32"], service: [40, "u32"], epoch: [44, "u32"], sent: [48, "u32"] } },
   service_stats: { size: 32, fields: { connections: [0, "u64"], packets: [8, "u64"], bytes: [16, "u64"], rejects: [24, "u64"] } },

@@ -52,8 +52,8 @@ function problemOf(records: Records, record: abi.Flow): FlowViolation["problem"]
 
 /** flow_same() of bpf/flow.bpf.h. */
 function sameFlow(a: abi.Flow, b: abi.Flow): boolean {
-  const identity = ({ role, service, backendId, lastSeen, state, flags, ...rest }: abi.Flow) =>
-    hex(encode(abi.flow, { ...rest, role: 0, service: 0, backendId: 0, lastSeen: 0, state: 0, flags: 0 }));
+  const identity = ({ role, service, backendId, lastSeen, state, flags, epoch, ...rest }: abi.Flow) =>
+    hex(encode(abi.flow, { ...rest, role: 0, service: 0, backendId: 0, lastSeen: 0, state: 0, flags: 0, epoch: 0 }));
   return identity(a) === identity(b);
 }
 
