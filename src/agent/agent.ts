@@ -43,7 +43,7 @@ export async function runAgent(options: AgentOptions, log: Log, stop: AbortSigna
 
   using network = new Network(openNetlink(), (error) => log.error({ err: error }, "the network could not be listed"));
   const node = new NodeFollower(options, nodePortRule, network, driver, log);
-  using services = new ServiceFollower(options.nodeName, driver, log);
+  using services = new ServiceFollower(options.nodeName, driver, adopted, log);
   await using source: Source = new ManifestSource(options.manifests);
   await startSource(source, node, services, log);
 

@@ -16,13 +16,17 @@ export class ServiceFollower implements Disposable {
   readonly #compiler: Compiler;
   readonly #datapath: Datapath;
   readonly #log: Log;
+  /** Services that an earlier agent left. */
+  readonly #adopted: ReadonlySet<ServiceKey>;
   /** What was applied before the state was complete; undefined once it is. */
   #untilSynced: Map<ServiceKey, CompiledService> | undefined = new Map();
   #retry: NodeJS.Timeout | undefined;
   /** Failures that are logged already, until nothing fails any more. */
   readonly #told = new Set<string>();
 
-  constructor(nodeName: string, datapath: Datapath, log: Log) {
+  /** adopted: the services that the datapath found there, which serve until the state is known to be without them. */
+  constructor(nodeName: string, datapath: Datapath, adopted: readonly ServiceKey[], log: Log) {
+    this.#adopted = new Set(adopted);
     this.#compiler = new Compiler(nodeName);
     this.#datapath = datapath;
     this.#log = log;
@@ -52,9 +56,20 @@ export class ServiceFollower implements Disposable {
     if (!before) return this.#datapath.apply(delta);
     for (const key of delta.remove) before.delete(key);
     for (const service of delta.upsert) before.set(service.key, service);
-    if (!synced) return this.#datapath.apply(delta);
+    if (!synced && this.#adopted.size > 0) {
+      this.#log.warn(
+        "not all could be read: what an earlier agent served stays until it can, unless it is known better",
+      );
+      const upsert = delta.upsert.filter((service) => !this.#isHalfKnown(service));
+      return this.#datapath.apply({ upsert, remove: delta.remove });
+    }
     this.#untilSynced = undefined;
     return this.#datapath.sync({ upsert: [...before.values()], remove: [] });
+  }
+
+  /** It served, and now has no endpoint: until the state is complete, because its slices are not known yet. */
+  #isHalfKnown({ key, hasAnyEndpoints }: CompiledService): boolean {
+    return this.#adopted.has(key) && !hasAnyEndpoints;
   }
 
   #retryAfter(delayMs: number): void {

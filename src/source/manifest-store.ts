@@ -45,9 +45,14 @@ export class ManifestStore {
     return this.#files.has(file);
   }
 
-  /** What changed since the last call; undefined: nothing. */
-  take(): ModelChanges | undefined {
-    return this.#changes.empty ? undefined : this.#changes.take(true);
+  /** Whether nothing has changed since the last take(). */
+  get unchanged(): boolean {
+    return this.#changes.empty;
+  }
+
+  /** What changed since the last call. */
+  take(synced: boolean): ModelChanges {
+    return this.#changes.take(synced);
   }
 
   /** Warnings about objects that have come to stand in several files since the last call and still do. */

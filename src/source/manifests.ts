@@ -45,6 +45,8 @@ export class ManifestSource implements Source {
   readonly #known = new Map<string, KnownFile>();
   readonly #pending = new Map<string, Pending>();
   readonly #shared = new Map<string, string>();
+  /** Files that were broken at the start and are still: nobody knows what is in them, so the state is not complete. */
+  readonly #unknown = new Set<string>();
   #watch: DirectoryWatch | undefined;
   #timer: NodeJS.Timeout | undefined;
   /** performance.now() at which the timer fires. */
@@ -76,7 +78,7 @@ export class ManifestSource implements Source {
     this.#pending.clear();
     for (const name of await this.#list()) await this.#read(name, Number.POSITIVE_INFINITY);
     for (const warning of this.#store.takeWarnings()) this.#report(warning);
-    onChange(this.#store.take() ?? { synced: true, services: [], endpointSlices: [], nodes: [] });
+    onChange(this.#store.take(this.#synced));
     this.#started = true;
     this.#wakeForNext();
   }
@@ -86,6 +88,10 @@ export class ManifestSource implements Source {
     this.#watch?.[Symbol.dispose]();
     clearTimeout(this.#timer);
     await this.#work;
+  }
+
+  get #synced(): boolean {
+    return this.#unknown.size === 0;
   }
 
   #sign(name: string | undefined): void {
@@ -119,13 +125,14 @@ export class ManifestSource implements Source {
   }
 
   async #process(): Promise<void> {
+    const synced = this.#synced;
     for (const [name, pending] of this.#takeDue()) {
       if (this.#closed) return;
       if (name !== ALL) await this.#read(name, performance.now() - pending.sinceMs);
       else await this.#readAll(pending);
     }
-    const changes = this.#store.take();
-    if (changes && !this.#closed) this.#onChange(changes);
+    const tell = !this.#store.unchanged || synced !== this.#synced;
+    if (tell && !this.#closed) this.#onChange(this.#store.take(this.#synced));
     // An object moving from file to file stands in both until the first is believed to have lost it.
     if (this.#pending.size === 0) for (const warning of this.#store.takeWarnings()) this.#report(warning);
     this.#work = undefined;
@@ -174,6 +181,8 @@ export class ManifestSource implements Source {
     const failed = manifest.problems.some(({ severity }) => severity === "error");
     if ((failed || this.#store.loses(file, manifest.objects)) && doubt()) return;
 
+    if (!failed) this.#unknown.delete(name);
+    else if (!this.#started) this.#unknown.add(name);
     const keepOld = failed && this.#store.has(file);
     this.#known.set(name, { hash, documents: keepOld && known ? known.documents : manifest.documents });
     for (const problem of manifest.problems) this.#report(keepOld ? withKept(problem) : problem);
@@ -186,9 +195,11 @@ export class ManifestSource implements Source {
       const directory = await stat(this.#directory).catch(() => undefined);
       if (!directory) return;
       this.#known.delete(name);
+      this.#unknown.delete(name);
       this.#store.replace(file, new Map());
       return;
     }
+    if (!this.#started) this.#unknown.add(name);
     const known = this.#known.get(name);
     if (known?.hash === error.message) return;
     this.#known.set(name, { hash: error.message, documents: known?.documents ?? new Map() });

@@ -15,8 +15,9 @@ export interface SourceProblem {
 export interface Source extends AsyncDisposable {
   /**
    * Tells the state, then its changes, until disposed. Changes with synced false may come first; nothing that they do
-   * not name may be removed. Resolves after the first with synced true, which completes the state; rejects when that
-   * cannot be had. Callbacks are never called at the same time, nor after disposal.
+   * not name may be removed. The first with synced true completes the state. Resolves once all that can be had now is
+   * told, which part of it may not be: a file that cannot be read. Callbacks are never called at the same time, nor after
+   * disposal.
    */
   start(onChange: (changes: ModelChanges) => void, onProblem: (problem: SourceProblem) => void): Promise<void>;
 }

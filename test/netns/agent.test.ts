@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Life of an agent as a process: first start, changes by file, kill -9, restart, stop, a second one, cleanup.
-import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { run } from "../../src/demo/lab/run.ts";
@@ -116,6 +116,21 @@ describe("an agent's life", () => {
     writeFileSync(join(manifests, "broken.yaml"), "apiVersion: v1\nkind: Service\nmetadata: {name: [\n");
     await agent.waitForOutput(/ ERROR .*broken\.yaml:\d+/);
     rmSync(join(manifests, "broken.yaml"));
+    expect(await answers(OTHER_VIP)).toBe(20);
+    await agent.stop();
+  });
+
+  test("a file that is broken when an agent starts takes nothing away of what an earlier agent serves", async () => {
+    const lab = getLab();
+    const path = join(manifests, "other.json");
+    const whole = readFileSync(path, "utf8");
+    writeFileSync(path, whole.slice(0, whole.length / 2));
+    const agent = await readyAgent(lab, lab.node("n1"), manifests);
+    expect(agent.stderr).toMatch(/ ERROR .*other\.json:\d+/);
+    expect(agent.stderr).toMatch(/ WARN not all could be read: what an earlier agent served stays/);
+    expect(await answers(OTHER_VIP)).toBe(20);
+    writeFileSync(path, whole);
+    await agent.waitForOutput(/( DEBUG state published [^]*){2}/);
     expect(await answers(OTHER_VIP)).toBe(20);
     await agent.stop();
   });

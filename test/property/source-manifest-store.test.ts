@@ -28,7 +28,7 @@ test("the changes taken so far lead to what the files hold now", () => {
       const files = new Map<string, readonly Node[]>();
       const told = new Map<string, Node>();
       const take = () => {
-        for (const { previous, current } of store.take()?.nodes ?? []) {
+        for (const { previous, current } of store.take(true).nodes) {
           const name = current?.name ?? previous?.name ?? "";
           expect(previous).toEqual(told.get(name));
           expect(current).not.toEqual(previous);

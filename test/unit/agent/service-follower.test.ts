@@ -4,9 +4,10 @@
 import { afterEach, expect, test, vi } from "vitest";
 import { openLog } from "../../../src/agent/log.ts";
 import { ServiceFollower } from "../../../src/agent/service-follower.ts";
-import type { Delta } from "../../../src/compile/state.ts";
+import type { Delta, ServiceKey } from "../../../src/compile/state.ts";
 import type { ApplyReport, Datapath } from "../../../src/datapath/contract.ts";
 import type { ModelChanges } from "../../../src/model/changes.ts";
+import type { EndpointSlice } from "../../../src/model/endpoint-slice.ts";
 import type { Service } from "../../../src/model/service.ts";
 import { ip } from "../devices/builders.ts";
 
@@ -39,6 +40,9 @@ class NotingDatapath implements Datapath {
   }
 }
 
+/** Of an earlier agent. */
+const OLD = "default/web:/TCP/IPv4" as ServiceKey;
+
 function service(name: string, address: string): Service {
   return {
     kind: "Service",
@@ -60,31 +64,62 @@ function service(name: string, address: string): Service {
 const WEB = service("web", "10.0.0.1");
 const API = service("api", "10.0.0.2");
 
+function slice(service: string, address: string): EndpointSlice {
+  const state = { ready: true, serving: true, terminating: false };
+  const endpoint = { address: ip(address), nodeName: undefined, zone: undefined, ...state };
+  return {
+    kind: "EndpointSlice",
+    namespace: "default",
+    name: service,
+    serviceName: service,
+    headless: false,
+    family: 4,
+    ports: [{ name: "", protocol: "TCP", port: 8080 }],
+    endpoints: [endpoint],
+  };
+}
+
 function changes(synced: boolean, ...services: ModelChanges["services"]): ModelChanges {
   return { synced, services, endpointSlices: [], nodes: [] };
 }
 
 afterEach(() => vi.useRealTimers());
 
-function follower(): { datapath: NotingDatapath; services: ServiceFollower } {
+function follower(adopted = [OLD]): { datapath: NotingDatapath; services: ServiceFollower } {
   const datapath = new NotingDatapath();
-  return { datapath, services: new ServiceFollower("n1", datapath, openLog("text", "silent")) };
+  return { datapath, services: new ServiceFollower("n1", datapath, adopted, openLog("text", "silent")) };
 }
 
 test("the first complete state is synced whole, later changes are applied", () => {
   const { datapath, services } = follower();
-  services.update(changes(false, { previous: undefined, current: WEB }));
-  services.update(changes(true, { previous: undefined, current: API }));
+  services.update(changes(false, { previous: undefined, current: API }));
+  services.update(changes(true, { previous: undefined, current: WEB }));
   services.update(changes(true, { previous: WEB, current: undefined }));
-  expect(datapath.told).toEqual(["apply web", "sync web api", "apply -default/web"]);
+  expect(datapath.told).toEqual(["apply api", "sync api web", "apply -default/web"]);
 });
 
 test("what went again before the state was complete is not synced", () => {
   const { datapath, services } = follower();
-  services.update(changes(false, { previous: undefined, current: WEB }));
-  services.update(changes(false, { previous: WEB, current: undefined }));
+  services.update(changes(false, { previous: undefined, current: API }));
+  services.update(changes(false, { previous: API, current: undefined }));
   services.update(changes(true));
-  expect(datapath.told).toEqual(["apply web", "apply -default/web", "sync"]);
+  expect(datapath.told).toEqual(["apply api", "apply -default/api", "sync"]);
+});
+
+test("a Service that served keeps its endpoints until the state is complete, unless others are known", () => {
+  const { datapath, services } = follower();
+  services.update(changes(false, { previous: undefined, current: WEB }));
+  const endpointSlices = [{ previous: undefined, current: slice("web", "10.1.0.1") }];
+  services.update({ ...changes(false), endpointSlices });
+  services.update(changes(true));
+  expect(datapath.told).toEqual(["apply", "apply web", "sync web"]);
+});
+
+test("where no earlier agent served, what can be read is all there is", () => {
+  const { datapath, services } = follower([]);
+  services.update(changes(false, { previous: undefined, current: WEB }));
+  services.update(changes(true, { previous: undefined, current: API }));
+  expect(datapath.told).toEqual(["sync web", "apply api"]);
 });
 
 test("a change that cannot be published ends nothing", () => {

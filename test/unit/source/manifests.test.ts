@@ -93,6 +93,23 @@ describe("start", () => {
     ]);
   });
 
+  test("is not complete before every file that was broken can be read, or is gone", async () => {
+    await write("a.yaml", service("a", 1));
+    await write("b.yaml", "kind: [");
+    await mkdir(join(directory, "c.yaml"));
+    await start();
+    expect(told.map(({ synced }) => synced)).toEqual([false]);
+    expect(Object.fromEntries(services)).toEqual({ a: 1 });
+    await write("b.yaml", "");
+    await rm(join(directory, "c.yaml"), { recursive: true });
+    await until(() => expect(told.at(-1)).toEqual({ synced: true, services: [], endpointSlices: [], nodes: [] }));
+    await write("a.yaml", "kind: [");
+    await until(() => expect(problems.at(-1)).toMatch(/^error a.yaml/));
+    await write("d.yaml", service("d", 4));
+    await served({ a: 1, d: 4 });
+    expect(told.at(-1)?.synced).toBe(true);
+  });
+
   test("takes no hidden files, backups and swap files for manifests", async () => {
     for (const name of [".a.yaml", "a.yaml~", ".a.yaml.swp", "a.txt", "4913"]) await write(name, service("a", 1));
     await start();
