@@ -44,7 +44,7 @@ export function agentCommand(): Command {
     .addOption(stateDirOption())
     .option("--max-services <n>", "service ports, per family", parseCount(16, 1_000_000), 65_536)
     .option("--max-backends <n>", "distinct endpoints", parseCount(16, 16_000_000), 262_144)
-    .option("--max-flows <n>", "records of flows on the wire", parseCount(1024, 64_000_000), 524_288)
+    .option("--max-flows <n>", "records of flows on the wire", parseCount(1024, 64_000_000), 1_048_576)
     .addOption(portRange("--snat-port-range <min-max>", "ports for masqueraded connections", SNAT_PORTS))
     .addOption(portRange("--service-node-port-range <min-max>", "the API server's, kept free of SNAT", NODE_PORTS))
     .addOption(

@@ -152,7 +152,7 @@ describe("an agent's life", () => {
     const lab = getLab();
     const flags = ["--devices", "eth0", "--max-flows", "4096"];
     const agent = await readyAgent(lab, lab.node("n1"), manifests, { flags });
-    expect(agent.stderr).toMatch(/ WARN the pinned map keeps its size; .* map=flows wanted=4096 pinned=524288\n/);
+    expect(agent.stderr).toMatch(/ WARN the pinned map keeps its size; .* map=flows wanted=4096 pinned=1048576\n/);
     await agent.stop();
   });
 

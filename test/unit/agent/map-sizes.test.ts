@@ -11,7 +11,7 @@ test("the defaults are those of maps.bpf.h", () => {
     name,
     Number(/max_entries, (\d+)/.exec(body ?? "")?.[1]),
   ]);
-  const table = mapSizeTable({ maxServices: 65_536, maxBackends: 262_144, maxFlows: 524_288 });
+  const table = mapSizeTable({ maxServices: 65_536, maxBackends: 262_144, maxFlows: 1_048_576 });
   for (const [map, size] of Object.entries(table)) expect(declared).toContainEqual([map, size]);
 });
 
