@@ -102,8 +102,8 @@ struct {
 
 /*
  * Flows whose client went on after the backend's answer, so that forged senders leave nothing here. Full: new flows are
- * refused, old ones never evicted. Programs write, the sweeper deletes. A masqueraded flow takes three records and keeps
- * them for a minute after its end: a million records bear 5 800 such connections a second.
+ * refused, old ones never evicted. Programs write, the sweeper deletes. A masqueraded flow takes three records and
+ * keeps them for a minute after its end: a million records bear 5 800 such connections a second.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
