@@ -34,28 +34,30 @@ describe("the flow table of n1", () => {
     return checkFlows(answered, nascent);
   }
 
+  /** How many flows there are to a frontend; those of earlier tests expire meanwhile. */
+  function flowsTo(address: string, port: number): number {
+    using state = openState(cluster().lab.node("n1").bpffs);
+    return [...state.flows()].filter(({ vip, vipPort }) => vip === address && vipPort === port).length;
+  }
+
   test.each(["v4", "v6"] as const)("two CPUs beginning the same flows leave no orphan, %s", async (family) => {
     const { lab } = cluster();
     const race = compileProgram("race", lab.plan.directory);
-    const before = flows().owners;
     const address = serviceAddresses(1).clusterIP[family];
     const said = await lab.exec(lab.pod("p1a"), [race, address, "80", "2000", "2"]);
     expect(said).toMatch(/^sent 8000 received 8000 refused 0$/m);
-    const report = flows();
-    expect(report.owners - before).toBe(2000);
-    expect(report.violations).toEqual([]);
+    expect(flowsTo(address, 80)).toBe(2000);
+    expect(flows().violations).toEqual([]);
   });
 
   test.each(["v4", "v6"] as const)("nor when every flow is masqueraded as well, %s", async (family) => {
     const { lab } = cluster();
     const race = compileProgram("race", lab.plan.directory);
-    const before = flows().owners;
     const address = lab.node("n1").address[family];
     const said = await lab.exec(lab.client, [race, address, "30001", "2000", "2"]);
     expect(said).toMatch(/^sent 8000 received 8000 refused 0$/m);
-    const report = flows();
-    expect(report.owners - before).toBe(2000);
-    expect(report.violations).toEqual([]);
+    expect(flowsTo(address, 30_001)).toBe(2000);
+    expect(flows().violations).toEqual([]);
   });
 
   test("60 000 flows of one client to one backend have a SNAT port each", async () => {
