@@ -35,9 +35,22 @@ export function parseJson(text: string): Parsed {
 
 /** One document, without its --- lines. Throws SyntaxProblem. */
 export function parseYaml(text: string): Parsed {
-  const plain = parsePlainYaml(text);
-  const value = plain ? plain.value : plainValue(wholeYaml(text));
-  return { value: inOnePiece(value), lineOf: (path) => (path.length === 0 ? 1 : lineInYaml(text, path)) };
+  return { value: yamlValue(text), lineOf: (path) => (path.length === 0 ? 1 : lineInYaml(text, path)) };
+}
+
+/**
+ * Aliases to what is not there, to what they stand in, or to more than a manifest can need, and nesting too deep to
+ * follow come to light only here.
+ */
+function yamlValue(text: string): unknown {
+  try {
+    const plain = parsePlainYaml(text);
+    return inOnePiece(plain ? plain.value : wholeYaml(text).toJS({ maxAliasCount: 100 }));
+  } catch (error) {
+    if (error instanceof SyntaxProblem) throw error;
+    const [reason] = String(error instanceof Error ? error.message : error).split("\n");
+    throw new SyntaxProblem(1, reason ?? "");
+  }
 }
 
 /** Throws SyntaxProblem. */
@@ -46,15 +59,6 @@ function wholeYaml(text: string): Document {
   const [error] = document.errors;
   if (error) throw new SyntaxProblem(lineAt(text, error.pos[0]), error.message);
   return document;
-}
-
-/** Aliases to what is not there, or to more than a manifest can need, come to light only here. */
-function plainValue(document: Document): unknown {
-  try {
-    return document.toJS({ maxAliasCount: 100 });
-  } catch (error) {
-    throw new SyntaxProblem(1, error instanceof Error ? error.message : String(error));
-  }
 }
 
 function lineInYaml(text: string, path: Path): number {

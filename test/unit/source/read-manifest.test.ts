@@ -293,6 +293,13 @@ describe("a bad manifest is reported with its line", () => {
     expect([...objects.keys()]).toEqual(["EndpointSlice/default/web-1"]);
   });
 
+  test.each([
+    ["a document that stands in itself", "&a\napiVersion: v1\nkind: List\nitems: [*a]\n"],
+    ["nesting too deep to follow", Array.from({ length: 5000 }, (_, depth) => `${" ".repeat(depth)}a:`).join("\n")],
+  ])("%s does not parse", (_what, text) => {
+    expect(problems("a.yaml", text)).toEqual([expect.stringMatching(/^a\.yaml:1: does not parse: .+: correct it$/)]);
+  });
+
   test("an alias bomb does not parse", () => {
     const bomb = `a: &a [x,x,x,x,x,x,x,x,x]\n${[..."bcdefgh"].map((c, i) => `${c}: &${c} [${`*${"abcdefg"[i]},`.repeat(9)}]`).join("\n")}\n`;
     expect(problems("a.yaml", bomb)).toEqual([expect.stringMatching(/^a\.yaml:1: does not parse: .*alias/i)]);
