@@ -59,6 +59,7 @@ function fitMemory({ cells, blocks, backends, names }: Stores): void {
   cells.tables.fit(blocks.tableRows.end);
   cells.backends.fit(backends.pool.end);
   cells.names.fit(names.pool.end);
+  cells.serviceMeta.unmap();
 }
 
 function byService(entries: readonly FrontendEntry[]): Map<number, FrontendEntry[]> {

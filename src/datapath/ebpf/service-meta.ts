@@ -1,59 +1,53 @@
 // SPDX-License-Identifier: Apache-2.0
-// The service_meta map by syscalls: seldom written, and mapped into memory it would be a quarter of the agent's.
+// The service_meta map: mapped only while many cells are written or read, for all of it would be much of the agent's memory.
 
 import type { BpfMap } from "../../libbpf/types.ts";
 import * as abi from "./abi.gen.ts";
-import { decode, encode, HOST_LITTLE_ENDIAN } from "./codec.ts";
-import type { WriteHook } from "./mapped-array.ts";
-
-/** A cell nobody uses. */
-const EMPTY: Buffer = Buffer.alloc(abi.serviceMeta.size);
+import { encode } from "./codec.ts";
+import { MappedArray, type WriteHook } from "./mapped-array.ts";
 
 export class ServiceMetaTable {
   readonly name: string;
   readonly length: number;
-  readonly #map: BpfMap;
-  readonly #hook: WriteHook | undefined;
+  readonly #cells: MappedArray;
 
   constructor(map: BpfMap, hook?: WriteHook) {
     this.name = map.name;
     this.length = map.maxEntries;
-    this.#map = map;
-    this.#hook = hook;
+    this.#cells = new MappedArray(map, abi.serviceMeta.size, hook);
   }
 
   /** Every cell that holds something, by id. */
   all(): Map<number, abi.ServiceMeta> {
     const found = new Map<number, abi.ServiceMeta>();
-    for (const [key, value] of this.#map.entries()) {
-      if (EMPTY.equals(value)) continue;
-      const id = new DataView(key.buffer, key.byteOffset, key.byteLength).getUint32(0, HOST_LITTLE_ENDIAN);
-      found.set(id, decode(abi.serviceMeta, value));
-    }
+    for (let id = 0; id < this.length; id++) if (!this.#cells.isZero(id)) found.set(id, this.#read(id));
     return found;
   }
 
   isInUse(id: number): boolean {
-    const value = this.#map.lookup(keyOf(id));
-    return value !== undefined && (decode(abi.serviceMeta, value).flags & abi.ServiceMetaFlags.SERVICE_IN_USE) !== 0;
+    return (this.#read(id).flags & abi.ServiceMetaFlags.SERVICE_IN_USE) !== 0;
   }
 
   /** Throws RangeError when a name is too long, before anything is written. */
   write(id: number, meta: abi.ServiceMeta): void {
-    this.#update(id, encode(abi.serviceMeta, meta));
+    const bytes = encode(abi.serviceMeta, meta);
+    this.#cells.reach(id + 1);
+    this.#cells.bytes.set(bytes, this.#cells.offset(id));
+    this.#cells.written(id);
   }
 
   clear(id: number): void {
-    this.#update(id, new Uint8Array(abi.serviceMeta.size));
+    this.#cells.reach(id + 1);
+    this.#cells.clear(id);
   }
 
-  #update(id: number, value: Uint8Array): void {
-    this.#map.update(keyOf(id), value);
-    this.#hook?.(this.name, id);
+  /** What is mapped is given back; the next use maps it again. */
+  unmap(): void {
+    this.#cells.fit(1);
   }
-}
 
-/** Key of an array map: host order. */
-function keyOf(id: number): Uint8Array {
-  return new Uint8Array(Uint32Array.of(id).buffer);
+  #read(id: number): abi.ServiceMeta {
+    this.#cells.reach(id + 1);
+    return abi.serviceMeta.read(this.#cells.view, this.#cells.offset(id));
+  }
 }

@@ -28,7 +28,7 @@ export interface WriterMaps {
   readonly backend_stats: BpfMap;
 }
 
-/** The arrays, for whoever reads them too: mapped, but for service_meta. */
+/** The mapped arrays, for whoever reads them too. */
 export interface Cells {
   readonly services: MappedArray;
   readonly members: MappedArray;

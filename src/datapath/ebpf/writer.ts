@@ -74,6 +74,7 @@ export class MapWriter implements Disposable {
       return this.#change(delta.upsert, gone);
     } finally {
       if (this.#adopted) discardBroken(this.stores, this.#reclaimer, this.#adopted);
+      this.stores.cells.serviceMeta.unmap();
       this.#reclaimer.start();
     }
   }

@@ -93,16 +93,3 @@ test("what failed and is removed since is not tried again", () => {
   expect(writer.retry().servicesWritten).toBe(0);
   expect([frontends(maps), writer.pending.size, violations(maps, writer)]).toEqual([[], 0, []]);
 });
-
-test("a service whose name could not be written leaves nothing behind, and is there after a retry", () => {
-  const maps = memoryMaps();
-  const writer = writerOver(maps);
-  writer.sync({ upsert: [], remove: [] });
-  {
-    using _broken = failing(maps.service_meta, "update");
-    expect(() => writer.apply({ upsert: [serviceAt("web", "10.96.0.1")], remove: [] })).toThrow("service_meta: ENOMEM");
-  }
-  expect(writer.stores.cells.members.isZero(1)).toBe(true);
-  expect(writer.retry()).toMatchObject({ servicesWritten: 1, frontendsWritten: 1 });
-  expect([frontends(maps), violations(maps, writer)]).toEqual([["10.96.0.1"], []]);
-});
