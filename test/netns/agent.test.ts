@@ -130,7 +130,7 @@ describe("an agent's life", () => {
     expect(agent.stderr).toMatch(/ WARN not all could be read: what an earlier agent served stays/);
     expect(await answers(OTHER_VIP)).toBe(20);
     writeFileSync(path, whole);
-    await agent.waitForOutput(/( DEBUG state published [^]*){2}/);
+    await agent.waitForOutput(/( DEBUG state published [\s\S]*){2}/);
     expect(await answers(OTHER_VIP)).toBe(20);
     await agent.stop();
   });
