@@ -80,7 +80,8 @@ function serviceAt(n: number): Service {
 }
 
 function endpoint(address: Ip): EndpointSlice["endpoints"][number] {
-  return { address, nodeName: "other-node", zone: undefined, ready: true, serving: true, terminating: false };
+  const place = { nodeName: "other-node", zone: undefined, hints: undefined };
+  return { address, ...place, ready: true, serving: true, terminating: false };
 }
 
 function addressAt(first: string, rest: number): Ip {

@@ -4,7 +4,8 @@
 
 import { createHash } from "node:crypto";
 import type { Change, ModelChanges } from "../model/changes.ts";
-import { type EndpointSlice, serviceOf } from "../model/endpoint-slice.ts";
+import { type EndpointSlice, hasZoneHints, serviceOf } from "../model/endpoint-slice.ts";
+import type { Node, NodePlace } from "../model/node.ts";
 import { sameValue } from "../model/same-value.ts";
 import { isProxied, type Service } from "../model/service.ts";
 import { type Claimant, type ClaimingService, FrontendClaims } from "./frontend-claims.ts";
@@ -51,19 +52,22 @@ interface Port extends Claimant {
 type Touched = Map<Port, CompiledService | undefined>;
 
 export class Compiler {
-  readonly #nodeName: string;
+  #here: NodePlace;
+  /** Those whose endpoints have zone hints, as `namespace/name`: this node's zone matters to them alone (row 23). */
+  readonly #zoned = new Set<string>();
   /** By `namespace/name`. */
   readonly #known = new Map<string, Known>();
   readonly #claims = new FrontendClaims<Port>();
 
   /** nodeName: endpoints on this node are local. */
   constructor(nodeName: string) {
-    this.#nodeName = nodeName;
+    this.#here = { name: nodeName, zone: undefined };
   }
 
   update(changes: ModelChanges): Compiled {
     const warnings: CompileWarning[] = [];
     const dirty = new Set<string>();
+    for (const change of changes.nodes) this.#takeNode(change, dirty);
     for (const change of changes.services) this.#takeService(change, dirty, warnings);
     for (const change of changes.endpointSlices) this.#takeSlice(change, dirty);
 
@@ -82,6 +86,13 @@ export class Compiler {
       upsert.push(service);
     }
     return { delta: { upsert, remove }, warnings };
+  }
+
+  /** What a Node that is gone last said still counts, as it does for its addresses. */
+  #takeNode({ current }: Change<Node>, dirty: Set<string>): void {
+    if (current?.name !== this.#here.name || current.zone === this.#here.zone) return;
+    this.#here = { name: current.name, zone: current.zone };
+    for (const name of this.#zoned) dirty.add(name);
   }
 
   #takeService({ previous, current }: Change<Service>, dirty: Set<string>, warnings: CompileWarning[]): void {
@@ -119,7 +130,7 @@ export class Compiler {
   }
 
   #compile({ service, slices }: Known): readonly CompiledService[] {
-    return service && isProxied(service) ? compileService(service, slices, this.#nodeName) : [];
+    return service && isProxied(service) ? compileService(service, slices, this.#here) : [];
   }
 
   /** Brings the ports of one Service up to date; returns the keys the datapath has to forget. */
@@ -132,6 +143,8 @@ export class Compiler {
       touched.set(port, wanted);
       return port;
     });
+    if (known.slices.some(hasZoneHints)) this.#zoned.add(name);
+    else this.#zoned.delete(name);
     if (!known.service && known.slices.length === 0) this.#known.delete(name);
 
     const gone = before.filter((port) => !known.ports.includes(port));

@@ -1,14 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 // From a Service's slices to the ordered members of one service port and family.
 
-import { chooseEndpoints, type EndpointSets, type EndpointState, type SetsInUse } from "../model/endpoint-sets.ts";
+import {
+  chooseEndpoints,
+  type EndpointSets,
+  type EndpointState,
+  type Hint,
+  type SetsInUse,
+} from "../model/endpoint-sets.ts";
 import type { Endpoint, EndpointSlice } from "../model/endpoint-slice.ts";
 import { endpointOrder, type Family } from "../model/ip.ts";
+import type { NodePlace } from "../model/node.ts";
 import type { ServicePort } from "../model/service.ts";
 import type { Member } from "./state.ts";
 
 interface Candidate extends EndpointState {
   readonly member: Member;
+  readonly endpoint: Endpoint;
   /** By address and port bytes; equal for equal address:port. */
   readonly order: number | string;
 }
@@ -18,7 +26,7 @@ export function membersOf(
   slices: Iterable<EndpointSlice>,
   port: ServicePort,
   family: Family,
-  nodeName: string,
+  here: NodePlace,
   inUse: SetsInUse,
 ): EndpointSets<Member> {
   const candidates = new Map<number | string, Candidate>();
@@ -26,7 +34,7 @@ export function membersOf(
     if (slice.family !== family) continue;
     for (const target of slice.ports) {
       if (target.name !== port.name || target.protocol !== port.protocol) continue;
-      for (const endpoint of slice.endpoints) addCandidate(candidates, toCandidate(endpoint, target.port, nodeName));
+      for (const endpoint of slice.endpoints) addCandidate(candidates, toCandidate(endpoint, target.port, here));
     }
   }
   const sorted = [...candidates.values()].sort(byPlace);
@@ -34,11 +42,19 @@ export function membersOf(
   return { cluster: sets.cluster.map(memberOf), local: sets.local.map(memberOf), hasAny: sets.hasAny };
 }
 
-function toCandidate(endpoint: Endpoint, port: number, nodeName: string): Candidate {
-  const { address, zone, ready, serving, terminating } = endpoint;
-  const local = endpoint.nodeName === nodeName;
-  const member: Member = { address, port, nodeName: endpoint.nodeName, zone, local, terminating, weight: 1 };
-  return { member, order: endpointOrder(address, port), ready, serving, terminating, local };
+function toCandidate(endpoint: Endpoint, port: number, here: NodePlace): Candidate {
+  const { address, nodeName, zone, hints, ready, serving, terminating } = endpoint;
+  const local = nodeName === here.name;
+  const member: Member = { address, port, nodeName, zone, local, terminating, weight: 1 };
+  const nodeHint = hintFor(here.name, hints?.forNodes);
+  const zoneHint = hintFor(here.zone, hints?.forZones);
+  const order = endpointOrder(address, port);
+  return { member, endpoint, order, ready, serving, terminating, local, nodeHint, zoneHint };
+}
+
+function hintFor(place: string | undefined, names: readonly string[] = []): Hint {
+  if (names.length === 0) return "none";
+  return place !== undefined && names.includes(place) ? "here" : "elsewhere";
 }
 
 /** Row 11: of two with one address:port the better one counts, whatever slice it is in and whichever came first. */
@@ -48,8 +64,9 @@ function addCandidate(candidates: Map<number | string, Candidate>, candidate: Ca
 }
 
 /** Not terminating counts most, as kube-proxy has it; the rest makes the choice independent of the order of arrival. */
-function rank({ member, ready, serving, terminating, local }: Candidate): string {
-  return [!terminating, ready, serving, local].map(Number).join("") + JSON.stringify([member.nodeName, member.zone]);
+function rank({ endpoint, ready, serving, terminating, local }: Candidate): string {
+  const { nodeName, zone, hints } = endpoint;
+  return [!terminating, ready, serving, local].map(Number).join("") + JSON.stringify([nodeName, zone, hints]);
 }
 
 function byPlace(a: Candidate, b: Candidate): number {

@@ -3,6 +3,7 @@
 
 import type { EndpointSlice } from "../model/endpoint-slice.ts";
 import { familyOf, type Ip } from "../model/ip.ts";
+import type { NodePlace } from "../model/node.ts";
 import { honoursExternalPolicy, type Service, type ServicePort } from "../model/service.ts";
 import { membersOf } from "./members.ts";
 import type { CompiledService, Frontend, FrontendKind, Scheduler, ServiceKey } from "./state.ts";
@@ -11,10 +12,10 @@ import type { CompiledService, Frontend, FrontendKind, Scheduler, ServiceKey } f
 export function compileService(
   service: Service,
   slices: readonly EndpointSlice[],
-  nodeName: string,
+  here: NodePlace,
 ): readonly CompiledService[] {
   return service.clusterIps.flatMap((clusterIp) =>
-    service.ports.map((port) => compilePort(service, port, clusterIp, slices, nodeName)),
+    service.ports.map((port) => compilePort(service, port, clusterIp, slices, here)),
   );
 }
 
@@ -29,7 +30,7 @@ function compilePort(
   port: ServicePort,
   clusterIp: Ip,
   slices: readonly EndpointSlice[],
-  nodeName: string,
+  here: NodePlace,
 ): CompiledService {
   const { namespace, name } = service;
   const family = familyOf(clusterIp);
@@ -39,7 +40,7 @@ function compilePort(
   // Row 15. Local clients of an external frontend get the Cluster set under policy Local too (row 34).
   const external = frontends.length > 1;
   const inUse = { cluster: !internalLocal || external, local: internalLocal || (externalLocal && external) };
-  const members = membersOf(slices, port, family, nodeName, inUse);
+  const members = membersOf(slices, port, family, here, inUse);
   return {
     key: [namespace, "/", name, ":", port.name, "/", port.protocol, "/IPv", family].join("") as ServiceKey,
     namespace,

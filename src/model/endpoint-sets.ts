@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which endpoints of a Service may get traffic: the Cluster set and the Local set, each with its own fallback to
-// terminating endpoints (behaviour rows 15-19). Pure; knows no addresses.
+// Which endpoints of a Service may get traffic: the Cluster set, narrowed by topology hints, and the Local set, each with
+// its own fallback to terminating endpoints (behaviour rows 15-21). Pure; knows no addresses.
+
+/** What an endpoint's hint says of this node, or of its zone. */
+export type Hint = "none" | "here" | "elsewhere";
 
 export interface EndpointState {
   readonly ready: boolean;
@@ -8,6 +11,8 @@ export interface EndpointState {
   readonly terminating: boolean;
   /** On this node. */
   readonly local: boolean;
+  readonly nodeHint: Hint;
+  readonly zoneHint: Hint;
 }
 
 /** Which sets traffic of a service port can ask for (row 15). */
@@ -27,10 +32,23 @@ export interface EndpointSets<T> {
 export function chooseEndpoints<T extends EndpointState>(endpoints: readonly T[], inUse: SetsInUse): EndpointSets<T> {
   const usable = readyElseTerminating(endpoints);
   return {
-    cluster: inUse.cluster ? usable : [],
+    cluster: inUse.cluster ? nearest(usable) : [],
     local: inUse.local ? readyElseTerminating(endpoints.filter((endpoint) => endpoint.local)) : [],
     hasAny: usable.length > 0,
   };
+}
+
+/**
+ * Row 20: those meant for this node, else those meant for its zone, if every ready endpoint has a hint of that kind and
+ * at least one is meant so; else all. The fallback to terminating ones ignores topology (row 17).
+ */
+function nearest<T extends EndpointState>(usable: readonly T[]): readonly T[] {
+  for (const kind of ["nodeHint", "zoneHint"] as const) {
+    if (usable.some((endpoint) => !endpoint.ready || endpoint[kind] === "none")) continue;
+    const here = usable.filter((endpoint) => endpoint[kind] === "here");
+    if (here.length > 0) return here;
+  }
+  return usable;
 }
 
 /** Rows 16-18: ready ones; only if there is none, those that terminate but still serve. */

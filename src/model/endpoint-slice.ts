@@ -11,10 +11,18 @@ export interface SlicePort {
   readonly port: number;
 }
 
+/** Where an endpoint is wanted: traffic of these nodes, of these zones (row 20). */
+export interface Hints {
+  readonly forNodes: readonly string[];
+  readonly forZones: readonly string[];
+}
+
 export interface Endpoint {
   readonly address: Ip;
   readonly nodeName: string | undefined;
   readonly zone: string | undefined;
+  /** Undefined: it names neither nodes nor zones. */
+  readonly hints: Hints | undefined;
   readonly ready: boolean;
   readonly serving: boolean;
   readonly terminating: boolean;
@@ -32,6 +40,11 @@ export interface EndpointSlice {
   readonly family: Family | undefined;
   readonly ports: readonly SlicePort[];
   readonly endpoints: readonly Endpoint[];
+}
+
+/** Whether the node's zone can matter to who is sent to its endpoints (rows 20 and 23). */
+export function hasZoneHints(slice: EndpointSlice): boolean {
+  return slice.endpoints.some(({ hints }) => hints !== undefined && hints.forZones.length > 0);
 }
 
 /** `namespace/name` of the Service whose endpoints these are; undefined when the slice is left alone (rows 2 and 6). */

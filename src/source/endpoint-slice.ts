@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // discovery.k8s.io/v1 EndpointSlice -> model, with the API server's defaults.
 
-import type { Endpoint, EndpointSlice, SlicePort } from "../model/endpoint-slice.ts";
+import type { Endpoint, EndpointSlice, Hints, SlicePort } from "../model/endpoint-slice.ts";
 import { type Family, familyOf } from "../model/ip.ts";
 import { withoutSpare } from "../model/without-spare.ts";
 import type { Field } from "./field.ts";
@@ -54,8 +54,19 @@ function toEndpoint(endpoint: Field, family: Family, intern: Intern): Endpoint {
     address,
     nodeName: nodeName ? intern(nodeName) : undefined,
     zone: zone ? intern(zone) : undefined,
+    hints: toHints(endpoint.at("hints"), intern),
     ready: conditions.at("ready").boolean(true),
     serving: conditions.at("serving").boolean(true),
     terminating: conditions.at("terminating").boolean(false),
   };
+}
+
+function toHints(hints: Field, intern: Intern): Hints | undefined {
+  const forNodes = namesOf(hints.at("forNodes"), intern);
+  const forZones = namesOf(hints.at("forZones"), intern);
+  return forNodes.length + forZones.length > 0 ? { forNodes, forZones } : undefined;
+}
+
+function namesOf(list: Field, intern: Intern): readonly string[] {
+  return list.items().map((item) => intern(item.at("name").requiredString()));
 }

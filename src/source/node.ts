@@ -15,6 +15,7 @@ export function toNode(object: Field): Node {
     name: dnsName(object.at("metadata").at("name"), 253),
     addresses: own.map((entry) => entry.at("address").ip() ?? entry.at("address").fail("is missing: set it")),
     podCidrs: podCidrs(object.at("spec")),
+    zone: object.at("metadata").at("labels").at("topology.kubernetes.io/zone").string() || undefined,
   };
 }
 

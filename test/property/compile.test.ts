@@ -8,6 +8,7 @@ import type { CompiledService, Delta, ServiceKey } from "../../src/compile/state
 import { ChangeTracker, type ModelObject, objectKey } from "../../src/model/changes.ts";
 import type { Endpoint, EndpointSlice } from "../../src/model/endpoint-slice.ts";
 import type { Ip } from "../../src/model/ip.ts";
+import type { Node } from "../../src/model/node.ts";
 import type { Service, ServicePort } from "../../src/model/service.ts";
 
 // Few values each, so that names, addresses and ports collide all the time.
@@ -53,6 +54,13 @@ const endpoint = (family: 4 | 6): fc.Arbitrary<Endpoint> =>
     address: family === 4 ? ip4("10.244.0") : ip6("fd00:244"),
     nodeName: fc.constantFrom(undefined, "here", "there"),
     zone: fc.constantFrom(undefined, "z"),
+    hints: fc.option(
+      fc.record({
+        forNodes: fc.uniqueArray(fc.constantFrom("here", "there"), { maxLength: 2 }),
+        forZones: fc.uniqueArray(fc.constantFrom("z", "y"), { maxLength: 2 }),
+      }),
+      { nil: undefined },
+    ),
     ready: fc.boolean(),
     serving: fc.boolean(),
     terminating: fc.boolean(),
@@ -73,6 +81,15 @@ const slice: fc.Arbitrary<EndpointSlice> = fc.constantFrom(4 as const, 6 as cons
   }),
 );
 
+/** What our Node says of itself, and another. */
+const node: fc.Arbitrary<Node> = fc.record({
+  kind: fc.constant("Node" as const),
+  name: fc.constantFrom("here", "here", "there"),
+  addresses: fc.constant([]),
+  podCidrs: fc.constant([]),
+  zone: fc.constantFrom(undefined, "z", "y"),
+});
+
 interface Step {
   readonly object: ModelObject;
   readonly gone: boolean;
@@ -81,7 +98,11 @@ interface Step {
 }
 
 const steps: fc.Arbitrary<Step[]> = fc.array(
-  fc.record({ object: fc.oneof(service, slice), gone: fc.boolean(), flush: fc.boolean() }),
+  fc.oneof(
+    { weight: 6, arbitrary: fc.record({ object: fc.oneof(service, slice), gone: fc.boolean(), flush: fc.boolean() }) },
+    // A Node that goes takes nothing with it: what it last said counts.
+    { weight: 1, arbitrary: fc.record({ object: node, gone: fc.constant(false), flush: fc.boolean() }) },
+  ),
   { maxLength: 25, size: "max" },
 );
 

@@ -13,6 +13,7 @@ const node: fc.Arbitrary<Node> = fc.record({
   name: fc.constantFrom("a", "b", "c"),
   addresses: fc.constantFrom(["192.0.2.1" as Ip], ["192.0.2.2" as Ip]),
   podCidrs: fc.constant([]),
+  zone: fc.constant(undefined),
 });
 
 const edit = fc.record({

@@ -66,7 +66,7 @@ const API = service("api", "10.0.0.2");
 
 function slice(service: string, address: string): EndpointSlice {
   const state = { ready: true, serving: true, terminating: false };
-  const endpoint = { address: ip(address), nodeName: undefined, zone: undefined, ...state };
+  const endpoint = { address: ip(address), nodeName: undefined, zone: undefined, hints: undefined, ...state };
   return {
     kind: "EndpointSlice",
     namespace: "default",

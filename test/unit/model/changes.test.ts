@@ -10,6 +10,7 @@ const node = (address: string): Node => ({
   name: "n",
   addresses: [address as Node["addresses"][number]],
   podCidrs: [],
+  zone: undefined,
 });
 const [a, b, c] = [node("192.0.2.1"), node("192.0.2.2"), node("192.0.2.3")];
 

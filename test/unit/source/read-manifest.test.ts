@@ -92,6 +92,7 @@ describe("objects", () => {
         { address: "10.244.1.0", prefixLength: 24 },
         { address: "fd00:244:1::", prefixLength: 64 },
       ],
+      zone: undefined,
     });
   });
 
