@@ -56,13 +56,16 @@ describe("deltas", () => {
     ]);
   });
 
-  test("row 2: a slice labelled headless at runtime makes its Service go dark", () => {
+  test("row 2: a slice labelled headless at runtime makes its Service go dark, and taken off brings it back", () => {
     const compiler = new Compiler("here");
-    const before = slice([endpoint("10.244.1.1")]);
+    const plain = slice([endpoint("10.244.1.1")]);
     const labels = { "kubernetes.io/service-name": "web", "service.kubernetes.io/headless": "" };
-    compiler.update(appear(service(), before));
-    const { delta } = compiler.update(changes([[before, { ...before, metadata: { name: "web-1", labels } }]]));
-    expect(delta.upsert.map((one) => [memberLines(one.cluster), one.hasAnyEndpoints])).toEqual([[[], false]]);
+    const headless = { ...plain, metadata: { name: "web-1", labels } };
+    compiler.update(appear(service(), plain));
+    const dark = compiler.update(changes([[plain, headless]])).delta;
+    expect(dark.upsert.map((one) => [memberLines(one.cluster), one.hasAnyEndpoints])).toEqual([[[], false]]);
+    const back = compiler.update(changes([[headless, plain]])).delta;
+    expect(back.upsert.map((one) => memberLines(one.cluster))).toEqual([["10.244.1.1:8080"]]);
   });
 
   test("a port that is renamed is one removed and one new", () => {
