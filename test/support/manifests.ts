@@ -10,7 +10,16 @@ export interface Endpoint {
   /** Default 8080. */
   readonly port?: number;
   readonly nodeName?: string;
+  /** Default: ready. */
+  readonly conditions?: Readonly<Record<"ready" | "serving" | "terminating", boolean>>;
+  readonly hints?: { readonly forNodes?: readonly Named[]; readonly forZones?: readonly Named[] };
 }
+
+interface Named {
+  readonly name: string;
+}
+
+type Labels = Readonly<Record<string, string>>;
 
 export interface ServiceSpec {
   readonly name: string;
@@ -22,7 +31,11 @@ export interface ServiceSpec {
   readonly external?: boolean;
   readonly endpoints: readonly Endpoint[];
   readonly annotations?: Readonly<Record<string, string>>;
+  readonly labels?: Labels;
+  /** Of its slices, besides the name of the Service. */
+  readonly sliceLabels?: Labels;
   readonly externalTrafficPolicy?: "Local";
+  readonly internalTrafficPolicy?: "Local";
 }
 
 /** The addresses of a Service with this number. */
@@ -39,8 +52,21 @@ export function serviceAddresses(number: number): {
 }
 
 export function writeService(directory: string, spec: ServiceSpec): void {
-  const items = [service(spec), slice(spec, "v4", "IPv4"), slice(spec, "v6", "IPv6")];
-  const path = join(directory, `${spec.name}.json`);
+  writeList(directory, spec.name, [service(spec), ...slices(spec, spec.name)]);
+}
+
+/** Further slices of the Service, in a file of their own, with the endpoints of this spec. */
+export function writeSlices(directory: string, spec: ServiceSpec, name: string): void {
+  writeList(directory, name, slices(spec, name));
+}
+
+/** The Node object of this name. */
+export function writeNode(directory: string, name: string, labels: Labels): void {
+  writeList(directory, `node-${name}`, [{ apiVersion: "v1", kind: "Node", metadata: { name, labels } }]);
+}
+
+function writeList(directory: string, name: string, items: readonly object[]): void {
+  const path = join(directory, `${name}.json`);
   writeFileSync(`${path}.new`, JSON.stringify({ apiVersion: "v1", kind: "List", items }));
   renameSync(`${path}.new`, path);
 }
@@ -60,7 +86,12 @@ function service(spec: ServiceSpec): object {
   return {
     apiVersion: "v1",
     kind: "Service",
-    metadata: { name: spec.name, namespace: "test", annotations: spec.annotations ?? {} },
+    metadata: {
+      name: spec.name,
+      namespace: "test",
+      annotations: spec.annotations ?? {},
+      labels: spec.labels ?? {},
+    },
     spec: {
       type: spec.external ? "LoadBalancer" : spec.nodePort === undefined ? "ClusterIP" : "NodePort",
       clusterIP: clusterIP.v4,
@@ -68,6 +99,7 @@ function service(spec: ServiceSpec): object {
       ipFamilies: ["IPv4", "IPv6"],
       ...(spec.external ? { externalIPs: both(externalIP) } : {}),
       ...(spec.externalTrafficPolicy === undefined ? {} : { externalTrafficPolicy: spec.externalTrafficPolicy }),
+      ...(spec.internalTrafficPolicy === undefined ? {} : { internalTrafficPolicy: spec.internalTrafficPolicy }),
       ports: PORTS.map((port) => ({
         ...port,
         port: spec.port ?? 80,
@@ -78,8 +110,12 @@ function service(spec: ServiceSpec): object {
   };
 }
 
+function slices(spec: ServiceSpec, name: string): readonly object[] {
+  return [slice(spec, name, "v4", "IPv4"), slice(spec, name, "v6", "IPv6")];
+}
+
 /** One slice for each backend port in use, as the endpoint slice controller would write them. */
-function slice(spec: ServiceSpec, family: keyof DualAddress, addressType: string): object {
+function slice(spec: ServiceSpec, name: string, family: keyof DualAddress, addressType: string): object {
   const ports = new Set(spec.endpoints.map((endpoint) => endpoint.port ?? 8080));
   if (ports.size > 1) throw new Error(`${spec.name}: one backend port for each Service of a test`);
   const [port] = ports;
@@ -87,16 +123,17 @@ function slice(spec: ServiceSpec, family: keyof DualAddress, addressType: string
     apiVersion: "discovery.k8s.io/v1",
     kind: "EndpointSlice",
     metadata: {
-      name: `${spec.name}-${family}`,
+      name: `${name}-${family}`,
       namespace: "test",
-      labels: { "kubernetes.io/service-name": spec.name },
+      labels: { "kubernetes.io/service-name": spec.name, ...spec.sliceLabels },
     },
     addressType,
     ports: PORTS.map((entry) => ({ ...entry, port: port ?? 8080 })),
     endpoints: spec.endpoints.map((endpoint) => ({
       addresses: [endpoint.address[family]],
       ...(endpoint.nodeName === undefined ? {} : { nodeName: endpoint.nodeName }),
-      conditions: { ready: true },
+      conditions: endpoint.conditions ?? { ready: true },
+      ...(endpoint.hints === undefined ? {} : { hints: endpoint.hints }),
     })),
   };
 }

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+// Traffic policies and the fallback to terminating endpoints with real sockets (behaviour rows 17-19 and 31-37): who
+// answers, with which source, or how it is refused. On the wire, and with balanced sockets.
+import { beforeAll, describe, expect, test } from "vitest";
+import type { Lab } from "../../src/demo/lab/lab.ts";
+import type { DualAddress } from "../../src/demo/lab/plan.ts";
+import type { TrafficAgent } from "../../src/demo/lab/traffic.ts";
+import { useCluster } from "../support/cluster.ts";
+import { type Endpoint, type ServiceSpec, serviceAddresses } from "../support/manifests.ts";
+import { hostOf } from "../support/paths.ts";
+
+const families = ["v4", "v6"] as const;
+const DRAINING = { ready: false, serving: true, terminating: true };
+const UNREADY = { ready: false, serving: true, terminating: false };
+
+/** p1b and b1b are on n1, p2a on n2. */
+function services(lab: Lab): readonly ServiceSpec[] {
+  const at = (name: string, conditions?: Endpoint["conditions"]): Endpoint => {
+    const { address, nodeName } = lab.pod(name);
+    return { address, nodeName, ...(conditions === undefined ? {} : { conditions }) };
+  };
+  const external = { external: true, externalTrafficPolicy: "Local" } as const;
+  const internal = { internalTrafficPolicy: "Local" } as const;
+  const both = [at("p1b"), at("p2a")];
+  const hereEnding = [at("p1b", DRAINING), at("p2a")];
+  const allEnding = [at("p1b", DRAINING), at("p2a", DRAINING), at("b1b", UNREADY)];
+  return [
+    { name: "spread", number: 1, nodePort: 30101, ...external, endpoints: both },
+    { name: "elsewhere", number: 2, nodePort: 30102, ...external, endpoints: [at("p2a")] },
+    { name: "nowhere", number: 3, nodePort: 30103, ...external, endpoints: [at("p2a", UNREADY)] },
+    { name: "internal", number: 4, nodePort: 30104, ...internal, external: true, endpoints: both },
+    { name: "internal-elsewhere", number: 5, ...internal, endpoints: [at("p2a")] },
+    { name: "internal-nowhere", number: 6, ...internal, endpoints: [at("p2a", UNREADY)] },
+    { name: "ending-here", number: 7, nodePort: 30107, ...external, endpoints: hereEnding },
+    { name: "ending-here-internal", number: 8, ...internal, endpoints: hereEnding },
+    { name: "ending-here-cluster", number: 9, nodePort: 30109, external: true, endpoints: hereEnding },
+    { name: "all-ending", number: 10, nodePort: 30110, ...external, endpoints: allEnding },
+    { name: "all-ending-cluster", number: 11, nodePort: 30111, external: true, endpoints: allEnding },
+    { name: "both-policies", number: 12, nodePort: 30112, ...external, ...internal, endpoints: both },
+  ];
+}
+
+type Frontend = "clusterIP" | "nodePort" | "nodePort of n2" | "externalIP" | "loadBalancer";
+
+interface Question {
+  readonly row: number;
+  /** A pod, a node or the client outside. */
+  readonly from: string;
+  readonly by: "wire" | "socket";
+  readonly service: string;
+  readonly frontend: Frontend;
+  /** Exactly these, in the order of their names; or how it is refused. */
+  readonly answers: readonly string[] | "TIMEOUT" | "ECONNREFUSED" | "EHOSTUNREACH";
+  /** Whom they see: the asker itself, or its node. */
+  readonly source: "asker" | "node";
+}
+
+const question = (
+  row: number,
+  from: string,
+  by: Question["by"],
+  service: string,
+  frontend: Frontend,
+  answers: Question["answers"],
+  source: Question["source"] = "asker",
+): Question => ({ row, from, by, service, frontend, answers, source });
+
+const QUESTIONS: readonly Question[] = [
+  // the client keeps its address, and only endpoints of the node it came to answer
+  question(34, "client", "wire", "spread", "nodePort", ["p1b"]),
+  question(34, "client", "wire", "spread", "nodePort of n2", ["p2a"]),
+  question(34, "client", "wire", "spread", "externalIP", ["p1b"]),
+  question(34, "client", "wire", "spread", "loadBalancer", ["p1b"]),
+  question(34, "client", "wire", "both-policies", "nodePort", ["p1b"]),
+  // pods and the host get all endpoints
+  question(34, "p1a", "wire", "spread", "nodePort", ["p1b", "p2a"]),
+  question(34, "b1a", "wire", "spread", "externalIP", ["p1b", "p2a"]),
+  question(34, "p1a", "wire", "spread", "loadBalancer", ["p1b", "p2a"]),
+  question(34, "p1a", "socket", "spread", "nodePort", ["p1b", "p2a"]),
+  question(34, "n1", "socket", "spread", "loadBalancer", ["p1b", "p2a"], "node"),
+  question(34, "p1a", "wire", "elsewhere", "nodePort", ["p2a"]),
+  question(34, "p1a", "wire", "elsewhere", "loadBalancer", ["p2a"]),
+  question(34, "p1a", "socket", "elsewhere", "externalIP", ["p2a"]),
+  question(34, "n1", "socket", "elsewhere", "nodePort", ["p2a"], "node"),
+  question(34, "p1a", "wire", "both-policies", "nodePort", ["p1b", "p2a"]),
+  question(34, "p1a", "socket", "both-policies", "loadBalancer", ["p1b", "p2a"]),
+  // the external policy is nothing to the cluster IP
+  question(37, "p1a", "wire", "spread", "clusterIP", ["p1b", "p2a"]),
+  question(37, "client", "wire", "elsewhere", "clusterIP", ["p2a"], "node"),
+  // nobody here, somebody elsewhere: silence outside
+  question(33, "client", "wire", "elsewhere", "nodePort", "TIMEOUT"),
+  question(33, "client", "wire", "elsewhere", "externalIP", "TIMEOUT"),
+  question(33, "client", "wire", "elsewhere", "loadBalancer", "TIMEOUT"),
+  question(33, "p1a", "wire", "internal-elsewhere", "clusterIP", "TIMEOUT"),
+  question(33, "p1a", "socket", "internal-elsewhere", "clusterIP", "EHOSTUNREACH"),
+  question(33, "n1", "socket", "internal-elsewhere", "clusterIP", "EHOSTUNREACH"),
+  // nobody anywhere
+  question(31, "client", "wire", "nowhere", "nodePort", "ECONNREFUSED"),
+  question(31, "client", "wire", "nowhere", "externalIP", "ECONNREFUSED"),
+  question(31, "client", "wire", "nowhere", "loadBalancer", "ECONNREFUSED"),
+  question(31, "p1a", "wire", "nowhere", "nodePort", "ECONNREFUSED"),
+  question(31, "p1a", "wire", "internal-nowhere", "clusterIP", "ECONNREFUSED"),
+  question(31, "p1a", "socket", "internal-nowhere", "clusterIP", "ECONNREFUSED"),
+  question(31, "n1", "socket", "nowhere", "nodePort", "ECONNREFUSED"),
+  // the internal policy binds the cluster IP alone
+  question(15, "p1a", "wire", "internal", "clusterIP", ["p1b"]),
+  question(15, "b1a", "wire", "internal", "clusterIP", ["p1b"]),
+  question(15, "p1a", "socket", "internal", "clusterIP", ["p1b"]),
+  question(15, "n1", "socket", "internal", "clusterIP", ["p1b"], "node"),
+  question(39, "p2a", "wire", "internal", "clusterIP", ["p2a"], "node"),
+  question(37, "client", "wire", "internal", "clusterIP", ["p1b"], "node"),
+  question(36, "client", "wire", "internal", "nodePort", ["p1b", "p2a"], "node"),
+  question(36, "p1a", "wire", "internal", "loadBalancer", ["p1b", "p2a"], "node"),
+  // each set falls back by itself
+  question(18, "client", "wire", "ending-here", "nodePort", ["p1b"]),
+  question(18, "client", "wire", "ending-here", "loadBalancer", ["p1b"]),
+  question(18, "p1a", "wire", "ending-here-internal", "clusterIP", ["p1b"]),
+  question(18, "p1a", "socket", "ending-here-internal", "clusterIP", ["p1b"]),
+  question(18, "p1a", "wire", "ending-here", "nodePort", ["p2a"]),
+  question(18, "p1a", "socket", "ending-here", "clusterIP", ["p2a"]),
+  question(17, "client", "wire", "ending-here-cluster", "nodePort", ["p2a"], "node"),
+  question(17, "p1a", "wire", "all-ending-cluster", "clusterIP", ["p1b", "p2a"]),
+  question(17, "p1a", "socket", "all-ending-cluster", "clusterIP", ["p1b", "p2a"]),
+  question(17, "client", "wire", "all-ending-cluster", "nodePort", ["p1b", "p2a"], "node"),
+  question(18, "client", "wire", "all-ending", "nodePort", ["p1b"]),
+  question(17, "p1a", "wire", "all-ending", "nodePort", ["p1b", "p2a"]),
+];
+
+describe("traffic policies behind a realistic firewall", () => {
+  const cluster = useCluster({ firewall: "realistic", services });
+  beforeAll(async () => {
+    await Promise.all(cluster().lab.pods.map((pod) => cluster().lab.serve(pod)));
+  });
+
+  describe.each(families)("%s", (family) => {
+    const served = QUESTIONS.filter(({ answers }) => typeof answers !== "string");
+    test.each(served)(
+      "row $row: $from by $by to $service by $frontend is answered by $answers, who see the $source",
+      async (asked) => {
+        const target = targetOf(asked, family);
+        for (const ask of [tcp, udp, connectedUdp]) {
+          const { pods, sources, failures } = await ask(await clientOf(asked), target);
+          expect({ pods: Object.keys(pods).sort(), failures }).toEqual({ pods: asked.answers, failures: {} });
+          expect(sourcesOf(asked, family)).toEqual(expect.arrayContaining(Object.keys(sources)));
+        }
+      },
+    );
+
+    const refused = QUESTIONS.filter(({ answers }) => typeof answers === "string");
+    test.each(refused)("row $row: $from by $by to $service by $frontend meets $answers", async (asked) => {
+      // A client so near gets the ICMP error while it still holds its socket's lock. IPv6 then only hears the answer to
+      // the second SYN, a second later, whoever rejects.
+      const timeoutMs = asked.answers === "TIMEOUT" ? 400 : 4000;
+      const target = { ...targetOf(asked, family), count: 2, timeoutMs };
+      const failures = { [String(asked.answers)]: 2 };
+      const client = await clientOf(asked);
+      expect(await client.tcp(target)).toMatchObject({ answered: 0, failures });
+      expect(await client.udp({ ...target, connected: true })).toMatchObject({ answered: 0, failures });
+    });
+  });
+
+  type Target = ReturnType<typeof targetOf>;
+  const tcp = (client: TrafficAgent, target: Target) => client.tcp(target);
+  const udp = (client: TrafficAgent, target: Target) => client.udp(target);
+  const connectedUdp = (client: TrafficAgent, target: Target) => client.udp({ ...target, connected: true });
+
+  function clientOf({ by, from }: Question): Promise<TrafficAgent> {
+    return cluster()[by](hostOf(cluster().lab, from));
+  }
+
+  /** Enough requests for two endpoints to be missed once in 2^39 runs. */
+  function targetOf({ service, frontend }: Question, family: keyof DualAddress) {
+    const { lab } = cluster();
+    const spec = services(lab).find(({ name }) => name === service);
+    if (spec === undefined) throw new Error(`no Service ${service}`);
+    const many = { count: 40, concurrency: 20 };
+    if (frontend === "nodePort" || frontend === "nodePort of n2") {
+      const node = lab.node(frontend === "nodePort" ? "n1" : "n2");
+      return { ...many, address: node.address[family], port: spec.nodePort ?? 0 };
+    }
+    return { ...many, address: serviceAddresses(spec.number)[frontend][family], port: 80 };
+  }
+
+  /** A host's own connection to a pod of its own leaves by any of its addresses, the kernel chooses. */
+  function sourcesOf({ from, source, by }: Question, family: keyof DualAddress): readonly string[] {
+    const { lab } = cluster();
+    if (source === "asker") return [hostOf(lab, from).address[family]];
+    const node = lab.node(lab.pods.find(({ name }) => name === from)?.nodeName ?? "n1");
+    const uplink = node.address[family];
+    return by === "socket" ? [uplink, node.bridgeAddress[family].replace(/\/.*/, "")] : [uplink];
+  }
+});
