@@ -190,7 +190,7 @@ describe("the map writer, in any history", () => {
         expect(node.readers.disturbed).toEqual([]);
         const { stores } = node.writer;
         const used = [...node.wanted.values()].flatMap((one) =>
-          one.cluster.map(({ address, weight }) => `${address}*${weight}`),
+          [...one.cluster, ...one.local].map(({ address, weight }) => `${address}*${weight}`),
         );
         const ids = Array.from({ length: stores.backends.pool.size - 1 }, (_, i) => i + 1);
         expect(ids.filter((id) => !stores.backends.pool.isFree(id))).toHaveLength(new Set(used).size);

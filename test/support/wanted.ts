@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Random states of a few services in which every frontend belongs to one service at most.
+// Random states of a few services in which every frontend belongs to one service at most. The Local set may hold what
+// the Cluster set lacks: topology narrows only the latter, and each falls back to terminating endpoints by itself.
 
 import fc from "fast-check";
 import type { CompiledService, Frontend } from "../../src/compile/state.ts";
@@ -18,6 +19,7 @@ const memberArb = fc.record({ host: fc.integer({ min: 1, max: 6 }), weight: fc.c
 const serviceArb = fc.record({
   members: fc.uniqueArray(memberArb, { selector: ({ host }) => host, maxLength: 5 }),
   local: fc.uniqueArray(fc.nat({ max: 4 }), { maxLength: 2 }),
+  localOnly: fc.constantFrom(0, 0, 1, 2),
   externalLocal: fc.boolean(),
   scheduler: fc.constantFrom<CompiledService["scheduler"]>("default", "random", "mh"),
 });
@@ -31,8 +33,9 @@ export const wantedAtRandom: fc.Arbitrary<readonly CompiledService[]> = fc
   .map(({ services, owners }) =>
     services.flatMap((shape, i) => {
       if (shape === null) return [];
-      const cluster = shape.members.map(({ host, weight }) => member(`10.0.0.${host}`, { weight }));
-      const local = shape.externalLocal ? shape.local.flatMap((at) => cluster[at] ?? []) : [];
+      const members = shape.members.map(({ host, weight }) => member(`10.0.0.${host}`, { weight }));
+      const local = shape.externalLocal ? shape.local.flatMap((at) => members[at] ?? []) : [];
+      const cluster = members.slice(shape.externalLocal ? shape.localOnly : 0);
       const frontends = FRONTENDS.filter((_, at) => owners[at] === i);
       const { externalLocal, scheduler } = shape;
       return [service(NAMES[i] ?? "", { cluster, local, frontends, externalLocal, scheduler })];
