@@ -128,11 +128,21 @@ test("row 17: ready endpoints of other zones come before terminating ones of thi
 test("row 21: topology narrows the Cluster set and leaves the Local set whole", () => {
   const ports = [{ name: "http", port: 80, nodePort: 30080 }];
   const local = service({ type: "NodePort", externalTrafficPolicy: "Local", ports });
-  const endpoints = [at(A, "here", ["there"], ["z2"]), at(B, "y", ["here"], ["z1"])];
+  const endpoints = [at(A, "here", ["there"], ["z2"]), at(B, "here", ["here"], ["z1"]), at(C, "y", ["there"], [])];
   const { delta } = new Compiler("here").update(appear(nodeObject("here", "z1"), local, slice(endpoints)));
   expect(delta.upsert.map((one) => [memberLines(one.cluster), memberLines(one.local)])).toEqual([
-    [["10.244.1.1:8080"], ["10.244.0.1:8080 local"]],
+    [["10.244.1.1:8080 local"], ["10.244.0.1:8080 local", "10.244.1.1:8080 local"]],
   ]);
+});
+
+test("row 11: of two endpoints with one address that differ in hints the same one counts, whichever came first", () => {
+  const named = (name: string) => ({ metadata: { name, labels: { "kubernetes.io/service-name": "web" } } });
+  const twins = [slice([at(A, "x", ["here"], [])], named("a")), slice([at(A, "x", [], [])], named("b"))];
+  const other = slice([at(B, "y", ["there"], [])], named("c"));
+  const sets = [twins, [...twins].reverse()].map((order) =>
+    new Compiler("here").update(appear(service(), ...order, other)).delta.upsert.map((one) => memberLines(one.cluster)),
+  );
+  expect(sets[0]).toEqual(sets[1]);
 });
 
 describe("row 23: the zone of our own Node", () => {
