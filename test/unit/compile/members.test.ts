@@ -114,6 +114,7 @@ describe("conditions", () => {
     ["terminating", [draining, ready], ["10.244.1.1:8080"]],
     ["terminating, the other way round", [ready, draining], ["10.244.1.1:8080"]],
     ["not ready", [notReady, ready], ["10.244.1.1:8080"]],
+    ["terminating, though ready,", [{ ready: true, terminating: true }, notReady], []],
   ])("row 11: of two endpoints with one address the one that is not %s counts", (_state, states, expected) => {
     const slices = states.map((state, i) => slice([endpoint("10.244.1.1", "there", state)], named(`s${i}`)));
     expect(cluster(service(), ...slices)).toEqual(expected);
