@@ -120,7 +120,7 @@ class Node {
   #written(): void {
     const { stores } = this.writer;
     this.violations.push(...checkInvariants(stores.cells, this.maps.frontends, stores));
-    this.readers.look(stores.cells);
+    this.readers.look(stores.cells, this.maps.frontends);
     if (this.#killAfter-- === 0) this.#left = copyMaps(this.maps);
   }
 }
@@ -221,7 +221,7 @@ describe("the map writer, in any history", () => {
     expect(node.violations).toContainEqual({
       map: "frontends",
       cell: "00000000000000000000ffff0a60000100500600",
-      problem: "names service 1, which has no block",
+      problem: "names service 1, which is not in use",
     });
   });
 

@@ -38,7 +38,8 @@ export function adoptServices(stores: Stores, reclaimer: Reclaimer): Adopted {
     stores.serviceIds.reserve(id);
     const problem = adoptService(stores, adopted, services, id, meta, frontends.get(id) ?? []);
     if (problem === undefined) frontends.delete(id);
-    else if (row !== 0 || frontends.has(id)) adopted.warnings.push(`service ${id} of an earlier agent: ${problem}`);
+    else if ((row !== 0 && meta !== undefined) || frontends.has(id))
+      adopted.warnings.push(`service ${id} of an earlier agent: ${problem}`);
   }
   for (const [id, entries] of frontends) {
     adopted.orphans.push(...entries);

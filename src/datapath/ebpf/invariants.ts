@@ -42,7 +42,6 @@ function frontendProblem(cells: Cells, service: number): string | undefined {
 
 function checkService(cells: Cells, id: number, row: number, free: Allocators | undefined, found: Violation[]): void {
   const report = (cell: Named, index: number, problem: string) => found.push({ map: cell.name, cell: index, problem });
-  if (!cells.serviceMeta.isInUse(id)) report(cells.serviceMeta, id, "has a block in force but is not in use");
   if (free?.serviceIds.isFree(id)) report(cells.services, id, "has a block in force but its id is free");
   if (row >= cells.members.length) return void report(cells.services, id, `names row ${row}, which is out of bounds`);
   const header = abi.blockHeader.read(cells.members.view, cells.members.offset(row));

@@ -97,8 +97,7 @@ export class ServiceReader {
   /** undefined when no service has this id. */
   keyOf(id: number): ServiceKey | undefined {
     if (id < 1 || id >= this.#serviceMeta.length) return undefined;
-    const meta = this.#meta(id);
-    return (meta.flags & abi.ServiceMetaFlags.SERVICE_IN_USE) !== 0 ? keyOfMeta(meta) : undefined;
+    return this.#isInUse(id) ? keyOfMeta(this.#meta(id)) : undefined;
   }
 
   /** Text of a row of names; "" for row 0. */
@@ -133,7 +132,8 @@ export class ServiceReader {
   *#blocks(): Generator<readonly [id: number, block: BlockView]> {
     for (let id = 1; id < this.#cells.services.length; id++) {
       const block = this.#block(id);
-      if (block) yield [id, block];
+      // Without a name it is on its way out, and only there for packets that are still looking at it.
+      if (block && this.#isInUse(id)) yield [id, block];
     }
   }
 
@@ -190,6 +190,11 @@ export class ServiceReader {
       frontends,
       stats: this.#stats(id),
     };
+  }
+
+  #isInUse(id: number): boolean {
+    const flags = this.#serviceMeta.view.getUint8(this.#serviceMeta.offset(id) + abi.serviceMetaOffset.flags);
+    return (flags & abi.ServiceMetaFlags.SERVICE_IN_USE) !== 0;
   }
 
   #meta(id: number): abi.ServiceMeta {

@@ -113,7 +113,7 @@ export class MapWriter implements Disposable {
     for (const entry of this.#leaving) stale.push(...entry.frontends);
     const frontends = this.#tryMoveFrontends(changed, stale, failures);
     const leaving = this.#frontendsBehind ? [] : this.#leaving.splice(0);
-    for (const entry of leaving) this.#withdraw(entry);
+    for (const entry of leaving) this.#withdraw(entry, failures);
     const retried = this.#reclaimer.pending;
     this.#reclaimer.start();
     throwUnless(failures, retried);
@@ -261,11 +261,22 @@ export class MapWriter implements Disposable {
     if (entry) this.#leaving.push(entry);
   }
 
-  /** After its frontends are gone: no block any more, and the id becomes free. */
-  #withdraw(entry: ServiceEntry): void {
-    publishRow(this.stores.cells.services, entry.id, 0);
-    this.stores.blocks.retire(entry.block);
-    retireService(this.stores, this.#reclaimer, entry.id);
+  /**
+   * After its frontends are gone, or another's. Nobody sees the service any more but a packet that still holds one of
+   * them: that finds its block until an RCU period has ended.
+   */
+  #withdraw(entry: ServiceEntry, failures: unknown[]): void {
+    const { cells, blocks } = this.stores;
+    this.#reclaimer.retire(() => {
+      publishRow(cells.services, entry.id, 0);
+      blocks.retire(entry.block);
+      retireService(this.stores, this.#reclaimer, entry.id);
+    });
+    try {
+      cells.serviceMeta.clear(entry.id);
+    } catch (error) {
+      failures.push(error);
+    }
   }
 
   #reclaimed(): void {

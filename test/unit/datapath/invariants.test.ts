@@ -32,7 +32,6 @@ const header = (offset: number, value: number) =>
 const DAMAGE: readonly (readonly [string, () => void, string, number | string, string])[] = [
   ["a word beyond the map", () => word(1, 256), "services", 1, "names row 256, which is out of bounds"],
   ["a word to an empty row", () => word(1, 9), "members", 9, "is of service 0, not 1"],
-  ["a word of a service without a name", () => word(3, 2), "service_meta", 3, "has a block in force but is not in use"],
   ["a block beyond the map", () => header(4, 999), "members", 2, "has 999 rows, which is out of bounds"],
   ["a set beyond its block", () => header(CLUSTER, 17), "members", 2, "has a set of 17 at row 1 of 2"],
   ["a dead backend", () => cells.backends.clear(2), "members", 2, "names backend 2 as member 1, which is not live"],

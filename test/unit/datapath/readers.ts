@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // Packets that are still looking at a block when it is replaced: everything they can reach must stay as it was until an
-// RCU period that began after the replacement has ended.
+// RCU period that began after the replacement has ended. And packets that hold a frontend that has gone or moved: its
+// service must have a block as long.
 
 import * as abi from "../../../src/datapath/ebpf/abi.gen.ts";
 import { tableRuns } from "../../../src/datapath/ebpf/blocks.ts";
+import { decode } from "../../../src/datapath/ebpf/codec.ts";
 import type { MappedArray } from "../../../src/datapath/ebpf/mapped-array.ts";
 import type { Cells } from "../../../src/datapath/ebpf/stores.ts";
 import { readWord } from "../../../src/datapath/ebpf/words.ts";
+import type { BpfMap } from "../../../src/libbpf/types.ts";
 
 interface Seen {
   readonly row: number;
@@ -16,11 +19,19 @@ interface Seen {
   replaced: number | undefined;
 }
 
+interface Held {
+  readonly service: number;
+  /** As of Seen. */
+  replaced: number | undefined;
+}
+
 export class Readers {
   /** What changed under a reader. */
   readonly disturbed: string[] = [];
   /** service:epoch → block */
   readonly #seen = new Map<string, Seen>();
+  /** key:service → frontend */
+  readonly #held = new Map<string, Held>();
   #begun = 0;
 
   periodBegins(): number {
@@ -28,12 +39,13 @@ export class Readers {
   }
 
   periodEnds(period: number): void {
-    for (const [name, seen] of this.#seen)
-      if (seen.replaced !== undefined && seen.replaced < period) this.#seen.delete(name);
+    for (const looked of [this.#seen, this.#held])
+      for (const [name, { replaced }] of looked) if (replaced !== undefined && replaced < period) looked.delete(name);
   }
 
   /** After a write. */
-  look(cells: Cells): void {
+  look(cells: Cells, frontends: BpfMap): void {
+    this.#lookAtFrontends(cells, frontends);
     const current = new Set<string>();
     for (let id = 1; id < cells.services.length; id++) {
       const { row, epoch } = readWord(cells.services, id);
@@ -45,6 +57,22 @@ export class Readers {
     for (const [name, seen] of this.#seen) {
       if (!current.has(name)) seen.replaced ??= this.#begun;
       if (reachable(cells, seen.row) !== seen.bytes) this.disturbed.push(`block ${name} at row ${seen.row}`);
+    }
+  }
+
+  #lookAtFrontends(cells: Cells, frontends: BpfMap): void {
+    const current = new Set<string>();
+    for (const [key, value] of frontends.entries()) {
+      const { service } = decode(abi.frontend, value);
+      const name = `${Buffer.from(key).toString("hex")}:${service}`;
+      current.add(name);
+      const held = this.#held.get(name);
+      if (held) held.replaced = undefined;
+      else this.#held.set(name, { service, replaced: undefined });
+    }
+    for (const [name, held] of this.#held) {
+      if (!current.has(name)) held.replaced ??= this.#begun;
+      if (readWord(cells.services, held.service).row === 0) this.disturbed.push(`frontend ${name} has no block`);
     }
   }
 }
