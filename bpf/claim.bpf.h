@@ -36,6 +36,25 @@ static __always_inline bool port_is_frontend(const struct flow *flow)
 	return bpf_map_lookup_elem(&frontends, &key) != NULL;
 }
 
+/*
+ * Whether somebody holds w->snat. A claim of a flow that never lasted is worth nothing once its owner was evicted:
+ * looking at it here would keep it in the LRU, and a flood would use up every port towards a backend.
+ */
+static __always_inline bool snat_port_taken(struct work *w)
+{
+	struct flow *holder;
+
+	if (bpf_map_lookup_elem(&flows, &w->snat))
+		return true;
+	holder = bpf_map_lookup_elem(&nascent, &w->snat);
+	if (!holder)
+		return false;
+	if (holder->role != FLOW_INDEX || w->now - holder->created <= RACE_SECONDS || flow_owner_of(holder, &w->probe))
+		return true;
+	bpf_map_delete_elem(&nascent, &w->snat);
+	return false;
+}
+
 static long try_snat_port(__u32 i, struct port_search *search)
 {
 	struct work *w = search->w;
@@ -45,7 +64,7 @@ static long try_snat_port(__u32 i, struct port_search *search)
 		return 0;
 	w->flow.snat_port = bpf_htons(port);
 	flow_snat_key(&w->snat, &w->flow);
-	if (flow_find(&w->snat) || port_is_frontend(&w->flow) || socket_knows(search->skb, &w->snat, true) ||
+	if (snat_port_taken(w) || port_is_frontend(&w->flow) || socket_knows(search->skb, &w->snat, true) ||
 	    conntrack_knows(search->skb, &w->snat))
 		return 0;
 	search->err = flow_claim(&w->snat, &w->flow);
