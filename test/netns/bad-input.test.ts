@@ -131,9 +131,9 @@ describe("bad input", () => {
         address: { v4: `10.9.1.${50 + i}`, v6: `fd00:9:1::${50 + i}` },
       }));
       writeService(manifests, { name: "big", number: 3, endpoints: many });
-      await agent.waitForOutput(/ ERROR a change could not be published: map backends is full/);
+      await agent.waitForOutput(/ ERROR a change could not be published, it is tried again: map backends is full/);
       expect(agent.stderr).toMatch(
-        / ERROR a change could not be published: map backends is full \(16 entries\), no room for endpoint 10\.9\.1\.\d+ port 8080 of test\/big:tcp\/TCP\/IPv4: raise it with --max-backends, after `portolan cleanup`, for a map that is there keeps its size\n/,
+        / ERROR a change could not be published, it is tried again: map backends is full \(16 entries\), no room for endpoint 10\.9\.1\.\d+ port 8080 of test\/big:tcp\/TCP\/IPv4: raise it with --max-backends, after `portolan cleanup`, for a map that is there keeps its size\n/,
       );
       expect(await answers(VIP)).toBe(10);
       writeService(manifests, { ...web, name: "other", number: 2 });
