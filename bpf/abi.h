@@ -313,9 +313,11 @@ enum drop_reason {
 	DROP_REMAP_EXHAUSTED, /* no free client port for a taken tuple */
 	DROP_NO_SNAT_ADDRESS, /* the device it leaves by has no address of this family */
 	DROP_NO_ROUTE,        /* transit flow, no route to the other end */
-	DROP_TTL_EXCEEDED,    /* transit flow */
+	DROP_TTL_EXCEEDED,    /* retired: the stack answers for transit flows too */
 	DROP_STALE_SERVICE,   /* a frontend names a service without a block */
 	DROP_REWRITE_FAILED,  /* the kernel refused to change the packet */
+	DROP_ICMP_REDIRECT,   /* it would teach one end a way to an address that only the other edge knows */
+	DROP_FRAGMENT,        /* a later fragment to a frontend, whose first was refused */
 	DROP_REASONS          /* count; not a reason */
 };
 

@@ -137,7 +137,7 @@ static __noinline int direct(struct __sk_buff *skb, struct work *w, const struct
 /* The backend speaks in the middle of a TCP connection although it has answered no SYN of this flow. */
 static __always_inline bool speaks_to_another(const struct packet *p, const struct flow *owner)
 {
-	return p->proto == IPPROTO_TCP && (p->tcp_flags & (TCP_SYN | TCP_RST)) == 0 &&
+	return p->proto == IPPROTO_TCP && !p->later && (p->tcp_flags & (TCP_SYN | TCP_RST)) == 0 &&
 	       !(owner->state & FLOW_ANSWERED) && !(owner->flags & (FLOW_SNAT | FLOW_DIRECT));
 }
 

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * edge.bpf.h: what both hooks do with a packet of a known flow: the translations of the rule of the edge, and the notes
- * that come with them.
+ * that come with them. An ICMP error is a packet of the flow it is about (icmp.bpf.h).
  */
 #ifndef PORTOLAN_EDGE_BPF_H
 #define PORTOLAN_EDGE_BPF_H
 
 #include <linux/if_packet.h>
 #include "claim.bpf.h"
+#include "fragment.bpf.h"
+#include "icmp.bpf.h"
 #include "route.bpf.h"
 
 static __always_inline bool from_outside(const struct device *device)
@@ -55,26 +57,42 @@ static __always_inline void count_traffic(struct __sk_buff *skb, const struct fl
 	}
 }
 
+/* Reads the packet at a hook. Returns 0, or -1 for what belongs to no flow. */
+static __always_inline int read_packet(struct __sk_buff *skb, struct packet *p, const struct device *device,
+				       enum flow_space space)
+{
+	if (packet_parse(skb, header_offset(device), p))
+		return -1;
+	if (proto_is_icmp(p))
+		return icmp_parse(skb, p);
+	return p->fragment ? fragment_ports(p, space) : 0;
+}
+
+static __always_inline int set_end(struct __sk_buff *skb, struct packet *p, bool source, const struct ip_addr *addr,
+				   __be16 port)
+{
+	return p->quote ? icmp_set_end(skb, p, source, addr, port) : packet_set_end(skb, p, source, addr, port);
+}
+
 /* The request of a flow on its way in: VIP -> backend, and out again at once if it only passes through (clause E5). */
 static __noinline int to_backend(struct __sk_buff *skb, struct packet *p, const struct device *device,
 				 const struct flow *flow)
 {
-	int verdict;
+	int out = 0;
 
 	if (!p || !device || !flow)
 		return TC_ACT_SHOT;
 	count_traffic(skb, flow);
 	skb->mark |= mark_in;
-	if (packet_set_end(skb, p, false, &flow->backend, flow->backend_port))
+	if (flow->flags & FLOW_TRANSIT)
+		out = transit_device(skb, p, &flow->snat, &flow->backend);
+	if (out < 0)
+		return drop(out);
+	if (set_end(skb, p, false, &flow->backend, flow->backend_port) ||
+	    set_end(skb, p, true, out ? &flow->snat : &flow->client, out ? flow->snat_port : flow->mapped_port))
 		return drop(-DROP_REWRITE_FAILED);
-	if (flow->flags & FLOW_TRANSIT) {
-		if (packet_set_end(skb, p, true, &flow->snat, flow->snat_port))
-			return drop(-DROP_REWRITE_FAILED);
-		verdict = route_transit(skb, p);
-		return verdict < 0 ? drop(verdict) : verdict;
-	}
-	if (packet_set_end(skb, p, true, &flow->client, flow->mapped_port))
-		return drop(-DROP_REWRITE_FAILED);
+	if (out)
+		return leave_transit(skb, out);
 	return device->flags & DEVICE_BRIDGE_PORT ? route_bridged(skb, p, device) : TC_NEXT;
 }
 
@@ -82,20 +100,23 @@ static __noinline int to_backend(struct __sk_buff *skb, struct packet *p, const 
 static __noinline int to_client(struct __sk_buff *skb, struct packet *p, const struct device *device,
 				const struct flow *flow)
 {
-	int verdict;
+	int out = 0;
 
 	if (!p || !device || !flow)
 		return TC_ACT_SHOT;
 	skb->mark |= mark_in;
-	if (flow->flags & FLOW_TRANSIT) {
+	if (flow->flags & FLOW_TRANSIT)
+		out = transit_device(skb, p, &flow->vip, &flow->client);
+	if (out < 0)
+		return drop(out);
+	if (out) {
 		count_traffic(skb, flow);
-		if (packet_set_end(skb, p, true, &flow->vip, flow->vip_port) ||
-		    packet_set_end(skb, p, false, &flow->client, flow->client_port))
+		if (set_end(skb, p, true, &flow->vip, flow->vip_port) ||
+		    set_end(skb, p, false, &flow->client, flow->client_port))
 			return drop(-DROP_REWRITE_FAILED);
-		verdict = route_transit(skb, p);
-		return verdict < 0 ? drop(verdict) : verdict;
+		return leave_transit(skb, out);
 	}
-	if (packet_set_end(skb, p, false, &flow->client, flow->mapped_port))
+	if (set_end(skb, p, false, &flow->client, flow->mapped_port))
 		return drop(-DROP_REWRITE_FAILED);
 	return device->flags & DEVICE_BRIDGE_PORT ? route_bridged(skb, p, device) : TC_NEXT;
 }

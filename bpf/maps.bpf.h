@@ -121,6 +121,29 @@ struct {
 	__type(value, struct flow);
 } nascent SEC(".maps");
 
+/* A datagram in pieces, as seen at one of the hooks. */
+struct fragment_key {
+	struct ip_addr src;
+	struct ip_addr dst;
+	__be32 id; /* of IPv4 the lower 16 bits */
+	__u8 proto;
+	__u8 space; /* enum flow_space: outer at ingress, inner at egress */
+	__u16 pad;
+};
+
+struct fragment_ports {
+	__be16 sport;
+	__be16 dport;
+};
+
+/* What a first fragment said to the later ones. Programs write; pieces follow within moments, so it may be small. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, struct fragment_key);
+	__type(value, struct fragment_ports);
+} fragments SEC(".maps");
+
 /* Per service id; programs count, the CLI reads. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

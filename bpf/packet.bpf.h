@@ -32,10 +32,16 @@ struct packet {
 	__u8 tcp_flags;
 	bool v4;
 	bool fragment; /* one of several */
+	bool later;    /* and not the first: it has no transport header */
+	bool redirect; /* an ICMP redirect (icmp.bpf.h) */
+	bool from_end; /* an ICMP error that the packet's addressee sent, no router on the way */
 	__u16 l3;      /* offset of the IP header */
 	__u16 l4;      /* offset of the transport header */
-	__u16 l4_csum; /* offset of its checksum */
-	__u32 end;     /* offset behind the IP packet; what follows is padding of the frame */
+	__u16 l4_csum; /* offset of its checksum; 0: not in this packet */
+	__u16 quote;   /* offset of the IP header that an ICMP error quotes; 0: it is none */
+	__u16 icmp_csum;
+	__be32 fragment_id;
+	__u32 end; /* offset behind the IP packet; what follows is padding of the frame */
 };
 
 static __always_inline bool packet_is_syn(const struct packet *p)
@@ -43,48 +49,50 @@ static __always_inline bool packet_is_syn(const struct packet *p)
 	return p->proto == IPPROTO_TCP && (p->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
 }
 
-static __always_inline int parse_ipv4(struct __sk_buff *skb, struct packet *p)
+static __always_inline int parse_ipv4(struct __sk_buff *skb, struct packet *p, __u32 at, bool quoted)
 {
 	struct iphdr ip;
 	__u32 total, header;
 
-	if (bpf_skb_load_bytes(skb, p->l3, &ip, sizeof(ip)) < 0)
+	if (bpf_skb_load_bytes(skb, at, &ip, sizeof(ip)) < 0)
 		return -1;
 	header = ip.ihl * 4;
 	total = bpf_ntohs(ip.tot_len);
 	if (!total && skb->gso_size) /* BIG TCP: longer than the field can say */
-		total = skb->len - p->l3;
-	if (ip.version != 4 || header < sizeof(ip) || total < header + 8 || total > skb->len - p->l3)
+		total = skb->len - at;
+	if (ip.version != 4 || header < sizeof(ip) || total < header || (total > skb->len - at && !quoted))
 		return -1;
 	p->src = addr_v4(ip.saddr);
 	p->dst = addr_v4(ip.daddr);
 	p->proto = ip.protocol;
-	p->l4 = p->l3 + header;
-	p->end = p->l3 + total;
+	p->l4 = at + header;
+	p->end = at + total;
 	p->fragment = (ip.frag_off & bpf_htons(0x3fff)) != 0;
+	p->later = (ip.frag_off & bpf_htons(0x1fff)) != 0;
+	p->fragment_id = ip.id;
 	return 0;
 }
 
 /* Walks hop-by-hop, destination, routing, fragment and authentication headers (RFC 8200, RFC 4302). */
-static __always_inline int parse_ipv6(struct __sk_buff *skb, struct packet *p)
+static __always_inline int parse_ipv6(struct __sk_buff *skb, struct packet *p, __u32 at, bool quoted)
 {
 	struct ipv6hdr ip;
-	__u32 at = p->l3 + sizeof(ip);
 	__u32 payload;
 	__u8 next;
 
-	if (bpf_skb_load_bytes(skb, p->l3, &ip, sizeof(ip)) < 0 || ip.version != 6)
+	if (bpf_skb_load_bytes(skb, at, &ip, sizeof(ip)) < 0 || ip.version != 6)
 		return -1;
+	at += sizeof(ip);
 	payload = bpf_ntohs(ip.payload_len);
 	if (!payload && skb->gso_size) /* BIG TCP, likewise */
 		payload = skb->len - at;
-	if (payload < 8 || payload + sizeof(ip) > skb->len - p->l3)
+	if (!payload || (payload > skb->len - at && !quoted))
 		return -1;
 	__builtin_memcpy(&p->src, &ip.saddr, sizeof(p->src));
 	__builtin_memcpy(&p->dst, &ip.daddr, sizeof(p->dst));
 	p->end = at + payload;
 	next = ip.nexthdr;
-	for (int i = 0; i < IPV6_HEADERS_MAX; i++) {
+	for (int i = 0; i < IPV6_HEADERS_MAX && !p->later; i++) {
 		__u8 ext[8];
 
 		if (next != IPPROTO_HOPOPTS && next != IPPROTO_DSTOPTS && next != IPPROTO_ROUTING &&
@@ -96,6 +104,8 @@ static __always_inline int parse_ipv6(struct __sk_buff *skb, struct packet *p)
 			return -1;
 		if (next == IPPROTO_FRAGMENT) {
 			p->fragment = ext[2] || (ext[3] & 0xf9);
+			p->later = ext[2] || (ext[3] & 0xf8);
+			__builtin_memcpy(&p->fragment_id, ext + 4, sizeof(p->fragment_id));
 			at += 8;
 		} else if (next == IPPROTO_AH) {
 			at += (ext[1] + 2) * 4;
@@ -109,9 +119,25 @@ static __always_inline int parse_ipv6(struct __sk_buff *skb, struct packet *p)
 	return 0;
 }
 
+/* Reads the IP headers at an offset: those of the packet, or those it quotes, which may be cut off behind them. */
+static __noinline int packet_parse_ip(struct __sk_buff *skb, struct packet *p, __u32 at, bool quoted)
+{
+	if (!p)
+		return -1;
+	p->fragment = false; /* the cell still holds the packet before */
+	p->later = false;
+	return p->v4 ? parse_ipv4(skb, p, at, quoted) : parse_ipv6(skb, p, at, quoted);
+}
+
+static __always_inline bool proto_is_icmp(const struct packet *p)
+{
+	return p->proto == (p->v4 ? IPPROTO_ICMP : IPPROTO_ICMPV6);
+}
+
 /*
- * Reads the headers of a TCP or UDP packet; l3 is the offset of the IP header. Returns 0, or -1 for anything that is
- * none, is truncated or malformed: the stack knows best what to do with that.
+ * Reads the headers of a TCP, UDP or ICMP packet; l3 is the offset of the IP header. Of ICMP and of later fragments only
+ * the IP header: icmp.bpf.h and fragment.bpf.h know whose they are. Returns 0, or -1 for anything else, and what is
+ * truncated or malformed: the stack knows best what to do with that.
  */
 static __noinline int packet_parse(struct __sk_buff *skb, __u16 l3, struct packet *p)
 {
@@ -120,14 +146,17 @@ static __noinline int packet_parse(struct __sk_buff *skb, __u16 l3, struct packe
 	if (!p)
 		return -1;
 	p->l3 = l3;
-	p->fragment = false; /* the cell still holds the packet before */
 	p->tcp_flags = 0;
+	p->quote = 0;
+	p->l4_csum = 0;
 	p->v4 = skb->protocol == bpf_htons(ETH_P_IP);
-	if (p->v4 ? parse_ipv4(skb, p) : skb->protocol == bpf_htons(ETH_P_IPV6) ? parse_ipv6(skb, p) : -1)
+	if ((!p->v4 && skb->protocol != bpf_htons(ETH_P_IPV6)) || packet_parse_ip(skb, p, l3, false))
 		return -1;
+	if (proto_is_icmp(p))
+		return 0;
 	if (p->proto != IPPROTO_TCP && p->proto != IPPROTO_UDP)
 		return -1;
-	if (p->fragment)
+	if (p->later)
 		return 0;
 	if (bpf_skb_load_bytes(skb, p->l4, ports, sizeof(ports)) < 0)
 		return -1;
@@ -143,10 +172,24 @@ static __noinline int packet_parse(struct __sk_buff *skb, __u16 l3, struct packe
 	return bpf_skb_load_bytes(skb, p->l4 + 13, &p->tcp_flags, 1) < 0 ? -1 : 0;
 }
 
+/* Writes an address into the IP header at an offset, and keeps the header's own checksum right. Returns 0 or negative. */
+static __always_inline int store_address(struct __sk_buff *skb, __u32 ip, bool v4, bool source,
+					 const struct ip_addr *old, const struct ip_addr *addr)
+{
+	if (!v4)
+		return bpf_skb_store_bytes(
+		    skb, ip + (source ? offsetof(struct ipv6hdr, saddr) : offsetof(struct ipv6hdr, daddr)), addr->w, 16,
+		    0);
+	return bpf_l3_csum_replace(skb, ip + offsetof(struct iphdr, check), old->w[3], addr->w[3], 4) |
+	       bpf_skb_store_bytes(skb, ip + (source ? offsetof(struct iphdr, saddr) : offsetof(struct iphdr, daddr)),
+				   &addr->w[3], 4, 0);
+}
+
 /*
  * Gives one end of the packet another address and port and keeps every checksum right, also CHECKSUM_PARTIAL and
  * CHECKSUM_COMPLETE. Addresses differ in at most their last word for IPv4, so one 16-byte difference serves both
- * families. Returns 0, or -1 when the kernel refused.
+ * families. The transport checksum of a datagram stands in its first fragment, and the difference is the same whatever
+ * follows. Returns 0, or -1 when the kernel refused.
  */
 static __always_inline int packet_set_end(struct __sk_buff *skb, struct packet *p, bool source,
 					  const struct ip_addr *addr, __be16 port)
@@ -160,26 +203,17 @@ static __always_inline int packet_set_end(struct __sk_buff *skb, struct packet *
 	if (!addr_equal(old_addr, addr)) {
 		__s64 diff = bpf_csum_diff(old_addr->w, 16, (__be32 *)addr->w, 16, 0);
 
-		err |= bpf_l4_csum_replace(skb, p->l4_csum, 0, diff,
-					   BPF_F_PSEUDO_HDR | mangled | (p->v4 ? 0 : csum_ipv6_flag));
-		if (p->v4) {
-			__u32 at = p->l3 + (source ? offsetof(struct iphdr, saddr) : offsetof(struct iphdr, daddr));
-
-			err |= bpf_l3_csum_replace(skb, p->l3 + offsetof(struct iphdr, check), old_addr->w[3],
-						   addr->w[3], 4);
-			err |= bpf_skb_store_bytes(skb, at, &addr->w[3], 4, 0);
-		} else {
-			__u32 at = p->l3 + (source ? offsetof(struct ipv6hdr, saddr) : offsetof(struct ipv6hdr, daddr));
-
-			err |= bpf_skb_store_bytes(skb, at, addr->w, 16, 0);
-		}
+		if (p->l4_csum)
+			err |= bpf_l4_csum_replace(skb, p->l4_csum, 0, diff,
+						   BPF_F_PSEUDO_HDR | mangled | (p->v4 ? 0 : csum_ipv6_flag));
+		err |= store_address(skb, p->l3, p->v4, source, old_addr, addr);
 		*old_addr = *addr;
 	}
-	if (*old_port != port) {
+	if (*old_port != port && p->l4_csum) {
 		err |= bpf_l4_csum_replace(skb, p->l4_csum, *old_port, port, mangled | 2);
 		err |= bpf_skb_store_bytes(skb, p->l4 + (source ? 0 : 2), &port, 2, 0);
-		*old_port = port;
 	}
+	*old_port = port;
 	return err ? -1 : 0;
 }
 

@@ -11,13 +11,10 @@
 #include <linux/pkt_cls.h>
 #include <linux/tcp.h>
 #include <bpf/bpf_helpers.h>
-#include "packet.bpf.h"
+#include "icmp.bpf.h"
 #include "work.bpf.h"
 
 #define REPLY_TTL 64
-
-/* Own words: <linux/icmp.h> pulls in the C library. */
-enum { ICMP_DEST_UNREACH = 3, ICMP_PORT_UNREACH = 3, ICMPV6_DEST_UNREACH = 1, ICMPV6_PORT_UNREACH = 4 };
 
 struct icmp_error {
 	__u8 type;

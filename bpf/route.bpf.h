@@ -29,7 +29,7 @@ struct route {
 	__u32 kind; /* enum route_kind */
 	__u32 ifindex;
 	__u8 neighbour[ETH_ALEN];
-	__u8 pad[2];
+	__u16 length; /* of an IP packet that has to fit the route, 0: the device */
 };
 
 /* Asks the FIB as if a packet src -> dst had come in by ifindex. */
@@ -41,6 +41,7 @@ static __noinline int route_lookup(struct __sk_buff *skb, const struct ip_addr *
 
 	if (!src || !dst || !route)
 		return -1;
+	fib.tot_len = route->length;
 	if (addr_is_v4(dst)) {
 		fib.family = AF_INET;
 		fib.ipv4_src = src->w[3];
@@ -89,18 +90,28 @@ static __always_inline int route_bridged(struct __sk_buff *skb, const struct pac
 	return TC_NEXT;
 }
 
-/* A transit packet, translated at both edges, leaves at once. Returns a verdict or a negative enum drop_reason. */
-static __always_inline int route_transit(struct __sk_buff *skb, struct packet *p)
+/*
+ * The device that a transit packet leaves by, to be translated at both edges to src -> dst; it is a hop older then.
+ * Returns 0 for its last hop, or one too big for the way: it goes up as (client, backend), and the stack answers with
+ * the ICMP error that it deserves, or cuts it to fit. Or a negative enum drop_reason.
+ */
+static __always_inline int transit_device(struct __sk_buff *skb, const struct packet *p, const struct ip_addr *src,
+					  const struct ip_addr *dst)
 {
-	struct route route = {};
+	struct route route = {.length = skb->gso_size ? 0 : p->end - p->l3};
 
-	route_lookup(skb, &p->src, &p->dst, skb->ifindex, &route);
+	route_lookup(skb, src, dst, skb->ifindex, &route);
+	if (route.kind == ROUTE_TOO_SMALL)
+		return 0;
 	if (route.kind != ROUTE_FORWARD && route.kind != ROUTE_FORWARD_NO_NEIGHBOUR)
 		return -DROP_NO_ROUTE;
-	if (packet_decrement_ttl(skb, p))
-		return -DROP_TTL_EXCEEDED;
+	return packet_decrement_ttl(skb, p) ? 0 : route.ifindex;
+}
+
+static __always_inline int leave_transit(struct __sk_buff *skb, int ifindex)
+{
 	skb->mark |= mark_out;
-	return bpf_redirect_neigh(route.ifindex, NULL, 0, 0);
+	return bpf_redirect_neigh(ifindex, NULL, 0, 0);
 }
 
 #endif

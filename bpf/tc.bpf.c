@@ -2,7 +2,7 @@
 /*
  * tc.bpf.c: the rule of the edge. Between these two hooks the kernel sees (client, backend); the VIP exists only
  * outside the client's edge, the SNAT address only outside the backend's. ingress: request VIP -> backend, reply SNAT
- * -> client. egress: request client -> SNAT, reply backend -> VIP. Clauses E1-E6 and E8 are named where they are kept.
+ * -> client. egress: request client -> SNAT, reply backend -> VIP. Clauses E1-E8 are named where they are kept.
  */
 #include "begin.bpf.h"
 
@@ -60,6 +60,24 @@ static __always_inline int go_on(struct __sk_buff *skb, struct work *w, const st
 	return owner ? to_backend(skb, &w->packet, device, owner) : refuse(skb, &w->packet);
 }
 
+/* An ICMP error goes the way of the flow it is about, and is no word of either end (clause E7). */
+static __noinline int error_in(struct __sk_buff *skb, struct work *w, const struct device *device,
+			       const struct flow *record)
+{
+	const struct flow *owner = record;
+
+	if (!w || !device || !record || record->role == FLOW_PASS)
+		return TC_NEXT;
+	if (record->role == FLOW_INDEX)
+		owner = flow_owner_of(record, &w->probe);
+	if (!owner || dry_run)
+		return TC_NEXT;
+	if (w->packet.redirect)
+		return drop(-DROP_ICMP_REDIRECT);
+	return owner == record ? to_backend(skb, &w->packet, device, owner)
+			       : to_client(skb, &w->packet, device, owner);
+}
+
 SEC("tc")
 int pt_ingress(struct __sk_buff *skb)
 {
@@ -77,12 +95,14 @@ int pt_ingress(struct __sk_buff *skb)
 	if (!device || !w || skb->vlan_present || for_other_host(skb, device))
 		return TC_NEXT;
 	p = &w->packet;
-	if (packet_parse(skb, header_offset(device), p) || p->fragment)
+	if (read_packet(skb, p, device, SPACE_OUTER))
 		return TC_NEXT;
 
 	w->now = now_seconds();
 	flow_outer_key(&w->tuple, &p->src, p->sport, &p->dst, p->dport, p->proto);
 	record = flow_find(&w->tuple);
+	if (p->quote)
+		return error_in(skb, w, device, record);
 	if (record && record->role == FLOW_PASS) {
 		if (!packet_is_syn(p)) {
 			if (!dry_run)
@@ -116,6 +136,8 @@ int pt_ingress(struct __sk_buff *skb)
 		return go_on(skb, w, device, record);
 
 	frontend = frontend_lookup(&p->dst, p->dport, p->proto, false);
+	if (p->later) /* its first begins, or is refused */
+		return frontend ? drop(-DROP_FRAGMENT) : TC_NEXT;
 	if (!frontend)
 		return direct(skb, w, device);
 	if (p->proto == IPPROTO_TCP && !packet_is_syn(p))
@@ -194,7 +216,7 @@ int pt_egress(struct __sk_buff *skb)
 	if (!device || !w)
 		return TC_NEXT;
 	p = &w->packet;
-	if (packet_parse(skb, header_offset(device), p) || p->fragment)
+	if (read_packet(skb, p, device, SPACE_INNER))
 		return TC_NEXT;
 
 	w->now = now_seconds();
@@ -202,29 +224,33 @@ int pt_egress(struct __sk_buff *skb)
 	record = flow_find(&w->inner);
 	owner = record ? flow_owner_of(record, &w->probe) : NULL;
 	if (!owner)
-		return leave_foreign(skb, w);
+		return p->quote ? TC_NEXT : leave_foreign(skb, w);
+	if (p->quote && p->redirect)
+		return drop(-DROP_ICMP_REDIRECT);
 
 	if (addr_equal(&p->src, &owner->client) && p->sport == owner->mapped_port) {
-		if (!(owner->flags & FLOW_SNAT) || (owner->flags & FLOW_TRANSIT))
+		if (!(owner->flags & FLOW_SNAT))
 			return TC_NEXT;
-		if (owner->flags & FLOW_DIRECT) /* began here (leave_claimed): no ingress notes its packets */
+		if ((owner->flags & FLOW_DIRECT) && !p->quote) /* began here (leave_claimed): no ingress notes it */
 			owner = heard_client(w, owner);
 		if (!owner)
 			return drop(-DROP_FLOW_TABLE_FULL);
 		skb->mark |= mark_out;
-		if (packet_set_end(skb, p, true, &owner->snat, owner->snat_port))
+		if (set_end(skb, p, true, &owner->snat, owner->snat_port))
 			return drop(-DROP_REWRITE_FAILED);
 		return TC_NEXT;
 	}
-	if (speaks_to_another(p, owner)) {
-		give_way(w, owner);
-		return TC_NEXT;
+	if (!p->quote) {
+		if (speaks_to_another(p, owner)) {
+			give_way(w, owner);
+			return TC_NEXT;
+		}
+		heard_backend(w, owner);
 	}
-	heard_backend(w, owner);
 	count_traffic(skb, owner);
 	skb->mark |= mark_out;
-	if (packet_set_end(skb, p, true, &owner->vip, owner->vip_port) ||
-	    packet_set_end(skb, p, false, &owner->client, owner->client_port))
+	if (set_end(skb, p, true, &owner->vip, owner->vip_port) ||
+	    set_end(skb, p, false, &owner->client, owner->client_port))
 		return drop(-DROP_REWRITE_FAILED);
 	return TC_NEXT;
 }

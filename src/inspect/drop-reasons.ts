@@ -14,4 +14,6 @@ export const DROP_EXPLANATIONS: Readonly<Record<string, string>> = {
   ttl_exceeded: "the TTL or hop limit ran out on this node",
   stale_service: "the address belongs to a Service whose endpoints are not in the kernel",
   rewrite_failed: "the kernel refused to change the packet",
+  icmp_redirect: "an ICMP redirect about a translated connection: it would lead past the Service's address",
+  fragment: "a fragment to a Service's address whose datagram was refused with its first one",
 };

@@ -186,7 +186,9 @@ export const DropReason = {
   DROP_TTL_EXCEEDED: 9,
   DROP_STALE_SERVICE: 10,
   DROP_REWRITE_FAILED: 11,
-  DROP_REASONS: 12,
+  DROP_ICMP_REDIRECT: 12,
+  DROP_FRAGMENT: 13,
+  DROP_REASONS: 14,
 } as const;
 /** value → name without its prefix */
 export const dropReasonNames: Readonly<Record<number, string>> = {
@@ -202,7 +204,9 @@ export const dropReasonNames: Readonly<Record<number, string>> = {
   9: "ttl_exceeded",
   10: "stale_service",
   11: "rewrite_failed",
-  12: "reasons",
+  12: "icmp_redirect",
+  13: "fragment",
+  14: "reasons",
 };
 
 export const Verdict = {
