@@ -82,7 +82,8 @@ static __always_inline int route_bridged(struct __sk_buff *skb, const struct pac
 			bpf_skb_store_bytes(skb, offsetof(struct ethhdr, h_dest), route.neighbour, ETH_ALEN, 0);
 			return TC_NEXT;
 		}
-		if (route.kind == ROUTE_FORWARD_NO_NEIGHBOUR)
+		/* a fragment must not part from the others, which br_netfilter may be waiting for */
+		if (route.kind == ROUTE_FORWARD_NO_NEIGHBOUR && !p->fragment)
 			return bpf_redirect_neigh(device->bridge, NULL, 0, 0);
 	}
 	bpf_skb_store_bytes(skb, offsetof(struct ethhdr, h_dest), device->mac, ETH_ALEN, 0);

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+// Clause E7 of the rule of the edge, fragments: datagrams larger than the MTU go through every path, there and back, and
+// their pieces may change order behind the first.
+import { beforeAll, describe, expect, test } from "vitest";
+import { useCluster } from "../support/cluster.ts";
+import { compileProgram } from "../support/compile.ts";
+import { hostOf, PATHS, type Path, pathServices, pathTarget, servePaths } from "../support/paths.ts";
+
+const SIZES = [2000, 5000, 8000];
+const PIECES_BYTES = 5000; // four pieces
+const surroundings = [
+  { firewall: "none", brNetfilter: 0 },
+  { firewall: "realistic", brNetfilter: 1 },
+] as const;
+
+describe.each(surroundings)("fragments, firewall $firewall, br_netfilter $brNetfilter", (surrounding) => {
+  const cluster = useCluster({ ...surrounding, services: pathServices });
+  let pieces: string;
+  beforeAll(async () => {
+    const { lab } = cluster();
+    await servePaths(lab);
+    pieces = compileProgram("pieces", lab.plan.directory);
+  });
+
+  function sendPieces(way: Path, family: "v4" | "v6", order: string): Promise<string> {
+    const { lab } = cluster();
+    const { address, port } = pathTarget(lab, way, family);
+    const from = hostOf(lab, way.from);
+    const argv = [pieces, from.address[family], address, String(port), String(PIECES_BYTES), order];
+    return lab.exec(from, argv);
+  }
+
+  describe.each(["v4", "v6"] as const)("%s", (family) => {
+    test.each(PATHS)("$from to $service by $frontend: datagrams of 2000, 5000 and 8000 bytes", async (way) => {
+      const { lab } = cluster();
+      const client = await cluster().wire(hostOf(lab, way.from));
+      for (const bytes of SIZES) {
+        const asked = { ...pathTarget(lab, way, family), payload: `PAD ${bytes} `.padEnd(bytes), timeoutMs: 2000 };
+        const { answers, failures } = await client.udp({ ...asked, count: 2 });
+        expect({ bytes, failures }).toEqual({ bytes, failures: {} });
+        expect(answers.map(({ pod, length, received }) => ({ pod, length, received }))).toEqual([
+          { pod: way.answers, length: bytes, received: bytes },
+          { pod: way.answers, length: bytes, received: bytes },
+        ]);
+      }
+    });
+
+    test.each(PATHS)("$from to $service by $frontend: pieces out of order behind the first", async (way) => {
+      expect(await sendPieces(way, family, "0321")).toBe(`reply ${PIECES_BYTES}\n`);
+    });
+  });
+
+  test("a datagram whose later pieces come before the first is lost, the next one is not", async () => {
+    const way = PATHS.find(({ service, frontend }) => service === "routed" && frontend === "nodePort");
+    if (!way) throw new Error("the paths have no NodePort of a local pod");
+    expect(await sendPieces(way, "v4", "3210")).toBe("nothing\n");
+    expect(await sendPieces(way, "v4", "0123")).toBe(`reply ${PIECES_BYTES}\n`);
+  });
+});
