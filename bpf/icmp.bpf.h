@@ -87,6 +87,7 @@ static __noinline int icmp_parse(struct __sk_buff *skb, struct packet *p)
 	    bpf_skb_load_bytes(skb, p->l4, ports, sizeof(ports)) < 0)
 		return -1;
 	p->quote = at;
+	p->end = end; /* the message's, not what the quote says of itself */
 	p->src = p->dst;
 	p->dst = to;
 	p->sport = ports[1];
