@@ -156,10 +156,9 @@ table("payload kept over IPv4", services4, [
         at: "ingress client",
         packet: `
             020000000021 02000000ff10 0800
-            45000028 00012000 40064665 0a00000a 0a600001
+            45000028 000120b9 400645ac 0a00000a 0a600001
             c350 0050 00001001 00000000 5002ffff c7d6 0000`,
         verdict: "next",
-        malformed: true,
       },
       {
         at: "ingress client",

@@ -157,10 +157,9 @@ table("payload kept over IPv6", services6, [
         packet: `
             020000000021 02000000ff10 86dd
             60000000001c2c40 fd000000000000000000000000000010 fd000096000000000000000000000001
-            0600000100000007
+            060005c100000007
             c350 0050 00001001 00000000 5002ffff e198 0000`,
         verdict: "next",
-        malformed: true,
       },
       {
         at: "ingress client",

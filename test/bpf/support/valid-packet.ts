@@ -36,6 +36,7 @@ function fault4(ip: Uint8Array): string | undefined {
   if (view.getUint8(0) >> 4 !== 4 || header < 20 || header > ip.length) return "IPv4 header";
   if (view.getUint16(2) !== ip.length) return "IPv4 total length";
   if (onesComplementSum([ip.subarray(0, header)]) !== 0xffff) return "IPv4 checksum";
+  if ((view.getUint16(6) & 0x3fff) !== 0) return undefined; // a fragment: the rest shows only when it is whole
   const body = ip.subarray(header);
   const tail = Uint8Array.of(0, proto, body.length >> 8, body.length & 255);
   return transportFault(proto, Buffer.concat([ip.subarray(12, 20), tail]), body);
@@ -50,6 +51,7 @@ function fault6(ip: Uint8Array): string | undefined {
   while (EXTENSION_HEADERS.has(next)) {
     const length = view.getUint8(at + 1);
     const authentication = next === 51;
+    if (next === 44 && (view.getUint16(at + 2) & 0xfff9) !== 0) return undefined; // a fragment, as above
     next = view.getUint8(at);
     at += authentication ? (length + 2) * 4 : (length + 1) * 8;
   }

@@ -1,0 +1,534 @@
+// SPDX-License-Identifier: Apache-2.0
+// Over IPv4, ICMP errors that quote a packet of a translated connection (clause E7): message and quote come out as the
+// end that they go to knows the connection, every checksum right.
+
+import { MARK_IN, MARK_OUT, table } from "./support/scenario.ts";
+import { services4 } from "./support/services.ts";
+
+table("ICMP errors over IPv4", services4, [
+  {
+    name: "port unreachable from a masqueraded backend goes to the client, from the NodePort",
+    steps: [
+      {
+        at: "ingress uplink",
+        packet: `
+            020000000011 02000000ff99 0800
+            45000021 00014000 40113cc4 cb007105 c0000201
+            c350 7565 000d 8544
+            68656c6c6f`,
+        verdict: "next",
+        out: `
+            020000000011 02000000ff99 0800
+            45000021 00014000 4011f4b1 cb007105 0a000014
+            c350 14e9 000d 9dae
+            68656c6c6f`,
+        markOut: MARK_IN,
+        counts: {
+          "port-dns.connections": 1,
+          "port-dns.packets": 1,
+          "port-dns.bytes": 47,
+          "port-dns[0].connections": 1,
+        },
+      },
+      {
+        at: "ingress server",
+        packet: `
+            020000000022 02000000ff20 0800
+            4500003d 00014000 40016eaa 0a000014 c0000201
+            0303c930 00000000
+            45000021 00014000 3f116fb6 c0000201 0a000014
+            9c40 14e9 000d 3ec3 68656c6c6f`,
+        verdict: "next",
+        out: `
+            020000000022 02000000ff20 0800
+            4500003d 00014000 4001f4a5 0a000014 cb007105
+            03034335 00000000
+            45000021 00014000 3f11f5b1 cb007105 0a000014
+            c350 14e9 000d 9dae 68656c6c6f`,
+        markOut: MARK_IN,
+      },
+      {
+        at: "egress uplink",
+        packet: `
+            02000000ff99 020000000011 0800
+            4500003d 00014000 3f01f5a5 0a000014 cb007105
+            03034335 00000000
+            45000021 00014000 3f11f5b1 cb007105 0a000014
+            c350 14e9 000d 9dae 68656c6c6f`,
+        mark: MARK_IN,
+        verdict: "next",
+        out: `
+            02000000ff99 020000000011 0800
+            4500003d 00014000 3f013db8 c0000201 cb007105
+            0303fb22 00000000
+            45000021 00014000 3f113dc4 cb007105 c0000201
+            c350 7565 000d 8544 68656c6c6f`,
+        markOut: MARK_IN | MARK_OUT,
+        counts: { "port-dns.packets": 1, "port-dns.bytes": 75 },
+      },
+    ],
+  },
+  {
+    name: "packet too big, said of a reply by a router on the client's side, goes to the backend that sent it",
+    steps: [
+      {
+        at: "ingress uplink",
+        packet: `
+            020000000011 02000000ff99 0800
+            45000021 00014000 40113cc4 cb007105 c0000201
+            c350 7565 000d 8544
+            68656c6c6f`,
+        verdict: "next",
+        out: `
+            020000000011 02000000ff99 0800
+            45000021 00014000 4011f4b1 cb007105 0a000014
+            c350 14e9 000d 9dae
+            68656c6c6f`,
+        markOut: MARK_IN,
+        counts: {
+          "port-dns.connections": 1,
+          "port-dns.packets": 1,
+          "port-dns.bytes": 47,
+          "port-dns[0].connections": 1,
+        },
+      },
+      {
+        at: "ingress uplink",
+        packet: `
+            020000000011 02000000ff99 0800
+            4500003d 00014000 40014e81 c6336409 c0000201
+            0304f60d 00000514
+            45000021 00014000 3c1140c4 c0000201 cb007105
+            7565 c350 000d 8544 68656c6c6f`,
+        verdict: "next",
+        out: `
+            020000000011 02000000ff99 0800
+            4500003d 00014000 4001066f c6336409 0a000014
+            03043e20 00000514
+            45000021 00014000 3c11f8b1 0a000014 cb007105
+            14e9 c350 000d 9dae 68656c6c6f`,
+        markOut: MARK_IN,
+        counts: { "port-dns.packets": 1, "port-dns.bytes": 75 },
+      },
+      {
+        at: "egress server",
+        packet: `
+            02000000ff20 020000000022 0800
+            4500003d 00014000 3f01076f c6336409 0a000014
+            03043e20 00000514
+            45000021 00014000 3c11f8b1 0a000014 cb007105
+            14e9 c350 000d 9dae 68656c6c6f`,
+        mark: MARK_IN,
+        verdict: "next",
+        out: `
+            02000000ff20 020000000022 0800
+            4500003d 00014000 3f01076f c6336409 0a000014
+            0304c41b 00000514
+            45000021 00014000 3c1172b6 0a000014 c0000201
+            14e9 9c40 000d 3ec3 68656c6c6f`,
+        markOut: MARK_IN | MARK_OUT,
+      },
+    ],
+  },
+  {
+    name: "a quoted datagram without a checksum stays without",
+    steps: [
+      {
+        at: "ingress uplink",
+        packet: `
+            020000000011 02000000ff99 0800
+            45000021 00014000 40113cc4 cb007105 c0000201
+            c350 7565 000d 8544
+            68656c6c6f`,
+        verdict: "next",
+        out: `
+            020000000011 02000000ff99 0800
+            45000021 00014000 4011f4b1 cb007105 0a000014
+            c350 14e9 000d 9dae
+            68656c6c6f`,
+        markOut: MARK_IN,
+        counts: {
+          "port-dns.connections": 1,
+          "port-dns.packets": 1,
+          "port-dns.bytes": 47,
+          "port-dns[0].connections": 1,
+        },
+      },
+      {
+        at: "ingress uplink",
+        packet: `
+            020000000011 02000000ff99 0800
+            4500003d 00014000 40014e81 c6336409 c0000201
+            0b00786a 00000000
+            45000021 00014000 3c1140c4 c0000201 cb007105
+            7565 c350 000d 0000 68656c6c6f`,
+        verdict: "next",
+        out: `
+            020000000011 02000000ff99 0800
+            4500003d 00014000 4001066f c6336409 0a000014
+            0b00d8e6 00000000
+            45000021 00014000 3c11f8b1 0a000014 cb007105
+            14e9 c350 000d 0000 68656c6c6f`,
+        markOut: MARK_IN,
+        counts: { "port-dns.packets": 1, "port-dns.bytes": 75 },
+      },
+    ],
+  },
+  {
+    name: "time exceeded on the way to a ClusterIP: TCP quoted whole, also its checksum",
+    steps: [
+      {
+        at: "ingress client",
+        packet: `
+            020000000021 02000000ff10 0800
+            45000028 00014000 40062665 0a00000a 0a600001
+            c350 0050 00001001 00000000 5002ffff c7d6 0000`,
+        verdict: "next",
+        out: `
+            020000000021 02000000ff10 0800
+            45000028 00014000 400626b2 0a00000a 0a000014
+            c350 1f90 00001001 00000000 5002ffff a8e3 0000`,
+        markOut: MARK_IN,
+        counts: { "web.connections": 1, "web.packets": 1, "web.bytes": 54, "web[0].connections": 1 },
+      },
+      {
+        at: "egress client",
+        packet: `
+            02000000ff10 020000000021 0800
+            45000044 00014000 40010672 c6336409 0a00000a
+            0b000938 00000000
+            45000028 00014000 010665b2 0a00000a 0a000014
+            c350 1f90 00001001 00000000 5002ffff a8e3 0000`,
+        verdict: "next",
+        out: `
+            02000000ff10 020000000021 0800
+            45000044 00014000 40010672 c6336409 0a00000a
+            0b000985 00000000
+            45000028 00014000 01066565 0a00000a 0a600001
+            c350 0050 00001001 00000000 5002ffff c7d6 0000`,
+        markOut: MARK_OUT,
+        counts: { "web.packets": 1, "web.bytes": 82 },
+      },
+    ],
+  },
+  {
+    name: "time exceeded on the way to a ClusterIP: TCP quoted with eight bytes",
+    steps: [
+      {
+        at: "ingress client",
+        packet: `
+            020000000021 02000000ff10 0800
+            45000028 00014000 40062665 0a00000a 0a600001
+            c350 0050 00001001 00000000 5002ffff c7d6 0000`,
+        verdict: "next",
+        out: `
+            020000000021 02000000ff10 0800
+            45000028 00014000 400626b2 0a00000a 0a000014
+            c350 1f90 00001001 00000000 5002ffff a8e3 0000`,
+        markOut: MARK_IN,
+        counts: { "web.connections": 1, "web.packets": 1, "web.bytes": 54, "web[0].connections": 1 },
+      },
+      {
+        at: "egress client",
+        packet: `
+            02000000ff10 020000000021 0800
+            45000038 00014000 4001067e c6336409 0a00000a
+            0b00021e 00000000
+            45000028 00014000 010665b2 0a00000a 0a000014
+            c350 1f90 00001001`,
+        verdict: "next",
+        out: `
+            02000000ff10 020000000021 0800
+            45000038 00014000 4001067e c6336409 0a00000a
+            0b00215e 00000000
+            45000028 00014000 01066565 0a00000a 0a600001
+            c350 0050 00001001`,
+        markOut: MARK_OUT,
+        counts: { "web.packets": 1, "web.bytes": 70 },
+      },
+    ],
+  },
+  {
+    name: "parameter problem said by the client of a reply goes to the backend, from the client",
+    steps: [
+      {
+        at: "ingress client",
+        packet: `
+            020000000021 02000000ff10 0800
+            45000028 00014000 40062665 0a00000a 0a600001
+            c350 0050 00001001 00000000 5002ffff c7d6 0000`,
+        verdict: "next",
+        out: `
+            020000000021 02000000ff10 0800
+            45000028 00014000 400626b2 0a00000a 0a000014
+            c350 1f90 00001001 00000000 5002ffff a8e3 0000`,
+        markOut: MARK_IN,
+        counts: { "web.connections": 1, "web.packets": 1, "web.bytes": 54, "web[0].connections": 1 },
+      },
+      {
+        at: "ingress client",
+        packet: `
+            020000000021 02000000ff10 0800
+            45000044 00014000 4001264e 0a00000a 0a600001
+            0c000885 00000000
+            45000028 00014000 3e062865 0a600001 0a00000a
+            0050 c350 00001001 00000000 5002ffff c7d6 0000`,
+        verdict: "next",
+        out: `
+            020000000021 02000000ff10 0800
+            45000044 00014000 4001269b 0a00000a 0a000014
+            0c000838 00000000
+            45000028 00014000 3e0628b2 0a000014 0a00000a
+            1f90 c350 00001001 00000000 5002ffff a8e3 0000`,
+        markOut: MARK_IN,
+        counts: { "web.packets": 1, "web.bytes": 82 },
+      },
+    ],
+  },
+  {
+    name: "an error about a transit flow passes through at once, one hop older",
+    steps: [
+      {
+        at: "ingress uplink",
+        packet: `
+            020000000011 02000000ff99 0800
+            45000021 00014000 40113cc4 cb007105 c0000201
+            c350 7566 000d 8543
+            68656c6c6f`,
+        verdict: "redirect",
+        out: `
+            020000000011 02000000ff99 0800
+            45000021 00014000 3f11b7b5 c0000201 c0000214
+            9c40 14e9 000d 86c2
+            68656c6c6f`,
+        markOut: MARK_IN | MARK_OUT,
+        counts: { "far-dns.connections": 1, "far-dns.packets": 1, "far-dns.bytes": 47, "far-dns[0].connections": 1 },
+      },
+      {
+        at: "ingress uplink",
+        packet: `
+            020000000011 02000000ff99 0800
+            4500003d 00014000 4001b6a9 c0000214 c0000201
+            03038131 00000000
+            45000021 00014000 3f11b7b5 c0000201 c0000214
+            9c40 14e9 000d 86c2 68656c6c6f`,
+        verdict: "redirect",
+        out: `
+            020000000011 02000000ff99 0800
+            4500003d 00014000 3f013db8 c0000201 cb007105
+            0303fb22 00000000
+            45000021 00014000 3f113dc4 cb007105 c0000201
+            c350 7566 000d 8543 68656c6c6f`,
+        markOut: MARK_IN | MARK_OUT,
+        counts: { "far-dns.packets": 1, "far-dns.bytes": 75 },
+      },
+      {
+        at: "ingress uplink",
+        packet: `
+            020000000011 02000000ff99 0800
+            4500003d 00014000 40014e81 c6336409 c0000201
+            0304f60d 00000514
+            45000021 00014000 3c1140c4 c0000201 cb007105
+            7566 c350 000d 8543 68656c6c6f`,
+        verdict: "redirect",
+        out: `
+            020000000011 02000000ff99 0800
+            4500003d 00014000 3f014f6e c6336409 c0000214
+            03047c1c 00000514
+            45000021 00014000 3c11bab5 c0000214 c0000201
+            14e9 9c40 000d 86c2 68656c6c6f`,
+        markOut: MARK_IN | MARK_OUT,
+        counts: { "far-dns.packets": 1, "far-dns.bytes": 75 },
+      },
+    ],
+  },
+  {
+    name: "a transit packet's last hop: the stack answers about what it saw, and the client hears of the NodePort",
+    steps: [
+      {
+        at: "ingress uplink",
+        packet: `
+            020000000011 02000000ff99 0800
+            45000021 00014000 01117bc4 cb007105 c0000201
+            c350 7566 000d 8543
+            68656c6c6f`,
+        verdict: "next",
+        out: `
+            020000000011 02000000ff99 0800
+            45000021 00014000 01117bb1 cb007105 c0000214
+            c350 14e9 000d e5ad
+            68656c6c6f`,
+        markOut: MARK_IN,
+        counts: { "far-dns.connections": 1, "far-dns.packets": 1, "far-dns.bytes": 47, "far-dns[0].connections": 1 },
+      },
+      {
+        at: "egress uplink",
+        packet: `
+            02000000ff99 020000000011 0800
+            4500003d 00014000 40013cb8 c0000201 cb007105
+            0b00f338 00000000
+            45000021 00014000 01117bb1 cb007105 c0000214
+            c350 14e9 000d e5ad 68656c6c6f`,
+        verdict: "next",
+        out: `
+            02000000ff99 020000000011 0800
+            4500003d 00014000 40013cb8 c0000201 cb007105
+            0b00f325 00000000
+            45000021 00014000 01117bc4 cb007105 c0000201
+            c350 7566 000d 8543 68656c6c6f`,
+        markOut: MARK_OUT,
+        counts: { "far-dns.packets": 1, "far-dns.bytes": 75 },
+      },
+    ],
+  },
+  {
+    name: "redirects about a flow reach neither end",
+    steps: [
+      {
+        at: "ingress uplink",
+        packet: `
+            020000000011 02000000ff99 0800
+            45000021 00014000 40113cc4 cb007105 c0000201
+            c350 7565 000d 8544
+            68656c6c6f`,
+        verdict: "next",
+        out: `
+            020000000011 02000000ff99 0800
+            45000021 00014000 4011f4b1 cb007105 0a000014
+            c350 14e9 000d 9dae
+            68656c6c6f`,
+        markOut: MARK_IN,
+        counts: {
+          "port-dns.connections": 1,
+          "port-dns.packets": 1,
+          "port-dns.bytes": 47,
+          "port-dns[0].connections": 1,
+        },
+      },
+      {
+        at: "ingress uplink",
+        packet: `
+            020000000011 02000000ff99 0800
+            4500003d 00014000 40014e81 c6336409 c0000201
+            0501cee7 c6336409
+            45000021 00014000 3c1140c4 c0000201 cb007105
+            7565 c350 000d 8544 68656c6c6f`,
+        verdict: "drop",
+        counts: { "drops.icmp_redirect": 1 },
+      },
+      {
+        at: "egress uplink",
+        packet: `
+            02000000ff99 020000000011 0800
+            4500003d 00014000 40013cb8 c0000201 cb007105
+            050116fa c6336409
+            45000021 00014000 3c11f8b1 cb007105 0a000014
+            c350 14e9 000d 9dae 68656c6c6f`,
+        verdict: "drop",
+        counts: { "drops.icmp_redirect": 1 },
+      },
+    ],
+  },
+  {
+    name: "errors and redirects about other packets pass",
+    steps: [
+      {
+        at: "ingress uplink",
+        packet: `
+            020000000011 02000000ff99 0800
+            45000021 00014000 40113cc4 cb007105 c0000201
+            c350 7565 000d 8544
+            68656c6c6f`,
+        verdict: "next",
+        out: `
+            020000000011 02000000ff99 0800
+            45000021 00014000 4011f4b1 cb007105 0a000014
+            c350 14e9 000d 9dae
+            68656c6c6f`,
+        markOut: MARK_IN,
+        counts: {
+          "port-dns.connections": 1,
+          "port-dns.packets": 1,
+          "port-dns.bytes": 47,
+          "port-dns[0].connections": 1,
+        },
+      },
+      {
+        at: "ingress uplink",
+        packet: `
+            020000000011 02000000ff99 0800
+            4500003d 00014000 4001d47c c6336409 cb007105
+            03034335 00000000
+            45000021 00014000 3c11f8b1 cb007105 0a000014
+            c359 14e9 000d 9da5 68656c6c6f`,
+        verdict: "next",
+      },
+      {
+        at: "ingress uplink",
+        packet: `
+            020000000011 02000000ff99 0800
+            4500003d 00014000 4001d47c c6336409 cb007105
+            050116fa c6336409
+            45000021 00014000 3c11f8b1 cb007105 0a000014
+            c359 14e9 000d 9da5 68656c6c6f`,
+        verdict: "next",
+      },
+      {
+        at: "egress uplink",
+        packet: `
+            02000000ff99 020000000011 0800
+            4500003d 00014000 4001d47c c6336409 cb007105
+            03034335 00000000
+            45000021 00014000 3c11f8b1 cb007105 0a000014
+            c359 14e9 000d 9da5 68656c6c6f`,
+        verdict: "next",
+      },
+      {
+        at: "egress uplink",
+        packet: `
+            02000000ff99 020000000011 0800
+            4500003d 00014000 4001d47c c6336409 cb007105
+            050116fa c6336409
+            45000021 00014000 3c11f8b1 cb007105 0a000014
+            c359 14e9 000d 9da5 68656c6c6f`,
+        verdict: "next",
+      },
+    ],
+  },
+  {
+    name: "an error that goes to another than the sender of what it quotes passes",
+    steps: [
+      {
+        at: "ingress uplink",
+        packet: `
+            020000000011 02000000ff99 0800
+            45000021 00014000 40113cc4 cb007105 c0000201
+            c350 7565 000d 8544
+            68656c6c6f`,
+        verdict: "next",
+        out: `
+            020000000011 02000000ff99 0800
+            45000021 00014000 4011f4b1 cb007105 0a000014
+            c350 14e9 000d 9dae
+            68656c6c6f`,
+        markOut: MARK_IN,
+        counts: {
+          "port-dns.connections": 1,
+          "port-dns.packets": 1,
+          "port-dns.bytes": 47,
+          "port-dns[0].connections": 1,
+        },
+      },
+      {
+        at: "egress uplink",
+        packet: `
+            02000000ff99 020000000011 0800
+            4500003d 00014000 40012649 0a000014 0a000063
+            03034335 00000000
+            45000021 00014000 3f11f5b1 cb007105 0a000014
+            c350 14e9 000d 9dae 68656c6c6f`,
+        verdict: "next",
+      },
+    ],
+  },
+]);
