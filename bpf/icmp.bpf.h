@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * icmp.bpf.h: ICMP and ICMPv6 messages that quote a packet of a flow (RFC 792, RFC 4443, RFC 4861; clause E7). One travels
- * back to who sent the quoted packet, as the flow's other direction does, so it is described as a packet of that: its
- * source is whom the quote was sent to. Then the flow's own lookups and translations serve it; only the bytes that they
- * change are others.
+ * icmp.bpf.h: ICMP and ICMPv6 messages that quote a packet of a flow (RFC 792, RFC 4443, RFC 4861; clause E7). One
+ * travels back to who sent the quoted packet, as the flow's other direction does, so it is described as a packet of
+ * that: its source is whom the quote was sent to. Then the flow's own lookups and translations serve it; only the bytes
+ * that they change are others.
  */
 #ifndef PORTOLAN_ICMP_BPF_H
 #define PORTOLAN_ICMP_BPF_H

@@ -135,9 +135,9 @@ static __always_inline bool proto_is_icmp(const struct packet *p)
 }
 
 /*
- * Reads the headers of a TCP, UDP or ICMP packet; l3 is the offset of the IP header. Of ICMP and of later fragments only
- * the IP header: icmp.bpf.h and fragment.bpf.h know whose they are. Returns 0, or -1 for anything else, and what is
- * truncated or malformed: the stack knows best what to do with that.
+ * Reads the headers of a TCP, UDP or ICMP packet; l3 is the offset of the IP header. Of ICMP and of later fragments
+ * only the IP header: icmp.bpf.h and fragment.bpf.h know whose they are. Returns 0, or -1 for anything else, and what
+ * is truncated or malformed: the stack knows best what to do with that.
  */
 static __noinline int packet_parse(struct __sk_buff *skb, __u16 l3, struct packet *p)
 {
@@ -172,7 +172,8 @@ static __noinline int packet_parse(struct __sk_buff *skb, __u16 l3, struct packe
 	return bpf_skb_load_bytes(skb, p->l4 + 13, &p->tcp_flags, 1) < 0 ? -1 : 0;
 }
 
-/* Writes an address into the IP header at an offset, and keeps the header's own checksum right. Returns 0 or negative. */
+/* Writes an address into the IP header at an offset, and keeps the header's own checksum right. Returns 0 or negative.
+ */
 static __always_inline int store_address(struct __sk_buff *skb, __u32 ip, bool v4, bool source,
 					 const struct ip_addr *old, const struct ip_addr *addr)
 {

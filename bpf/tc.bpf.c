@@ -74,8 +74,7 @@ static __noinline int error_in(struct __sk_buff *skb, struct work *w, const stru
 		return TC_NEXT;
 	if (w->packet.redirect)
 		return drop(-DROP_ICMP_REDIRECT);
-	return owner == record ? to_backend(skb, &w->packet, device, owner)
-			       : to_client(skb, &w->packet, device, owner);
+	return owner == record ? to_backend(skb, &w->packet, device, owner) : to_client(skb, &w->packet, device, owner);
 }
 
 SEC("tc")
