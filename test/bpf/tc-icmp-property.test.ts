@@ -66,6 +66,9 @@ const request = fc
     }),
   );
 
+/** Bytes behind the IP header: 8 at least (RFC 792); half of a TCP checksum cannot be put right. */
+const kept = fc.integer({ min: 8, max: 1220 }).filter((count) => count !== 17);
+
 describe("errors about random packets", () => {
   const datapath = useDatapath([...services4, ...services6]);
 
@@ -90,7 +93,7 @@ describe("errors about random packets", () => {
 
   test("their senders know them again, clients and backends", async () => {
     await fc.assert(
-      fc.asyncProperty(request, fc.integer({ min: 8, max: 1220 }), async (packet, kept) => {
+      fc.asyncProperty(request, kept, async (packet, kept) => {
         await datapath().forgetFlows();
         const atPod = await cross(packet, "uplink", "server");
         await expectToldOf(packet, atPod, kept, "server", "uplink");
@@ -98,7 +101,7 @@ describe("errors about random packets", () => {
         const atClient = await cross(answer, "server", "uplink");
         await expectToldOf(answer, atClient, kept, "uplink", "server");
       }),
-      { numRuns: 150 },
+      { numRuns: 200 },
     );
     await expectNothingLeft(datapath());
   });
