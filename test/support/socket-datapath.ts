@@ -29,11 +29,14 @@ const HOOKS: readonly CgroupAttachType[] = [
   "getpeername6",
 ];
 
-/** Small, so that loading is quick; what is not named keeps its size. */
+/**
+ * Small, so that loading is quick, but with room for histories that remove and publish faster than RCU periods end; what
+ * is not named keeps its size.
+ */
 const SIZES: Readonly<Record<string, number>> = {
-  services: 64,
-  service_meta: 64,
-  service_stats: 64,
+  services: 4096,
+  service_meta: 4096,
+  service_stats: 4096,
   members: 4096,
   tables: 4096,
   backends: 4096,
@@ -82,8 +85,10 @@ export class SocketDatapath implements Disposable {
     this.writer.sync({ upsert: [], remove: [] });
   }
 
+  /** Throws when the change has to wait for room: what a test asks next would meet the state before it. */
   publish(...services: readonly CompiledService[]): void {
     this.writer.apply({ upsert: services, remove: [] });
+    if (this.writer.pending.size > 0) throw new Error(`no room yet for ${[...this.writer.pending].join(" ")}`);
   }
 
   remove(...keys: readonly ServiceKey[]): void {
