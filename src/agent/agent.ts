@@ -10,6 +10,7 @@ import { type Features, netnsCookie, openNetlink, probeFeatures } from "../libbp
 import { ManifestSource } from "../source/manifests.ts";
 import type { Source, SourceProblem } from "../source/source.ts";
 import { checkManifests, checkNode } from "./checks.ts";
+import { HealthFollower } from "./health-follower.ts";
 import { collectGarbage } from "./heap.ts";
 import { lockPins } from "./lock.ts";
 import type { Log } from "./log.ts";
@@ -42,15 +43,20 @@ export async function runAgent(options: AgentOptions, log: Log, stop: AbortSigna
   log.info({ services: adopted.length }, "adopted");
 
   using network = new Network(openNetlink(), (error) => log.error({ err: error }, "the network could not be listed"));
-  const node = new NodeFollower(options, nodePortRule, network, driver, log);
   using services = new ServiceFollower(options.nodeName, driver, adopted, log);
+  await using health = new HealthFollower(options.nodeName, nodePortRule, {
+    isServed: (namespace, name) => services.isServed(namespace, name),
+    log,
+  });
+  const node = new NodeFollower(options, nodePortRule, network, driver, health, log);
   await using source: Source = new ManifestSource(options.manifests);
-  await startSource(source, node, services, log);
+  await startSource(source, node, services, health, log);
 
   // On a first start nothing may meet the programs before their state is there.
   node.attach();
   driver.attachSockets(cgroupRoot);
   using _sweeper = startSweeper(driver, log);
+  health.serve();
   log.info("ready");
   collectGarbage();
   if (!stop.aborted) await once(stop, "abort");
@@ -80,11 +86,18 @@ function openDriver(options: AgentOptions, pins: Pins, features: Features, log: 
   return driver;
 }
 
-function startSource(source: Source, node: NodeFollower, services: ServiceFollower, log: Log): Promise<void> {
+function startSource(
+  source: Source,
+  node: NodeFollower,
+  services: ServiceFollower,
+  health: HealthFollower,
+  log: Log,
+): Promise<void> {
   return source.start(
     (changes) => {
       node.update(changes.nodes);
       services.update(changes);
+      health.update(changes);
     },
     (problem) => logProblem(problem, log),
   );

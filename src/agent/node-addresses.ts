@@ -3,7 +3,8 @@
 
 import type { NodeAddress } from "../datapath/contract.ts";
 import type { NetworkView } from "../datapath/network.ts";
-import { type Cidr, familyOf, type Ip, ipFromBytes, ipToBytes, parseCidr } from "../model/ip.ts";
+import type { HealthPlaces } from "../health/health-servers.ts";
+import { type Cidr, type Family, familyOf, type Ip, ipFromBytes, ipToBytes, parseCidr } from "../model/ip.ts";
 import { UsageError } from "./errors.ts";
 
 /** "primary": only the Node object's own addresses; no CIDR of a family: every address of it. */
@@ -33,6 +34,21 @@ export function nodeAddresses(network: NetworkView, rule: NodePortRule, own: rea
   });
 }
 
+/**
+ * Where health checks are answered (row 66): on every address of a family whose NodePorts are served on all, else on
+ * those that serve NodePorts. Link-local ones are left out: to bind one takes a device too.
+ */
+export function healthPlaces(rule: NodePortRule, addresses: readonly NodeAddress[]): HealthPlaces {
+  const placesOf = (family: Family): readonly string[] => {
+    if (rule !== "primary" && !rule.some((cidr) => familyOf(cidr.address) === family && cidr.prefixLength > 0)) {
+      return [family === 4 ? "0.0.0.0" : "::"];
+    }
+    const serving = addresses.filter(({ address, nodePort }) => nodePort && familyOf(address) === family);
+    return serving.map(({ address }) => address).filter((address) => !isLinkLocal(address));
+  };
+  return new Map([4, 6].map((family) => [family as Family, placesOf(family as Family)]));
+}
+
 function isWithin(address: Ip, cidrs: readonly Cidr[]): boolean {
   const ofFamily = cidrs.filter((cidr) => familyOf(cidr.address) === familyOf(address));
   return ofFamily.length === 0 || ofFamily.some((cidr) => contains(cidr, address));
@@ -47,6 +63,11 @@ function contains(cidr: Cidr, address: Ip): boolean {
     if (((prefix[i] ?? 0) & mask) !== ((bytes[i] ?? 0) & mask)) return false;
   }
   return true;
+}
+
+/** fe80::/10 */
+function isLinkLocal(address: Ip): boolean {
+  return /^fe[89ab].:/.test(address);
 }
 
 function isLoopback(address: Ip): boolean {

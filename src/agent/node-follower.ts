@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Follows what this node is: its devices, its addresses and its Node object, and tells the driver.
 
+import type { Datapath } from "../datapath/contract.ts";
 import type { EbpfDriver } from "../datapath/ebpf/driver.ts";
 import type { Network } from "../datapath/network.ts";
 import type { Change } from "../model/changes.ts";
@@ -14,15 +15,25 @@ export class NodeFollower {
   readonly #rule: NodePortRule;
   readonly #network: Network;
   readonly #driver: EbpfDriver;
+  readonly #health: Pick<Datapath, "setNodeAddresses">;
   readonly #log: Log;
   #node: Node | undefined;
   #attached = false;
 
-  constructor(options: AgentOptions, rule: NodePortRule, network: Network, driver: EbpfDriver, log: Log) {
+  /** health: is told of the node's addresses too, after the driver. */
+  constructor(
+    options: AgentOptions,
+    rule: NodePortRule,
+    network: Network,
+    driver: EbpfDriver,
+    health: Pick<Datapath, "setNodeAddresses">,
+    log: Log,
+  ) {
     this.#options = options;
     this.#rule = rule;
     this.#network = network;
     this.#driver = driver;
+    this.#health = health;
     this.#log = log;
   }
 
@@ -54,7 +65,9 @@ export class NodeFollower {
   /** Brings addresses and devices up to date. */
   refresh(): void {
     const own = this.#node?.addresses ?? [];
-    this.#attempt(() => this.#driver.setNodeAddresses(nodeAddresses(this.#network.view(), this.#rule, own)));
+    const addresses = nodeAddresses(this.#network.view(), this.#rule, own);
+    this.#attempt(() => this.#driver.setNodeAddresses(addresses));
+    this.#health.setNodeAddresses(addresses);
     if (this.#attached) this.#attempt(() => this.#followDevices());
   }
 

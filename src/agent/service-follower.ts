@@ -8,6 +8,8 @@ import type { ApplyReport, Datapath } from "../datapath/contract.ts";
 import type { ModelChanges } from "../model/changes.ts";
 import type { Log } from "./log.ts";
 
+/** So long a Service may wait for its state to be published before its health checks say so (kube-proxy: two sync periods). */
+const OVERDUE_MS = 60_000;
 /** From one attempt to the next; doubled each time. */
 const FIRST_RETRY_MS = 1000;
 const LAST_RETRY_MS = 60_000;
@@ -21,6 +23,8 @@ export class ServiceFollower implements Disposable {
   /** What was applied before the state was complete; undefined once it is. */
   #untilSynced: Map<ServiceKey, CompiledService> | undefined = new Map();
   #retry: NodeJS.Timeout | undefined;
+  /** Since when services wait for their state to be published, performance.now(). */
+  readonly #waitingSinceMs = new Map<ServiceKey, number>();
   /** Failures that are logged already, until nothing fails any more. */
   readonly #told = new Set<string>();
 
@@ -44,6 +48,16 @@ export class ServiceFollower implements Disposable {
       this.#tell(error);
       this.#retryAfter(FIRST_RETRY_MS);
     }
+    this.#noteWaiting();
+  }
+
+  /** False: for a minute now, new connections have not met what the Service asks for. */
+  isServed(namespace: string, name: string): boolean {
+    const prefix = `${namespace}/${name}:`;
+    const now = performance.now();
+    return ![...this.#datapath.unserved].some(
+      (key) => key.startsWith(prefix) && now - (this.#waitingSinceMs.get(key) ?? now) >= OVERDUE_MS,
+    );
   }
 
   [Symbol.dispose](): void {
@@ -82,7 +96,16 @@ export class ServiceFollower implements Disposable {
         this.#tell(error);
         this.#retryAfter(Math.min(2 * delayMs, LAST_RETRY_MS));
       }
+      this.#noteWaiting();
     }, delayMs);
+  }
+
+  #noteWaiting(): void {
+    const { unserved } = this.#datapath;
+    for (const key of this.#waitingSinceMs.keys()) if (!unserved.has(key)) this.#waitingSinceMs.delete(key);
+    for (const key of unserved) {
+      if (!this.#waitingSinceMs.has(key)) this.#waitingSinceMs.set(key, performance.now());
+    }
   }
 
   #tell(error: unknown): void {

@@ -74,6 +74,7 @@ function serviceAt(n: number): Service {
     loadBalancerIps: [],
     internalTrafficPolicy: "Cluster",
     externalTrafficPolicy: "Cluster",
+    healthCheckNodePort: 0,
     ports: [{ name: "http", protocol: "TCP", port: SERVICE_PORT, nodePort: 0 }],
     scheduler: undefined,
   };

@@ -37,6 +37,8 @@ export interface Datapath extends Disposable {
   apply(delta: Delta): ApplyReport;
   /** Tries again what failed; nothing to do when nothing did. Errors as of apply(). */
   retry(): ApplyReport;
+  /** Services whose last change failed: new connections meet them as they were before, or not at all. */
+  readonly unserved: ReadonlySet<ServiceKey>;
   /** Replaces the set of node addresses. */
   setNodeAddresses(addresses: readonly NodeAddress[]): void;
   /** Takes the datapath away: ours only. */

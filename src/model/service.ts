@@ -32,6 +32,8 @@ export interface Service {
   readonly loadBalancerIps: readonly Ip[];
   readonly internalTrafficPolicy: "Cluster" | "Local";
   readonly externalTrafficPolicy: "Cluster" | "Local";
+  /** Where load balancers ask for this node's health (row 66): 1..65535, 0: none */
+  readonly healthCheckNodePort: number;
   readonly ports: readonly ServicePort[];
   /** The annotation portolan.dev/scheduler as it is written. */
   readonly scheduler: string | undefined;
@@ -40,6 +42,12 @@ export interface Service {
 /** Whether this proxy serves it (rows 1 and 3): not headless, not ExternalName, not another proxy's. */
 export function isProxied(service: Service): boolean {
   return !service.foreignProxy && service.type !== "ExternalName" && service.clusterIps.length > 0;
+}
+
+/** Row 66: load balancers ask each node, at this port, whether it has endpoints of the Service. */
+export function isHealthChecked(service: Service): boolean {
+  if (service.healthCheckNodePort === 0 || service.type !== "LoadBalancer") return false;
+  return service.externalTrafficPolicy === "Local" && isProxied(service);
 }
 
 /** Row 5: who does not meet this ignores externalTrafficPolicy. */

@@ -34,6 +34,7 @@ export function toService(object: Field): Service {
     loadBalancerIps: loadBalancerIps(object),
     internalTrafficPolicy: spec.at("internalTrafficPolicy").word(POLICIES, "Cluster"),
     externalTrafficPolicy: spec.at("externalTrafficPolicy").word(POLICIES, "Cluster"),
+    healthCheckNodePort: spec.at("healthCheckNodePort").port() ?? 0,
     ports,
     scheduler: metadata.at("annotations").at("portolan.dev/scheduler").string(),
   };
@@ -47,7 +48,12 @@ export function unassigned(object: Field, service: Service): readonly { field: F
     const message = "is missing, so this Service is not served: set an address, or None if it is meant to be headless";
     return spec.at("clusterIPs").items().length > 0 ? [] : [{ field: spec.at("clusterIP"), message }];
   }
-  if (service.type !== "NodePort") return [];
+  const { type, externalTrafficPolicy, healthCheckNodePort } = service;
+  if (type === "LoadBalancer" && externalTrafficPolicy === "Local" && healthCheckNodePort === 0) {
+    const unanswered = "is missing, so no load balancer can ask whether this node has endpoints: set a free port";
+    return [{ field: spec.at("healthCheckNodePort"), message: unanswered }];
+  }
+  if (type !== "NodePort") return [];
   const message = "is missing, so this port is served on no node port: set a free port, usually 30000 to 32767";
   const fields = spec
     .at("ports")

@@ -45,6 +45,7 @@ const service: fc.Arbitrary<Service> = fc.record({
   loadBalancerIps: fc.uniqueArray(fc.oneof(ip4("192.0.2"), ip6("2001:db8")), { maxLength: 2 }),
   internalTrafficPolicy: policy,
   externalTrafficPolicy: policy,
+  healthCheckNodePort: fc.constant(0),
   ports,
   scheduler: fc.constantFrom(undefined, "random", "wrong"),
 });

@@ -36,6 +36,7 @@ export interface ServiceSpec {
   readonly sliceLabels?: Labels;
   readonly externalTrafficPolicy?: "Local";
   readonly internalTrafficPolicy?: "Local";
+  readonly healthCheckNodePort?: number;
 }
 
 /** The addresses of a Service with this number. */
@@ -100,6 +101,7 @@ function service(spec: ServiceSpec): object {
       ...(spec.external ? { externalIPs: both(externalIP) } : {}),
       ...(spec.externalTrafficPolicy === undefined ? {} : { externalTrafficPolicy: spec.externalTrafficPolicy }),
       ...(spec.internalTrafficPolicy === undefined ? {} : { internalTrafficPolicy: spec.internalTrafficPolicy }),
+      ...(spec.healthCheckNodePort === undefined ? {} : { healthCheckNodePort: spec.healthCheckNodePort }),
       ports: PORTS.map((port) => ({
         ...port,
         port: spec.port ?? 80,

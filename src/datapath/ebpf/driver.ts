@@ -74,6 +74,10 @@ export class EbpfDriver implements Datapath {
     return this.#writer.warnings;
   }
 
+  get unserved(): ReadonlySet<ServiceKey> {
+    return this.#writer.unserved;
+  }
+
   adopt(): readonly ServiceKey[] {
     const found = this.#writer.adopt(this.#state.state.node);
     const { nodeName, version, config } = this.#options;

@@ -29,6 +29,8 @@ export class MapWriter implements Disposable {
   readonly #services = new Map<ServiceKey, ServiceEntry>();
   /** Changes that found no room yet, or failed otherwise. */
   readonly #pending = new Map<ServiceKey, CompiledService>();
+  /** Those of them that are served by what they ask for, but without lookup tables. */
+  readonly #withoutTables = new Set<ServiceKey>();
   /** What retries in the background have reported already. */
   readonly #told = new Set<string>();
   /** Services that are no longer wanted, until their frontends are gone. */
@@ -47,6 +49,11 @@ export class MapWriter implements Disposable {
   /** Services whose change is not in the maps yet. */
   get pending(): ReadonlySet<ServiceKey> {
     return new Set(this.#pending.keys());
+  }
+
+  /** Services that new connections meet as they were before, or not at all. */
+  get unserved(): ReadonlySet<ServiceKey> {
+    return new Set([...this.#pending.keys()].filter((key) => !this.#withoutTables.has(key)));
   }
 
   /** What adopt() found inconsistent, in words; sync() takes it away. */
@@ -135,11 +142,13 @@ export class MapWriter implements Disposable {
     for (const service of upserts) {
       const before = this.#services.get(service.key);
       this.#pending.delete(service.key);
+      this.#withoutTables.delete(service.key);
       try {
         const entry = this.#publish(service, before);
         if (wantsTables(service) && !entry.block.tables) {
           failures.push(this.#tablesFull(service));
           this.#pending.set(service.key, service);
+          this.#withoutTables.add(service.key);
         }
         if (entry === before) continue;
         this.#services.set(service.key, entry);
@@ -149,7 +158,7 @@ export class MapWriter implements Disposable {
       } catch (error) {
         const full = error instanceof MapFullError;
         failures.push(full ? error.neededBy(service.key) : error);
-        this.#pending.set(service.key, service);
+        this.#waits(service);
       }
     }
     return { changed, stale, servicesWritten };
@@ -230,7 +239,7 @@ export class MapWriter implements Disposable {
       return moved;
     } catch (error) {
       failures.push(error);
-      for (const service of changed) this.#pending.set(service.key, service);
+      for (const service of changed) this.#waits(service);
       this.#frontendsBehind = true;
       return { frontendsWritten: 0, frontendsRemoved: 0 };
     }
@@ -248,14 +257,20 @@ export class MapWriter implements Disposable {
     if (left.size > 0) {
       failures.push(new MapFullError("frontends", table.size, `${left.size} services' addresses`));
       for (const service of changed) {
-        if (left.has(this.#services.get(service.key)?.id ?? 0)) this.#pending.set(service.key, service);
+        if (left.has(this.#services.get(service.key)?.id ?? 0)) this.#waits(service);
       }
     }
     return { frontendsWritten: missing.length - unwritten.length, frontendsRemoved };
   }
 
+  #waits(service: CompiledService): void {
+    this.#pending.set(service.key, service);
+    this.#withoutTables.delete(service.key);
+  }
+
   #forget(key: ServiceKey): void {
     this.#pending.delete(key);
+    this.#withoutTables.delete(key);
     const entry = this.#services.get(key);
     this.#services.delete(key);
     if (entry) this.#leaving.push(entry);

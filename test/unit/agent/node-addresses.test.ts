@@ -3,7 +3,7 @@
 
 import { expect, test } from "vitest";
 import { UsageError } from "../../../src/agent/errors.ts";
-import { nodeAddresses, parseNodePortRule } from "../../../src/agent/node-addresses.ts";
+import { healthPlaces, nodeAddresses, parseNodePortRule } from "../../../src/agent/node-addresses.ts";
 import { address, ip, network } from "../devices/builders.ts";
 
 const LOOPBACK6 = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
@@ -57,4 +57,19 @@ test("what is no CIDR is refused by name", () => {
   expect(() => parseNodePortRule(["10.0.0.0/33"])).toThrow(
     '--nodeport-addresses: "10.0.0.0/33" is no CIDR; give CIDRs such as 192.0.2.0/24',
   );
+});
+
+test.each([
+  [[], ["0.0.0.0"], ["::"]],
+  [["0.0.0.0/0", "::/0"], ["0.0.0.0"], ["::"]],
+  [["192.0.0.0/16"], ["192.0.2.10"], ["::"]],
+  [["192.0.0.0/16", "2001:db8::/32", "fe80::/10"], ["192.0.2.10"], ["2001:db8::9"]],
+  [["primary"], ["198.51.100.7"], []],
+])("row 66: with %j health checks are answered on %j and %j", (flag, v4, v6) => {
+  const withLinkLocal = network({
+    addresses: [...view.addresses, address(3, [0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1])],
+  });
+  const rule = parseNodePortRule(flag);
+  const places = healthPlaces(rule, nodeAddresses(withLinkLocal, rule, [ip("198.51.100.7"), ip("203.0.113.1")]));
+  expect([places.get(4), places.get(6)]).toEqual([v4, v6]);
 });

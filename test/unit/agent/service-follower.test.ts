@@ -24,6 +24,7 @@ class NotingDatapath implements Datapath {
   readonly mode = "ebpf";
   readonly told: string[] = [];
   failure: Error | undefined;
+  unserved = new Set<ServiceKey>();
   adopt = () => [];
   sync = (delta: Delta) => this.#note("sync", delta);
   apply = (delta: Delta) => this.#note("apply", delta);
@@ -56,6 +57,7 @@ function service(name: string, address: string): Service {
     loadBalancerIps: [],
     internalTrafficPolicy: "Cluster",
     externalTrafficPolicy: "Cluster",
+    healthCheckNodePort: 0,
     ports: [{ name: "", protocol: "TCP", port: 80, nodePort: 0 }],
     scheduler: undefined,
   };
@@ -154,4 +156,25 @@ test("nothing is tried any more once the follower is disposed of", () => {
   services[Symbol.dispose]();
   vi.advanceTimersByTime(600_000);
   expect(datapath.told).toEqual(["sync web"]);
+});
+
+test("row 66: a Service is not served once its state has waited a minute to be published, others are", () => {
+  vi.useFakeTimers();
+  const { datapath, services } = follower();
+  const served = () => [services.isServed("default", "web"), services.isServed("default", "web-2")];
+  datapath.failure = new Error("map backends is full");
+  datapath.unserved.add("default/web:/TCP/IPv4" as ServiceKey);
+  services.update(changes(true, { previous: undefined, current: WEB }));
+  vi.advanceTimersByTime(59_999);
+  expect(served()).toEqual([true, true]);
+  vi.advanceTimersByTime(1);
+  expect(served()).toEqual([false, true]);
+  datapath.unserved.clear();
+  expect(served()).toEqual([true, true]);
+  datapath.failure = undefined;
+  services.update(changes(true));
+  datapath.unserved.add("default/web:/TCP/IPv4" as ServiceKey);
+  services.update(changes(true));
+  expect(served()).toEqual([true, true]);
+  services[Symbol.dispose]();
 });

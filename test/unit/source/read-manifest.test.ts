@@ -283,6 +283,11 @@ describe("a bad manifest is reported with its line", () => {
       edited("spec:", "spec:\n  type: NodePort"),
       `a.yaml:17: ${web}: spec.ports[0].nodePort: is missing, so this port is served on no node port: set a free port, usually 30000 to 32767`,
     ],
+    [
+      "a LoadBalancer with policy Local without a port for health checks",
+      edited("spec:", "spec:\n  type: LoadBalancer\n  externalTrafficPolicy: Local"),
+      `a.yaml:14: ${web}: spec.healthCheckNodePort: is missing, so no load balancer can ask whether this node has endpoints: set a free port`,
+    ],
   ])("what only an API server would assign is warned about: %s", (_what, text, message) => {
     expect(problems("a.yaml", text)).toEqual([message]);
     expect(read("a.yaml", text).problems.map(({ severity }) => severity)).toEqual(["warning"]);
