@@ -41,12 +41,14 @@ async function run(
     throw new QuestionError("give SRC[:PORT] and DST:PORT[/PROTO], or --batch alone: portolan explain --help");
   }
   const question = options.batch ? undefined : parseQuestion(source ?? "", destination ?? "");
-  const [{ openInspection }, { Explainer }, { netnsCookie, openNetlink }, { NodeError }] = await Promise.all([
-    import("./inspect-state.ts"),
-    import("../inspect/explain.ts"),
-    import("../libbpf/index.ts"),
-    import("../agent/errors.ts"),
-  ]);
+  const [{ openInspection }, { Explainer }, { DryRuns }, { netnsCookie, openNetlink }, { NodeError }] =
+    await Promise.all([
+      import("./inspect-state.ts"),
+      import("../inspect/explain.ts"),
+      import("../inspect/dry-run.ts"),
+      import("../libbpf/index.ts"),
+      import("../agent/errors.ts"),
+    ]);
   using opened = openInspection(options);
   using netlink = openNetlink();
   const agent = opened.state.agent();
@@ -55,7 +57,8 @@ async function run(
   if (!onNode) process.stderr.write(OTHER_NAMESPACE);
   const network = onNode ? { links: netlink.links(), routes: netlink.routes() } : undefined;
   const asked = { via: options.via, socket: options.socket ?? false };
-  using explainer = new Explainer(opened.state, agent, opened.pins, network, asked);
+  using programs = new DryRuns(opened.pins, agent);
+  const explainer = new Explainer(opened.state, agent, programs, network, asked);
   if (!question) return answerLines(explainer);
   const explained = explainer.explain(question);
   process.stdout.write(options.output === "json" ? `${JSON.stringify(explained.answer)}\n` : explainedText(explained));

@@ -16,6 +16,37 @@ const OWN_MAPS: ReadonlySet<string> = new Set(["explained", "work", "devices"]);
 /** A test packet comes from loopback, which has this index in every network namespace. */
 const TEST_IFINDEX = 1;
 
+/** Both paths' programs, loaded when first asked for: any number of questions and states may share them. */
+export class DryRuns implements Disposable {
+  readonly #pins: Pins;
+  readonly #agent: abi.AgentState;
+  #wire: WireDryRun | undefined;
+  #socket: SocketDryRun | undefined;
+
+  /** agent: what the programs in force were loaded with. */
+  constructor(pins: Pins, agent: abi.AgentState) {
+    this.#pins = pins;
+    this.#agent = agent;
+  }
+
+  /** Throws BpfError where the kernel refuses. */
+  get wire(): WireDryRun {
+    this.#wire ??= new WireDryRun(this.#pins, this.#agent);
+    return this.#wire;
+  }
+
+  /** Throws BpfError where the kernel refuses. */
+  get socket(): SocketDryRun {
+    this.#socket ??= new SocketDryRun(this.#pins, this.#agent);
+    return this.#socket;
+  }
+
+  [Symbol.dispose](): void {
+    this.#wire?.[Symbol.dispose]();
+    this.#socket?.[Symbol.dispose]();
+  }
+}
+
 /** tc: what a packet on the wire meets. */
 export class WireDryRun implements Disposable {
   readonly #object: LoadedBpfObject;

@@ -3,13 +3,12 @@
 // names and candidates.
 
 import * as abi from "../datapath/ebpf/abi.gen.ts";
-import type { Pins } from "../datapath/ebpf/pins.ts";
 import { protocolNumber } from "../datapath/ebpf/service-plan.ts";
 import type { AgentInfo, DatapathState, DeviceState, ServiceState } from "../datapath/ebpf/state-types.ts";
 import type { LinkInfo, RouteInfo } from "../libbpf/types.ts";
 import { type Cidr, familyOf, type Ip, ipFromBytes, ipToBytes } from "../model/ip.ts";
 import { type Answer, composeAnswer, type DecidedService, type Decision, type Entry } from "./answer.ts";
-import { SocketDryRun, WireDryRun } from "./dry-run.ts";
+import type { DryRuns } from "./dry-run.ts";
 import { formatEndpoint } from "./endpoint.ts";
 import { usedEntries } from "./entries.ts";
 import { clientKind, type NodeFacts, type SourceRoute } from "./entry.ts";
@@ -45,28 +44,24 @@ const KINDS: Readonly<Record<number, string>> = {
   [abi.FrontendKind.FRONTEND_LOAD_BALANCER]: "a LoadBalancer address",
 };
 
-export class Explainer implements Disposable {
-  readonly #pins: Pins;
-  readonly #agent: AgentInfo;
+export class Explainer {
+  readonly #programs: DryRuns;
   readonly #network: NetworkFacts | undefined;
   readonly #facts: NodeFacts;
   readonly #devices: readonly DeviceState[];
   readonly #services: ReadonlyMap<number, ServiceState>;
   readonly #via: DeviceState | undefined;
   readonly #options: ExplainOptions;
-  #wire: WireDryRun | undefined;
-  #socket: SocketDryRun | undefined;
 
   /** Reads the state once: all questions are answered from it. Throws QuestionError for a device that is not ours. */
   constructor(
     state: DatapathState,
     agent: AgentInfo,
-    pins: Pins,
+    programs: DryRuns,
     network: NetworkFacts | undefined,
     options: ExplainOptions,
   ) {
-    this.#pins = pins;
-    this.#agent = agent;
+    this.#programs = programs;
     this.#network = network;
     this.#options = options;
     this.#devices = state.devices();
@@ -90,11 +85,6 @@ export class Explainer implements Disposable {
     };
   }
 
-  [Symbol.dispose](): void {
-    this.#wire?.[Symbol.dispose]();
-    this.#socket?.[Symbol.dispose]();
-  }
-
   #entry(source: Ip): Entry {
     if (this.#via) {
       const client = this.#via.flags & (DEVICE_UPLINK | DEVICE_OVERLAY) ? "outside" : "pod";
@@ -108,20 +98,18 @@ export class Explainer implements Disposable {
   }
 
   #askWire(question: Question, entry: Entry): abi.Explanation {
-    this.#wire ??= new WireDryRun(this.#pins, this.#agent);
     const frame = craftPacket({
       ...question,
       source: packetAddress(question.source),
       destination: packetAddress(question.destination),
     });
     const flags = entry.client === "outside" ? DEVICE_UPLINK : DEVICE_POD;
-    const said = this.#wire.run(frame, { ...(this.#via ?? NO_DEVICE), bridge: 0, flags });
+    const said = this.#programs.wire.run(frame, { ...(this.#via ?? NO_DEVICE), bridge: 0, flags });
     return this.#network ? said : withoutRoutes(said);
   }
 
   #askSocket(question: Question, entry: Entry): abi.Explanation {
-    this.#socket ??= new SocketDryRun(this.#pins, this.#agent);
-    return this.#socket.run({
+    return this.#programs.socket.run({
       dst: ipToBytes(question.destination),
       port: question.destinationPort,
       proto: protocolNumber(question.protocol),

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+// A node without traffic: manifests go the whole way from text to pinned maps as in the agent, and `explain` answers by
+// dry runs of the loaded programs. State and programs can be planted with faults.
+
+import { Compiler } from "../../../src/compile/compiler.ts";
+import type { CompiledService } from "../../../src/compile/state.ts";
+import { EbpfDriver } from "../../../src/datapath/ebpf/driver.ts";
+import { pinsUnder } from "../../../src/datapath/ebpf/pins.ts";
+import { openState } from "../../../src/datapath/ebpf/state.ts";
+import type { DatapathState } from "../../../src/datapath/ebpf/state-types.ts";
+import type { Answer } from "../../../src/inspect/answer.ts";
+import { DryRuns } from "../../../src/inspect/dry-run.ts";
+import { Explainer } from "../../../src/inspect/explain.ts";
+import { parseBatchLine } from "../../../src/inspect/question.ts";
+import { netnsCookie, probeFeatures, rcuSync } from "../../../src/libbpf/index.ts";
+import { parseCidr, parseIp } from "../../../src/model/ip.ts";
+import { readManifest } from "../../../src/source/manifest-file.ts";
+import { ManifestStore } from "../../../src/source/manifest-store.ts";
+import { bpffs } from "../bpffs.ts";
+import type { Packet, World } from "../model/world.ts";
+import { HERE, POD_RANGES } from "./random-world.ts";
+
+const FILE = "world.json";
+
+/** Room for a few dozen Services and the blocks of the world before. */
+const SIZES = {
+  ...{ services: 1024, service_meta: 1024, service_stats: 1024, frontends: 4096, members: 8192, tables: 65536 },
+  ...{ node_addrs: 64, names: 256, backends: 4096, backend_stats: 4096, flows: 1024, nascent: 1024 },
+};
+
+/** What a planted fault does on the way from manifests to maps. */
+export interface Fault {
+  /** Before the manifests are read. */
+  readonly world?: (world: World) => World;
+  /** Before the service is written. */
+  readonly service?: (service: CompiledService) => CompiledService;
+}
+
+export class ExplainedNode implements Disposable {
+  readonly #mount = bpffs();
+  readonly #driver: EbpfDriver;
+  readonly #state: DatapathState;
+  readonly #masqueradeAll: boolean;
+  readonly #runs: DryRuns[] = [];
+  readonly #store = new ManifestStore();
+  #compiler = new Compiler(HERE);
+  #explainers: { readonly wire: Explainer; readonly socket: Explainer } | undefined;
+
+  constructor(masqueradeAll = false) {
+    this.#masqueradeAll = masqueradeAll;
+    this.#driver = openDriver(this.#mount.path, masqueradeAll);
+    this.#driver.adopt();
+    this.#driver.sync({ upsert: [], remove: [] });
+    this.#driver.setPodRanges(POD_RANGES.map((range) => known(parseCidr(range))));
+    this.#state = openState(this.#mount.path);
+    this.usePrograms();
+  }
+
+  /** Loads the programs that answer from now on: those that PORTOLAN_BPF_DIR names, or the built ones. */
+  usePrograms(): void {
+    this.#runs.push(new DryRuns(pinsUnder(this.#mount.path), known(this.#state.agent())));
+  }
+
+  /** Back to the programs before. */
+  dropPrograms(): void {
+    this.#runs.pop()?.[Symbol.dispose]();
+  }
+
+  /** Replaces what the node serves: by a change, as a manifest directory would tell it. */
+  async serve(world: World, fault: Fault = {}): Promise<void> {
+    if (world.masqueradeAll !== this.#masqueradeAll) throw new Error("the programs were loaded for the other setting");
+    const { services, slices, nodes } = (fault.world ?? same)(world);
+    const text = JSON.stringify({ apiVersion: "v1", kind: "List", items: [...nodes, ...services, ...slices] });
+    const sharing = { intern: same<string>, reuse: same };
+    const { objects, problems } = readManifest(FILE, text, new Map(), sharing);
+    const errors = problems.filter(({ severity }) => severity === "error");
+    if (errors.length > 0) throw new Error(errors.map(({ message }) => message).join("\n"));
+    this.#store.replace(FILE, objects);
+    const { delta } = this.#compiler.update(this.#store.take(true));
+    await rcuSync(); // what the worlds before used is free again
+    this.#driver.apply({ upsert: delta.upsert.map(fault.service ?? same), remove: delta.remove });
+    this.#driver.setNodeAddresses(
+      world.addresses.map(({ address, ...rest }) => ({ ...rest, address: known(parseIp(address)) })),
+    );
+    const programs = known(this.#runs.at(-1));
+    const agent = known(this.#state.agent());
+    const explainer = (socket: boolean) =>
+      new Explainer(this.#state, agent, programs, undefined, { via: undefined, socket });
+    this.#explainers = { wire: explainer(false), socket: explainer(true) };
+  }
+
+  /** An empty node whose next world is compiled anew: what a planted fault left is gone. */
+  forget(): void {
+    this.#store.replace(FILE, new Map());
+    const { delta } = this.#compiler.update(this.#store.take(true));
+    this.#driver.apply(delta);
+    this.#compiler = new Compiler(HERE);
+  }
+
+  /** sourcePort matters to choices by hash. */
+  explain(packet: Packet, sourcePort: number): Answer {
+    const line = JSON.stringify({
+      ...{ src: packet.source, sport: sourcePort },
+      ...{ dst: packet.destination, dport: packet.port, proto: packet.protocol },
+    });
+    return known(this.#explainers)[packet.hook].explain(parseBatchLine(line)).answer;
+  }
+
+  [Symbol.dispose](): void {
+    while (this.#runs.length > 0) this.dropPrograms();
+    this.#state[Symbol.dispose]();
+    this.#driver[Symbol.dispose]();
+    this.#mount[Symbol.dispose]();
+  }
+}
+
+function openDriver(bpffsPath: string, masqueradeAll: boolean): EbpfDriver {
+  return new EbpfDriver({
+    pins: pinsUnder(bpffsPath),
+    sizes: SIZES,
+    config: {
+      hostNetnsCookie: netnsCookie(),
+      masqueradeAll,
+      snatPorts: { min: 1024, max: 65535 },
+      nodePorts: { min: 30000, max: 32767 },
+      markBits: { inbound: 29, outbound: 30 },
+      features: probeFeatures(),
+    },
+    tcAttachment: "clsact",
+    nodeName: HERE,
+    version: "test",
+    onError: (error) => {
+      throw error;
+    },
+  });
+}
+
+function same<T>(value: T): T {
+  return value;
+}
+
+function known<T>(value: T | undefined): T {
+  if (value === undefined) throw new Error("the node is not ready for this");
+  return value;
+}

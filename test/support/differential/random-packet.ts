@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+// Random packets for a world of the differential suite: most to what it serves, some just beside it.
+
+import fc from "fast-check";
+import type { Family } from "../model/address.ts";
+import { frontendsOf } from "../model/services.ts";
+import type { Packet, World } from "../model/world.ts";
+import { addressIn, loopback, nodeAddress } from "./random-world.ts";
+
+/** Numbers that choose a packet, whatever the world: so the two shrink apart. */
+interface Draw {
+  readonly who: Pick<Packet, "hook" | "client">;
+  readonly frontend: number;
+  /** Only cluster IPs: all that a socket's policy Local can refuse. */
+  readonly inside: boolean;
+  readonly source: number;
+  readonly node: number;
+  readonly beside: "port" | "protocol" | "address" | undefined;
+}
+
+const draw: fc.Arbitrary<Draw> = fc.record({
+  who: fc.constantFrom<Draw["who"]>(
+    { hook: "wire", client: "outside" },
+    { hook: "wire", client: "outside" },
+    { hook: "wire", client: "pod" },
+    { hook: "socket", client: "pod" },
+    { hook: "socket", client: "pod" },
+    { hook: "socket", client: "host" },
+  ),
+  frontend: fc.nat({ max: 1000 }),
+  inside: fc.boolean(),
+  source: fc.integer({ min: 1, max: 4 }),
+  node: fc.nat({ max: 8 }),
+  beside: fc.constantFrom(undefined, undefined, undefined, undefined, undefined, "port", "protocol", "address"),
+});
+
+/** Half as many on average. */
+export const drawsAtRandom: fc.Arbitrary<readonly Draw[]> = fc.array(draw, { maxLength: 240, size: "max" });
+
+export function packetOf(world: World, { who, frontend, inside, source, node, beside }: Draw): Packet {
+  const aimable = world.services.flatMap(frontendsOf);
+  const clusterIps = aimable.filter(({ kind }) => kind === "ClusterIP");
+  const frontends = inside && who.hook === "socket" ? clusterIps : aimable;
+  const aimed = frontends[frontend % Math.max(1, frontends.length)];
+  const family: Family = aimed?.family ?? (frontend % 2 === 0 ? 4 : 6);
+  const protocol = aimed?.protocol ?? "TCP";
+  const destination = aimed?.address?.text ?? nodeDestination(family, node);
+  return {
+    ...who,
+    source: sourceOf(who.client, family, source),
+    destination: beside === "address" ? addressIn("cluster", family, 9) : destination,
+    port: beside === "port" ? 8443 : (aimed?.port ?? 80),
+    protocol: beside !== "protocol" ? protocol : protocol === "TCP" ? "UDP" : "TCP",
+  };
+}
+
+/** Where a NodePort may be asked for; mostly where it is served. */
+function nodeDestination(family: Family, node: number): string {
+  const unspecified = family === 4 ? "0.0.0.0" : "::";
+  const own = nodeAddress(family, 1);
+  return [nodeAddress(family, 2), nodeAddress(family, 9), loopback(family), unspecified][node] ?? own;
+}
+
+function sourceOf(client: Packet["client"], family: Family, n: number): string {
+  if (client === "host") return nodeAddress(family, n === 1 ? 2 : 1);
+  if (client === "pod") return addressIn("here", family, n); // 1 to 3 may be the endpoint it reaches (row 39)
+  return n === 4 ? addressIn("there", family, 1) : addressIn("outside", family, n);
+}
