@@ -103,7 +103,10 @@ struct block_header {
 	__u8 scheduler; /* enum scheduler */
 	__u8 pad;
 	__u16 flags; /* enum block_flags */
-	__u32 pad2[5];
+	__u32 pad2; /* affinity_timeout */
+	__u32 serving_count; /* of UDP: endpoints in neither set that serve; flows keep to them, new ones never go there */
+	__u32 serving_first_row;
+	__u32 pad3[2];
 };
 
 struct block_ids {
@@ -247,7 +250,7 @@ enum flow_state {
 /*
  * All that translation needs, so that removing an endpoint or a Service never touches an established connection.
  * Packets between our hooks are (client:mapped_port, backend:backend_port); mapped_port is client_port unless that
- * tuple was taken when the flow began. Everything but state, last_seen and epoch is immutable.
+ * tuple was taken when the flow began. Everything but state, last_seen, epoch and backend_id is immutable.
  */
 struct flow {
 	struct ip_addr client;

@@ -76,29 +76,23 @@ static __always_inline void peers_forget(struct sock_peers *peers, const struct 
 }
 
 /*
- * Whether datagrams to the VIP still belong on the backend this socket used last: kube-proxy keeps a 5-tuple on its
- * endpoint as long as that serves the Service. Nothing to ask while the service's word is the same; after a change of
- * it the backend must still be in the block, whatever set. (A block of more than 4080 endpoints is not searched to its
- * end: the socket may then move to another endpoint when the Service changes.)
+ * Whether datagrams to the VIP still belong on the backend this socket used last: as on the wire, they keep to it as
+ * long as it serves the Service.
  */
 static __always_inline bool peer_still_serves(struct sock_peer *peer, __u32 service)
 {
-	struct service_word *word = bpf_map_lookup_elem(&services, &service);
-	struct backend *backend;
-	__u32 epoch;
+	struct remembered endpoint = {
+	    .service = service,
+	    .epoch = peer->epoch,
+	    .id = peer->backend_id,
+	    .addr = &peer->backend,
+	    .port = peer->backend_port,
+	};
 
-	if (!word || peer->service != service)
+	if (peer->service != service || !still_serves(&endpoint))
 		return false;
-	epoch = *(volatile __u32 *)&word->epoch;
-	if (peer->epoch == epoch)
-		return true;
-	backend = bpf_map_lookup_elem(&backends, &peer->backend_id);
-	if (!backend || !(backend->flags & BACKEND_LIVE) || backend->port != peer->backend_port ||
-	    !addr_equal(&backend->addr, &peer->backend))
-		return false;
-	if (!block_holds(*(volatile __u32 *)&word->row, peer->backend_id))
-		return false;
-	peer->epoch = epoch;
+	peer->epoch = endpoint.epoch;
+	peer->backend_id = endpoint.id;
 	return true;
 }
 

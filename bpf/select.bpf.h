@@ -81,27 +81,104 @@ static __always_inline bool must_masquerade(const struct block_header *block, __
 	return true;
 }
 
-/* Rows of a block that block_holds() reads at most, the header included: 4080 endpoints. */
-#define SEARCHED_ROWS 256
+/* Looks for an endpoint in a block: as one of its backend ids, or as an address among its backends. */
+struct block_search {
+	__u32 first_row;
+	__u32 found; /* the id it has there; 0: none */
+	struct ip_addr addr;
+	__u32 id;
+	__be16 port;
+};
 
-/* Whether the block at row has this backend in any of its sets. Global, so that it is verified once, not per caller. */
-__noinline int block_holds(__u32 row, __u32 backend)
+static __always_inline bool backend_is(__u32 id, const struct ip_addr *addr, __be16 port)
 {
-	struct block_row *block = bpf_map_lookup_elem(&members, &row);
-	__u32 rows = block ? block->header.rows : 0;
+	struct backend *backend = bpf_map_lookup_elem(&backends, &id);
 
-	for (__u32 i = 1; i < SEARCHED_ROWS && i < rows; i++) {
-		__u32 id_row = row + i, differ = 1;
-		struct block_row *ids = bpf_map_lookup_elem(&members, &id_row);
+	return backend && (backend->flags & BACKEND_LIVE) && backend->port == port && addr_equal(&backend->addr, addr);
+}
 
-		if (!ids)
-			return 0;
-		for (int j = 0; j < IDS_PER_ROW; j++)
-			differ = ids->ids.backend[j] == backend ? 0 : differ;
-		if (!differ)
+static long search_id(__u32 i, struct block_search *search)
+{
+	__u32 row = search->first_row + i, differ = 1;
+	struct block_row *ids = bpf_map_lookup_elem(&members, &row);
+
+	if (!ids)
+		return 1;
+	for (int j = 0; j < IDS_PER_ROW; j++)
+		differ = ids->ids.backend[j] == search->id ? 0 : differ;
+	if (!differ)
+		search->found = search->id;
+	return !differ;
+}
+
+static long search_address(__u32 i, struct block_search *search)
+{
+	__u32 row = search->first_row + i;
+	struct block_row *ids = bpf_map_lookup_elem(&members, &row);
+
+	if (!ids)
+		return 1;
+	for (int j = 0; j < IDS_PER_ROW; j++) {
+		__u32 id = ids->ids.backend[j];
+
+		if (id && backend_is(id, &search->addr, search->port)) {
+			search->found = id;
 			return 1;
+		}
 	}
 	return 0;
+}
+
+/*
+ * Returns the id that the block at row has for the endpoint addr:port, in whatever set or beside them; 0: none. An
+ * endpoint that begins to terminate, or changes zone, gets another id than the one a flow remembers (id): only then are
+ * addresses compared. Global, so that it is verified once, not per caller.
+ */
+__noinline int block_find(__u32 row, __u32 id, const struct ip_addr *addr, __be16 port)
+{
+	struct block_row *block = bpf_map_lookup_elem(&members, &row);
+	struct block_search search = {.first_row = row + 1, .id = id, .port = port};
+	__u32 rows = block ? block->header.rows : 0;
+
+	if (!addr || rows < 2)
+		return 0;
+	search.addr = *addr;
+	if (id && backend_is(id, addr, port))
+		bpf_loop(rows - 1, search_id, &search, 0);
+	if (!search.found)
+		bpf_loop(rows - 1, search_address, &search, 0);
+	return search.found;
+}
+
+/* The endpoint a flow or a socket was sent to, as it remembers it. */
+struct remembered {
+	__u32 service;
+	__u32 epoch; /* of the service word that the endpoint was last seen in */
+	__u32 id;
+	const struct ip_addr *addr;
+	__be16 port;
+};
+
+/*
+ * Whether an endpoint still serves its Service, wherever policy, topology or its termination leave it (row 58): nothing
+ * to ask while the service's word is the same. Brings epoch and id up to date.
+ */
+static __always_inline bool still_serves(struct remembered *endpoint)
+{
+	struct service_word *word = bpf_map_lookup_elem(&services, &endpoint->service);
+	__u32 epoch, id;
+
+	if (!word)
+		return false;
+	epoch = *(volatile __u32 *)&word->epoch; /* before the row: a change in between is noticed later */
+	if (endpoint->epoch == epoch)
+		return true;
+	id = block_find(*(volatile __u32 *)&word->row, endpoint->id, endpoint->addr, endpoint->port);
+	if (!id)
+		return false;
+	endpoint->epoch = epoch;
+	endpoint->id = id;
+	return true;
 }
 
 /*

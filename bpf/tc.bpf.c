@@ -13,35 +13,32 @@ static __always_inline int refuse(struct __sk_buff *skb, const struct packet *p)
 	return p->proto == IPPROTO_TCP ? reply_reset(skb, p) : TC_ACT_SHOT;
 }
 
-/*
- * The Service still has the endpoint that the flow goes to: nothing to ask while its word is the same. A block of more
- * than 4080 endpoints is not searched to its end.
- */
+/* The endpoint that the flow goes to still serves. */
 static __always_inline bool backend_stands(struct flow *owner)
 {
-	struct service_word *word = bpf_map_lookup_elem(&services, &owner->service);
-	struct backend *backend;
-	__u32 epoch;
+	struct remembered endpoint = {
+	    .service = owner->service,
+	    .epoch = owner->epoch,
+	    .id = owner->backend_id,
+	    .addr = &owner->backend,
+	    .port = owner->backend_port,
+	};
 
-	if ((owner->flags & FLOW_DIRECT) || !word)
+	if (owner->flags & FLOW_DIRECT)
 		return true;
-	epoch = *(volatile __u32 *)&word->epoch;
-	if (owner->epoch == epoch)
-		return true;
-	backend = bpf_map_lookup_elem(&backends, &owner->backend_id);
-	if (!backend || !(backend->flags & BACKEND_LIVE) || backend->port != owner->backend_port ||
-	    !addr_equal(&backend->addr, &owner->backend) ||
-	    !block_holds(*(volatile __u32 *)&word->row, owner->backend_id))
+	if (!still_serves(&endpoint))
 		return false;
-	if (!dry_run)
-		owner->epoch = epoch;
+	if (!dry_run && owner->epoch != endpoint.epoch) {
+		owner->epoch = endpoint.epoch;
+		owner->backend_id = endpoint.id;
+	}
 	return true;
 }
 
 /*
  * Whether the client's packet needs another flow than the one it had. TCP keeps its backend for as long as both ends
- * wish, also when the endpoint has left its Service (row 50); a datagram does not (row 58), nor does a new connection
- * from the same port.
+ * wish, also when the endpoint has left its Service (row 50); datagrams keep theirs only while it serves (row 58), and
+ * so does what is known of a port from which a new connection comes.
  */
 static __always_inline bool begins_anew(const struct packet *p, struct flow *owner)
 {

@@ -39,7 +39,12 @@ export function membersOf(
   }
   const sorted = [...candidates.values()].sort(byPlace);
   const sets = chooseEndpoints(sorted, inUse);
-  return { cluster: sets.cluster.map(memberOf), local: sets.local.map(memberOf), hasAny: sets.hasAny };
+  return {
+    cluster: sets.cluster.map(memberOf),
+    local: sets.local.map(memberOf),
+    serving: sets.serving.map(memberOf),
+    hasAny: sets.hasAny,
+  };
 }
 
 function toCandidate(endpoint: Endpoint, port: number, here: NodePlace): Candidate {

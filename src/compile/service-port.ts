@@ -39,7 +39,11 @@ function compilePort(
   const externalLocal = service.externalTrafficPolicy === "Local" && honoursExternalPolicy(service);
   // Row 15. Local clients of an external frontend get the Cluster set under policy Local too (row 34).
   const external = frontends.length > 1;
-  const inUse = { cluster: !internalLocal || external, local: internalLocal || (externalLocal && external) };
+  const inUse = {
+    cluster: !internalLocal || external,
+    local: internalLocal || (externalLocal && external),
+    serving: port.protocol === "UDP",
+  };
   const members = membersOf(slices, port, family, here, inUse);
   return {
     key: [namespace, "/", name, ":", port.name, "/", port.protocol, "/IPv", family].join("") as ServiceKey,
@@ -52,6 +56,7 @@ function compilePort(
     frontends,
     cluster: members.cluster,
     local: members.local,
+    serving: members.serving,
     internalLocal,
     externalLocal,
     hasAnyEndpoints: members.hasAny,

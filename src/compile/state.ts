@@ -48,6 +48,11 @@ export interface CompiledService {
   readonly cluster: readonly Member[];
   /** Endpoints for policy Local, same order; empty unless a policy is Local. */
   readonly local: readonly Member[];
+  /**
+   * UDP: endpoints that serve but are in neither set, same order. Datagrams of a flow keep to them (row 58); nothing new
+   * is sent there. Empty for other protocols, whose connections stay with their endpoint in any case.
+   */
+  readonly serving: readonly Member[];
   readonly internalLocal: boolean;
   readonly externalLocal: boolean;
   /** Any node has a usable endpoint: an empty set then drops instead of rejecting (row 19). */

@@ -19,23 +19,31 @@ export interface EndpointState {
 export interface SetsInUse {
   readonly cluster: boolean;
   readonly local: boolean;
+  /** Flows keep to an endpoint while it serves (row 58). */
+  readonly serving: boolean;
 }
 
 export interface EndpointSets<T> {
   readonly cluster: readonly T[];
   readonly local: readonly T[];
+  /** Those that serve but are in neither set, whatever policy, topology or their termination say. */
+  readonly serving: readonly T[];
   /** Any node has a usable endpoint (row 19). */
   readonly hasAny: boolean;
 }
 
-/** Both sets keep the order of the input; a set that is not in use is empty. */
+/** All sets keep the order of the input; a set that is not in use is empty. */
 export function chooseEndpoints<T extends EndpointState>(endpoints: readonly T[], inUse: SetsInUse): EndpointSets<T> {
   const usable = readyElseTerminating(endpoints);
-  return {
-    cluster: inUse.cluster ? nearest(usable) : [],
-    local: inUse.local ? readyElseTerminating(endpoints.filter((endpoint) => endpoint.local)) : [],
-    hasAny: usable.length > 0,
-  };
+  const cluster = inUse.cluster ? nearest(usable) : [];
+  const local = inUse.local ? readyElseTerminating(endpoints.filter((endpoint) => endpoint.local)) : [];
+  const serving = inUse.serving ? servingBeside(endpoints, [...cluster, ...local]) : [];
+  return { cluster, local, serving, hasAny: usable.length > 0 };
+}
+
+function servingBeside<T extends EndpointState>(endpoints: readonly T[], chosen: readonly T[]): readonly T[] {
+  const known = new Set(chosen);
+  return endpoints.filter((endpoint) => endpoint.serving && !known.has(endpoint));
 }
 
 /**

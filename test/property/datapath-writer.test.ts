@@ -158,6 +158,7 @@ function inMaps(maps: MemoryMaps): unknown {
     key: one.key,
     cluster: one.cluster.map(({ address, weight }) => `${address}*${weight}`),
     local: one.local.map(({ address, weight }) => `${address}*${weight}`),
+    serving: one.serving.map(({ address, weight }) => `${address}*${weight}`),
     frontends: one.frontends.map(({ port, address }) => `${address}:${port}`).sort(),
     scheduler: one.scheduler,
     externalLocal: one.externalLocal,
@@ -171,6 +172,7 @@ function asWanted(wanted: Wanted): unknown {
       key: one.key,
       cluster: one.cluster.map(({ address, weight }) => `${address}*${weight}`),
       local: one.local.map(({ address, weight }) => `${address}*${weight}`),
+      serving: one.serving.map(({ address, weight }) => `${address}*${weight}`),
       frontends: one.frontends.map(({ port, address }) => `${address ?? "0.0.0.0"}:${port}`).sort(),
       scheduler: one.scheduler,
       externalLocal: one.externalLocal,
@@ -190,7 +192,7 @@ describe("the map writer, in any history", () => {
         expect(node.readers.disturbed).toEqual([]);
         const { stores } = node.writer;
         const used = [...node.wanted.values()].flatMap((one) =>
-          [...one.cluster, ...one.local].map(({ address, weight }) => `${address}*${weight}`),
+          [...one.cluster, ...one.local, ...one.serving].map(({ address, weight }) => `${address}*${weight}`),
         );
         const ids = Array.from({ length: stores.backends.pool.size - 1 }, (_, i) => i + 1);
         expect(ids.filter((id) => !stores.backends.pool.isFree(id))).toHaveLength(new Set(used).size);

@@ -49,6 +49,7 @@ export function service(options: ServiceOptions): CompiledService {
     frontends: [{ kind, address: at === undefined ? undefined : ip(at), port }],
     cluster,
     local: [],
+    serving: [],
     internalLocal: false,
     externalLocal: false,
     hasAnyEndpoints: cluster.length > 0,

@@ -19,6 +19,8 @@ const memberArb = fc.record({ host: fc.integer({ min: 1, max: 6 }), weight: fc.c
 const serviceArb = fc.record({
   members: fc.uniqueArray(memberArb, { selector: ({ host }) => host, maxLength: 5 }),
   local: fc.uniqueArray(fc.nat({ max: 4 }), { maxLength: 2 }),
+  /** As many of the last members only serve. */
+  serving: fc.constantFrom(0, 0, 1, 3),
   localOnly: fc.constantFrom(0, 0, 1, 2),
   externalLocal: fc.boolean(),
   scheduler: fc.constantFrom<CompiledService["scheduler"]>("default", "random", "mh"),
@@ -35,9 +37,11 @@ export const wantedAtRandom: fc.Arbitrary<readonly CompiledService[]> = fc
       if (shape === null) return [];
       const members = shape.members.map(({ host, weight }) => member(`10.0.0.${host}`, { weight }));
       const local = shape.externalLocal ? shape.local.flatMap((at) => members[at] ?? []) : [];
-      const cluster = members.slice(shape.externalLocal ? shape.localOnly : 0);
+      const chosen = members.length - shape.serving;
+      const cluster = members.slice(shape.externalLocal ? shape.localOnly : 0, Math.max(0, chosen));
+      const serving = members.filter((one) => !cluster.includes(one) && !local.includes(one));
       const frontends = FRONTENDS.filter((_, at) => owners[at] === i);
       const { externalLocal, scheduler } = shape;
-      return [service(NAMES[i] ?? "", { cluster, local, frontends, externalLocal, scheduler })];
+      return [service(NAMES[i] ?? "", { cluster, local, serving, frontends, externalLocal, scheduler })];
     }),
   );

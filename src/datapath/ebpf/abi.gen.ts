@@ -345,6 +345,8 @@ export interface BlockHeader {
   readonly local: EndpointSet;
   readonly scheduler: number;
   readonly flags: number;
+  readonly servingCount: number;
+  readonly servingFirstRow: number;
 }
 /** bytes from the start of the struct */
 export const blockHeaderOffset = {
@@ -354,6 +356,8 @@ export const blockHeaderOffset = {
   local: 24,
   scheduler: 40,
   flags: 42,
+  servingCount: 48,
+  servingFirstRow: 52,
 } as const;
 export const blockHeader: Codec<BlockHeader> = {
   name: "block_header",
@@ -366,6 +370,8 @@ export const blockHeader: Codec<BlockHeader> = {
       local: endpointSet.read(view, offset + 24),
       scheduler: view.getUint8(offset + 40),
       flags: view.getUint16(offset + 42, LE),
+      servingCount: view.getUint32(offset + 48, LE),
+      servingFirstRow: view.getUint32(offset + 52, LE),
     };
   },
   write(view: DataView, offset: number, value: BlockHeader): void {
@@ -376,7 +382,10 @@ export const blockHeader: Codec<BlockHeader> = {
     view.setUint8(offset + 40, value.scheduler);
     writeZeros(view, offset + 41, 1);
     view.setUint16(offset + 42, value.flags, LE);
-    writeZeros(view, offset + 44, 20);
+    writeZeros(view, offset + 44, 4);
+    view.setUint32(offset + 48, value.servingCount, LE);
+    view.setUint32(offset + 52, value.servingFirstRow, LE);
+    writeZeros(view, offset + 56, 8);
   },
 };
 
@@ -1063,7 +1072,7 @@ export const layouts: Readonly<Record<string, StructLayout>> = {
   node_addr: { size: 8, fields: { flags: [0, "u32"], pad: [4, "u32"] } },
   service_word: { size: 8, fields: { row: [0, "u32"], epoch: [4, "u32"] } },
   block_row: { size: 64, fields: { header: [0, "struct block_header"], ids: [0, "struct block_ids"] } },
-  block_header: { size: 64, fields: { service: [0, "u32"], rows: [4, "u32"], cluster: [8, "struct endpoint_set"], local: [24, "struct endpoint_set"], scheduler: [40, "u8"], pad: [41, "u8"], flags: [42, "u16"], pad2: [44, "u32[5]"] } },
+  block_header: { size: 64, fields: { service: [0, "u32"], rows: [4, "u32"], cluster: [8, "struct endpoint_set"], local: [24, "struct endpoint_set"], scheduler: [40, "u8"], pad: [41, "u8"], flags: [42, "u16"], pad2: [44, "u32"], serving_count: [48, "u32"], serving_first_row: [52, "u32"], pad3: [56, "u32[2]"] } },
   endpoint_set: { size: 16, fields: { count: [0, "u32"], first_row: [4, "u32"], table_row: [8, "u32"], table_size: [12, "u32"] } },
   block_ids: { size: 64, fields: { backend: [0, "u32[16]"] } },
   table_row: { size: 32, fields: { slot: [0, "u16[16]"] } },

@@ -2,18 +2,17 @@
 // One block of an earlier agent: checked against the maps, and its rows, tables and backends reserved.
 
 import * as abi from "./abi.gen.ts";
-import { type Block, rowsFor, type TableRun, tableRuns } from "./blocks.ts";
+import type { IdSets } from "./backends.ts";
+import { type Block, type IdRows, rowsFor, servingRows, type TableRun, tableRuns } from "./blocks.ts";
 import { HOST_LITTLE_ENDIAN } from "./codec.ts";
 import type { Stores } from "./stores.ts";
 
 /** What of a block could be reserved; block only when all of it is right. */
-export interface HeldBlock {
+export interface HeldBlock extends IdSets {
   readonly row: number;
   /** 0 when the rows could not be reserved */
   readonly rows: number;
   readonly tableRuns: readonly TableRun[];
-  readonly cluster: readonly number[];
-  readonly local: readonly number[];
   readonly block?: Block;
 }
 
@@ -23,7 +22,8 @@ export interface AdoptedBlock {
 }
 
 export function adoptBlock(stores: Stores, service: number, row: number): AdoptedBlock {
-  const held = { row, rows: 0, tableRuns: [] as TableRun[], cluster: [] as number[], local: [] as number[] };
+  const ids = { cluster: [] as number[], local: [] as number[], serving: [] as number[] };
+  const held = { row, rows: 0, tableRuns: [] as TableRun[], ...ids };
   const { cells, blocks } = stores;
   if (row >= cells.members.length) return { held, problem: `its block at row ${row} lies outside the map` };
   const header = abi.blockHeader.read(cells.members.view, cells.members.offset(row));
@@ -36,6 +36,7 @@ export function adoptBlock(stores: Stores, service: number, row: number): Adopte
   const problem =
     adoptIds(stores, header, row, header.cluster, held.cluster) ??
     adoptIds(stores, header, row, header.local, held.local) ??
+    adoptIds(stores, header, row, servingRows(header), held.serving) ??
     adoptTables(stores, header, held.tableRuns);
   if (problem !== undefined) return { held, problem };
   const { scheduler, flags } = header;
@@ -47,7 +48,7 @@ function adoptIds(
   stores: Stores,
   header: abi.BlockHeader,
   row: number,
-  set: abi.EndpointSet,
+  set: IdRows,
   into: number[],
 ): string | undefined {
   const { members } = stores.cells;

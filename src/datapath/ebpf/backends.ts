@@ -19,11 +19,13 @@ import type { StatsReset } from "./stats.ts";
 const IDENTITY_SIZE = abi.backendOffset.proto + 1;
 const { BACKEND_LIVE, BACKEND_LOCAL, BACKEND_TERMINATING } = abi.BackendFlags;
 
-export type MemberSets = Pick<CompiledService, "cluster" | "local">;
+export type MemberSets = Pick<CompiledService, "cluster" | "local" | "serving">;
 
-export interface IdSets {
-  readonly cluster: readonly number[];
-  readonly local: readonly number[];
+export type IdSets = { readonly [set in keyof MemberSets]: readonly number[] };
+
+/** Of all sets; an id in two of them comes twice. */
+export function idsOf({ cluster, local, serving }: IdSets): readonly number[] {
+  return [...cluster, ...local, ...serving];
 }
 
 export class BackendTable {
@@ -102,24 +104,28 @@ export class BackendTable {
     this.pool.release(id);
   }
 
-  /** Ids of both sets, as far as there are cells that say what the members say; 0 for the others. */
+  /** Ids of all sets, as far as there are cells that say what the members say; 0 for the others. */
   findSets(service: MemberSets, proto: number): IdSets {
     const find = (member: Member) => this.find(member, proto) ?? 0;
-    return { cluster: service.cluster.map(find), local: service.local.map(find) };
+    return {
+      cluster: service.cluster.map(find),
+      local: service.local.map(find),
+      serving: service.serving.map(find),
+    };
   }
 
-  /** Ids of both sets with a reference for each. Throws MapFullError, then nothing is taken. */
+  /** Ids of all sets with a reference for each. Throws MapFullError, then nothing is taken. */
   acquireSets(service: MemberSets, proto: number): IdSets {
-    const taken: number[] = [];
+    const taken = { cluster: [] as number[], local: [] as number[], serving: [] as number[] };
     try {
-      for (const member of service.cluster) taken.push(this.acquire(member, proto));
-      for (const member of service.local) taken.push(this.acquire(member, proto));
+      for (const member of service.cluster) taken.cluster.push(this.acquire(member, proto));
+      for (const member of service.local) taken.local.push(this.acquire(member, proto));
+      for (const member of service.serving) taken.serving.push(this.acquire(member, proto));
     } catch (error) {
-      for (const id of taken) this.discard(id);
+      for (const id of idsOf(taken)) this.discard(id);
       throw error;
     }
-    const { length } = service.cluster;
-    return { cluster: taken.slice(0, length), local: taken.slice(length) };
+    return taken;
   }
 
   /** Takes one reference away; true when it was the last, and then the names it held are free. */

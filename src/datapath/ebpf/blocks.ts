@@ -2,7 +2,7 @@
 // Blocks of members and their Maglev tables: written into free rows, never changed, given back after an RCU period.
 
 import * as abi from "./abi.gen.ts";
-import type { BackendTable } from "./backends.ts";
+import { type BackendTable, type IdSets, idsOf } from "./backends.ts";
 import { HOST_LITTLE_ENDIAN } from "./codec.ts";
 import { MapFullError } from "./errors.ts";
 import { maglevSize, maglevTable } from "./maglev.ts";
@@ -13,17 +13,15 @@ import { RowPool } from "./row-pool.ts";
 const { IDS_PER_ROW, SLOTS_PER_ROW } = abi.Limits;
 
 /** What a block is to say. Backends by id, in order. */
-export interface BlockPlan {
+export interface BlockPlan extends IdSets {
   readonly service: number;
-  readonly cluster: readonly number[];
-  readonly local: readonly number[];
   readonly scheduler: number;
   readonly flags: number;
   /** Whether the sets have Maglev tables. */
   readonly tables: boolean;
 }
 
-/** A block as it stands in the map; it holds one reference to each of its backend ids, in both sets. */
+/** A block as it stands in the map; it holds one reference to each of its backend ids, in each set. */
 export interface Block extends BlockPlan {
   /** Of the header. */
   readonly row: number;
@@ -57,15 +55,17 @@ export class BlockStore {
   write(plan: BlockPlan): Block {
     const prefix = isPrefix(plan.local, plan.cluster);
     const clusterRows = rowsFor(plan.cluster.length, IDS_PER_ROW);
-    const rows = 1 + clusterRows + (prefix ? 0 : rowsFor(plan.local.length, IDS_PER_ROW));
+    const localFirst = prefix ? 1 : 1 + clusterRows;
+    const servingFirst = 1 + clusterRows + (prefix ? 0 : rowsFor(plan.local.length, IDS_PER_ROW));
+    const rows = servingFirst + rowsFor(plan.serving.length, IDS_PER_ROW);
     const row = this.rows.take(rows);
     if (row === undefined) {
       throw new MapFullError("members", this.#members.length, `a block of ${rows} rows`);
     }
     this.#members.reach(row + rows);
-    const localFirst = prefix ? 1 : 1 + clusterRows;
     this.#writeIds(row + 1, plan.cluster);
     if (!prefix) this.#writeIds(row + localFirst, plan.local);
+    this.#writeIds(row + servingFirst, plan.serving);
     let cluster: abi.EndpointSet;
     let local: abi.EndpointSet;
     try {
@@ -75,7 +75,8 @@ export class BlockStore {
       throw error;
     }
     const { service, scheduler, flags } = plan;
-    const header = { service, rows, cluster, local, scheduler, flags };
+    const serving = { servingCount: plan.serving.length, servingFirstRow: servingFirst };
+    const header = { service, rows, cluster, local, scheduler, flags, ...serving };
     abi.blockHeader.write(this.#members.view, this.#members.offset(row), header);
     this.#members.written(row);
     return { ...plan, row, rows, tableRuns: tableRuns(header) };
@@ -94,15 +95,14 @@ export class BlockStore {
 
   /** Takes back a block that was never in force. */
   discard(block: Block): void {
-    for (const id of [...block.cluster, ...block.local]) this.#backends.discard(id);
+    for (const id of idsOf(block)) this.#backends.discard(id);
     this.#freeRows(block.row, block.rows);
     for (const run of block.tableRuns) this.#freeTableRows(run.row, run.rows);
   }
 
   /** Releases the block's references now, and its rows after an RCU period. No live word may name it any more. */
-  retire(block: Pick<Block, "row" | "rows" | "tableRuns" | "cluster" | "local">): void {
-    for (const id of block.cluster) this.#backends.release(id);
-    for (const id of block.local) this.#backends.release(id);
+  retire(block: Pick<Block, "row" | "rows" | "tableRuns"> & IdSets): void {
+    for (const id of idsOf(block)) this.#backends.release(id);
     this.retireRows(block.row, block.rows);
     for (const run of block.tableRuns) this.retireTableRows(run.row, run.rows);
   }
@@ -167,6 +167,14 @@ export class BlockStore {
   }
 }
 
+/** Where in a block some ids stand: count of them, beginning firstRow rows after the header. */
+export type IdRows = Pick<abi.EndpointSet, "count" | "firstRow">;
+
+/** The endpoints beside the two sets that flows keep to. */
+export function servingRows({ servingCount, servingFirstRow }: abi.BlockHeader): IdRows {
+  return { count: servingCount, firstRow: servingFirstRow };
+}
+
 const NO_TABLE = { tableRow: 0, tableSize: 0 } as const;
 
 /** Whether a block already says what the plan says. */
@@ -176,7 +184,8 @@ export function samePlan(block: BlockPlan, plan: BlockPlan): boolean {
     block.scheduler === plan.scheduler &&
     block.tables === plan.tables &&
     sameIds(block.cluster, plan.cluster) &&
-    sameIds(block.local, plan.local)
+    sameIds(block.local, plan.local) &&
+    sameIds(block.serving, plan.serving)
   );
 }
 

@@ -4,7 +4,7 @@
 
 import type { BpfMap } from "../../libbpf/types.ts";
 import * as abi from "./abi.gen.ts";
-import { rowsFor } from "./blocks.ts";
+import { type IdRows, rowsFor, servingRows } from "./blocks.ts";
 import { decode, HOST_LITTLE_ENDIAN } from "./codec.ts";
 import type { Cells, Stores } from "./stores.ts";
 import { readWord } from "./words.ts";
@@ -56,6 +56,7 @@ function checkService(cells: Cells, id: number, row: number, free: Allocators | 
     if (!checkIds(cells, row, header, set, free, report)) continue;
     checkTable(cells, row, set, free, report);
   }
+  checkIds(cells, row, header, servingRows(header), free, report);
 }
 
 type Named = { readonly name: string };
@@ -66,7 +67,7 @@ function checkIds(
   cells: Cells,
   row: number,
   header: abi.BlockHeader,
-  set: abi.EndpointSet,
+  set: IdRows,
   free: Allocators | undefined,
   report: Report,
 ): boolean {

@@ -6,7 +6,8 @@ import type { FrontendKind, Scheduler, ServiceKey } from "../../compile/state.ts
 import type { BpfMap } from "../../libbpf/types.ts";
 import { ipFromBytes } from "../../model/ip.ts";
 import * as abi from "./abi.gen.ts";
-import { tableRuns } from "./blocks.ts";
+import { type IdSets, idsOf } from "./backends.ts";
+import { type IdRows, servingRows, tableRuns } from "./blocks.ts";
 import { decode, HOST_LITTLE_ENDIAN } from "./codec.ts";
 import { MappedArray } from "./mapped-array.ts";
 import { keyOfMeta, protocolName } from "./service-plan.ts";
@@ -34,10 +35,8 @@ const SCHEDULERS: Readonly<Record<number, Scheduler>> = {
 const MAX_READS = 100;
 
 /** A block with the ids of its sets. */
-interface BlockView {
+interface BlockView extends IdSets {
   readonly header: abi.BlockHeader;
-  readonly cluster: readonly number[];
-  readonly local: readonly number[];
 }
 
 export class ServiceReader {
@@ -90,7 +89,7 @@ export class ServiceReader {
 
   backends(): readonly BackendState[] {
     const ids = new Set<number>();
-    for (const [, block] of this.#blocks()) for (const id of [...block.cluster, ...block.local]) ids.add(id);
+    for (const [, block] of this.#blocks()) for (const id of idsOf(block)) ids.add(id);
     return [...ids].sort((a, b) => a - b).map((id) => this.#backend(id));
   }
 
@@ -111,11 +110,12 @@ export class ServiceReader {
     const { services, members, tables, backends, names } = this.#cells;
     const used = { services: 0, members: 0, tables: 0 };
     const ids = new Set<number>();
-    for (const [, { header, cluster, local }] of this.#blocks()) {
+    for (const [, block] of this.#blocks()) {
+      const { header } = block;
       used.services++;
       used.members += header.rows;
       for (const run of tableRuns(header)) used.tables += run.rows;
-      for (const id of [...cluster, ...local]) ids.add(id);
+      for (const id of idsOf(block)) ids.add(id);
     }
     let rows = 0;
     for (let row = 1; row < names.length; row++) if (!names.isZero(row)) rows++;
@@ -143,15 +143,16 @@ export class ServiceReader {
       const word = readWord(services, id);
       if (word.row === 0) return undefined;
       const header = abi.blockHeader.read(members.view, members.offset(word.row));
-      const block = { header, cluster: this.#ids(word.row, header.cluster), local: this.#ids(word.row, header.local) };
+      const ids = (set: IdRows) => this.#ids(word.row, set);
+      const sets = { cluster: ids(header.cluster), local: ids(header.local), serving: ids(servingRows(header)) };
       const after = readWord(services, id);
-      if (after.row === word.row && after.epoch === word.epoch) return block;
+      if (after.row === word.row && after.epoch === word.epoch) return { header, ...sets };
     }
     return undefined;
   }
 
   /** As many of a set's ids as lie in the map. */
-  #ids(row: number, set: abi.EndpointSet): readonly number[] {
+  #ids(row: number, set: IdRows): readonly number[] {
     const { members } = this.#cells;
     const first = members.offset(row + set.firstRow);
     const count = Math.max(0, Math.min(set.count, (members.view.byteLength - first) / 4));
@@ -160,7 +161,7 @@ export class ServiceReader {
 
   #service(
     id: number,
-    { header, cluster, local }: BlockView,
+    { header, cluster, local, serving }: BlockView,
     frontends: readonly FrontendState[],
     seen: Map<number, BackendState>,
   ): ServiceState {
@@ -186,6 +187,7 @@ export class ServiceReader {
       hasAnyEndpoints: has(abi.BlockFlags.BLOCK_HAS_ENDPOINTS),
       cluster: cluster.map(backend),
       local: local.map(backend),
+      serving: serving.map(backend),
       tableSize: header.cluster.tableSize,
       frontends,
       stats: this.#stats(id),

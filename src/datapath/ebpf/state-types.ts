@@ -23,6 +23,8 @@ export interface ServiceState {
   /** In order: position i is slot i of a lookup table. */
   readonly cluster: readonly BackendState[];
   readonly local: readonly BackendState[];
+  /** UDP: in neither set, but datagrams of a flow keep to them. */
+  readonly serving: readonly BackendState[];
   /** Slots of the cluster set's Maglev table; 0: none. */
   readonly tableSize: number;
   readonly frontends: readonly FrontendState[];

@@ -5,6 +5,7 @@
 import type { CompiledService, Delta, ServiceKey } from "../../compile/state.ts";
 import type { ApplyReport, NodeAddress } from "../contract.ts";
 import { type Adopted, adoptServices, discardBroken, retireService } from "./adopt.ts";
+import { idsOf } from "./backends.ts";
 import { type Block, samePlan } from "./blocks.ts";
 import { MapFullError } from "./errors.ts";
 import { type FrontendEntry, frontendEntries } from "./frontends.ts";
@@ -207,7 +208,7 @@ export class MapWriter implements Disposable {
     try {
       return blocks.write({ ...rest, tables, ...sets });
     } catch (error) {
-      for (const backend of [...sets.cluster, ...sets.local]) backends.discard(backend);
+      for (const backend of idsOf(sets)) backends.discard(backend);
       throw error;
     }
   }

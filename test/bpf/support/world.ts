@@ -102,6 +102,8 @@ class Layout {
       rows: 1 + idRows,
       cluster,
       local: { ...cluster, count: service.local ?? service.endpoints.length },
+      servingCount: 0,
+      servingFirstRow: 0,
       scheduler: service.scheduler ?? 0,
       flags: (service.flags ?? 0) | (service.endpoints.length > 0 ? abi.BlockFlags.BLOCK_HAS_ENDPOINTS : 0),
     };

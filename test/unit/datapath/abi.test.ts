@@ -52,6 +52,8 @@ describe("the ABI codec", () => {
       local: { count: 4, firstRow: 1, tableRow: 0, tableSize: 0 },
       scheduler: abi.Scheduler.SCHEDULER_MAGLEV,
       flags: abi.BlockFlags.BLOCK_EXTERNAL_LOCAL,
+      servingCount: 9,
+      servingFirstRow: 3,
     };
     expect(decode(abi.blockHeader, encode(abi.blockHeader, header))).toEqual(header);
   });

@@ -150,6 +150,7 @@ export function service(name: string, over: Partial<CompiledService> = {}): Comp
     frontends: [clusterIp("10.96.0.1")],
     cluster: [],
     local: [],
+    serving: [],
     internalLocal: false,
     externalLocal: false,
     hasAnyEndpoints: (over.cluster?.length ?? 0) > 0,

@@ -4,7 +4,7 @@
 // service must have a block as long.
 
 import * as abi from "../../../src/datapath/ebpf/abi.gen.ts";
-import { tableRuns } from "../../../src/datapath/ebpf/blocks.ts";
+import { servingRows, tableRuns } from "../../../src/datapath/ebpf/blocks.ts";
 import { decode } from "../../../src/datapath/ebpf/codec.ts";
 import type { MappedArray } from "../../../src/datapath/ebpf/mapped-array.ts";
 import type { Cells } from "../../../src/datapath/ebpf/stores.ts";
@@ -80,7 +80,7 @@ export class Readers {
 function reachable(cells: Cells, row: number): string {
   const header = abi.blockHeader.read(cells.members.view, cells.members.offset(row));
   const parts = [hex(cells.members, row, header.rows)];
-  for (const set of [header.cluster, header.local]) {
+  for (const set of [header.cluster, header.local, servingRows(header)]) {
     for (let i = 0; i < set.count; i++) {
       const id = cells.members.view.getUint32(cells.members.offset(row + set.firstRow) + i * 4, true);
       parts.push(hex(cells.backends, id, 1));

@@ -23,6 +23,7 @@ const SERVICE: ServiceState = {
   hasAnyEndpoints: true,
   cluster: [],
   local: [],
+  serving: [],
   tableSize: 251,
   frontends: [frontend("ClusterIP", "10.96.0.1", 80), frontend("NodePort", "0.0.0.0", 30080)],
   stats: { connections: 0n, packets: 0n, bytes: 0n, rejects: 0n },

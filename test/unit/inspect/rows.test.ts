@@ -39,6 +39,7 @@ const WEB: ServiceState = {
   hasAnyEndpoints: true,
   cluster: [LOCAL, REMOTE],
   local: [],
+  serving: [],
   tableSize: 251,
   frontends: FRONTENDS,
   stats: { connections: 40n, packets: 400n, bytes: 51200n, rejects: 2n },

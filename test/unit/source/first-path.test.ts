@@ -35,6 +35,7 @@ test("a ClusterIP Service and its EndpointSlice in a file become one compiled se
             { ...common, address: "10.244.1.2", nodeName: "other", local: false },
           ],
           local: [],
+          serving: [],
           internalLocal: false,
           externalLocal: false,
           hasAnyEndpoints: true,
