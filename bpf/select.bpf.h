@@ -97,36 +97,36 @@ static __always_inline bool backend_is(__u32 id, const struct ip_addr *addr, __b
 	return backend && (backend->flags & BACKEND_LIVE) && backend->port == port && addr_equal(&backend->addr, addr);
 }
 
+/* Without a branch for each of the sixteen, which the verifier (6.18) would follow in all combinations. */
 static long search_id(__u32 i, struct block_search *search)
 {
-	__u32 row = search->first_row + i, differ = 1;
+	__u32 row = search->first_row + i;
 	struct block_row *ids = bpf_map_lookup_elem(&members, &row);
+	__u64 found = 0;
 
 	if (!ids)
 		return 1;
 	for (int j = 0; j < IDS_PER_ROW; j++)
-		differ = ids->ids.backend[j] == search->id ? 0 : differ;
-	if (!differ)
-		search->found = search->id;
-	return !differ;
+		found |= (__u64)(ids->ids.backend[j] ^ search->id) - 1; /* the highest bit: they were the same */
+	if (!(found >> 63))
+		return 0;
+	search->found = search->id;
+	return 1;
 }
 
+/* i counts ids, not rows: one comparison of addresses has branches enough. */
 static long search_address(__u32 i, struct block_search *search)
 {
-	__u32 row = search->first_row + i;
+	__u32 row = search->first_row + i / IDS_PER_ROW, id;
 	struct block_row *ids = bpf_map_lookup_elem(&members, &row);
 
 	if (!ids)
 		return 1;
-	for (int j = 0; j < IDS_PER_ROW; j++) {
-		__u32 id = ids->ids.backend[j];
-
-		if (id && backend_is(id, &search->addr, search->port)) {
-			search->found = id;
-			return 1;
-		}
-	}
-	return 0;
+	id = ids->ids.backend[i & (IDS_PER_ROW - 1)];
+	if (!id || !backend_is(id, &search->addr, search->port))
+		return 0;
+	search->found = id;
+	return 1;
 }
 
 /*
@@ -146,7 +146,7 @@ __noinline int block_find(__u32 row, __u32 id, const struct ip_addr *addr, __be1
 	if (id && backend_is(id, addr, port))
 		bpf_loop(rows - 1, search_id, &search, 0);
 	if (!search.found)
-		bpf_loop(rows - 1, search_address, &search, 0);
+		bpf_loop((rows - 1) * IDS_PER_ROW, search_address, &search, 0);
 	return search.found;
 }
 

@@ -87,6 +87,23 @@ describe.each(WAYS)("an unconnected $name socket", (way) => {
     for (let i = 0; i < 5; i++) expect(await client.ask(dial(4), 53)).toEqual({ server: "b", from: shown(4, 53) });
   });
 
+  test("row 58: keeps its backend while that serves beside the sets, terminating, where nobody new is sent", async () => {
+    const { datapath } = fixture();
+    const { a, b } = endpoints(way);
+    datapath.publish(dns(way, 4, [a]));
+    using client = new UdpClient(udp);
+    expect((await client.ask(dial(4), 53)).server).toBe("a");
+    datapath.publish({ ...dns(way, 4, [b]), serving: [{ ...a, terminating: true }] });
+    await datapath.writer.drained();
+    for (let i = 0; i < 5; i++) expect(await client.ask(dial(4), 53)).toEqual({ server: "a", from: shown(4, 53) });
+    for (let i = 0; i < 10; i++) {
+      using other = new UdpClient(udp);
+      expect(await other.ask(dial(4), 53)).toEqual({ server: "b", from: shown(4, 53) });
+    }
+    datapath.publish(dns(way, 4, [b]));
+    expect(await client.ask(dial(4), 53)).toEqual({ server: "b", from: shown(4, 53) });
+  });
+
   test("finds its backend in a Service that grew to many endpoints", async () => {
     const { datapath } = fixture();
     const { a } = endpoints(way);

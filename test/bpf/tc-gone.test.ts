@@ -28,6 +28,7 @@ describe.each(families)("IPv$family, an endpoint that another takes the place of
       frontend: frontends[proto],
       endpoints: [at(old, 8080)],
     })),
+    { sizes: { members: 512 } },
   );
   afterEach(async () => {
     await expectNothingLeft(datapath());
@@ -46,14 +47,40 @@ describe.each(families)("IPv$family, an endpoint that another takes the place of
     await datapath().write("services", [[u32(service), encode(abi.serviceWord, { row, epoch: ++epoch })]]);
   }
 
+  /**
+   * The UDP Service chooses the young endpoint; the old one, terminating and so under another id, stands in the last of
+   * this many rows of ids.
+   */
+  async function keepBeside(idRows: number): Promise<void> {
+    const [row, young4, old5] = [50, 4, 5];
+    const cell = (address: string, flags: number) =>
+      encode(abi.backend, { ...end(at(address, 8080)), proto: 17, weight: 1, node: 0, zone: 0, flags });
+    const { BACKEND_LIVE, BACKEND_TERMINATING } = abi.BackendFlags;
+    await datapath().write("backends", [
+      [u32(young4), cell(young, BACKEND_LIVE)],
+      [u32(old5), cell(old, BACKEND_LIVE | BACKEND_TERMINATING)],
+      [u32(2), cell("0.0.0.0", 0)],
+    ]);
+    const set = { count: 1, firstRow: 1, tableRow: 0, tableSize: 0 };
+    const sets = { cluster: set, local: set, servingCount: 16 * (idRows - 1), servingFirstRow: 2 };
+    const { BLOCK_HAS_ENDPOINTS } = abi.BlockFlags;
+    const header = { service: 2, rows: 1 + idRows, scheduler: 0, flags: BLOCK_HAS_ENDPOINTS, ...sets };
+    await datapath().write("members", [
+      [u32(row), encode(abi.blockHeader, header)],
+      [u32(row + 1), encode(abi.blockIds, { backend: [young4] })],
+      [u32(row + idRows), encode(abi.blockIds, { backend: [...new Array(15).fill(0), old5] })],
+    ]);
+    await datapath().write("services", [[u32(2), encode(abi.serviceWord, { row, epoch: ++epoch })]]);
+  }
+
   /** The client's packet, translated. */
-  async function send(proto: "tcp" | "udp", flags = 0): Promise<Uint8Array> {
+  async function send(proto: "tcp" | "udp", flags = 0, sourcePort = 50_000): Promise<Uint8Array> {
     const packet = buildPacket({
       device: "client",
       family,
       proto,
       source: client,
-      sourcePort: 50_000,
+      sourcePort,
       destination: vip,
       destinationPort: proto === "tcp" ? 80 : 53,
       flags,
@@ -104,6 +131,20 @@ describe.each(families)("IPv$family, an endpoint that another takes the place of
     await put(1, "tcp", young);
     expect(sentTo(await send("tcp", SYN))).toBe(hex(young));
     expect(sentTo(await send("tcp", ACK))).toBe(hex(young));
+  });
+
+  test.each([
+    ["a block of two rows", 2],
+    ["a block of 4800 endpoints", 300],
+  ])("row 58: datagrams stay while it serves on beside the sets, terminating, in %s", async (_, idRows) => {
+    await answer(await send("udp"));
+    for (let n = 0; n < 2; n++) {
+      await keepBeside(idRows);
+      expect(sentTo(await send("udp"))).toBe(hex(old));
+    }
+    for (let port = 40_000; port < 40_020; port++) expect(sentTo(await send("udp", 0, port))).toBe(hex(young));
+    await put(2, "udp", young);
+    expect(sentTo(await send("udp"))).toBe(hex(young));
   });
 
   test("datagrams go to the new one, answered before or not", async () => {
