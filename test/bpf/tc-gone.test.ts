@@ -28,7 +28,7 @@ describe.each(families)("IPv$family, an endpoint that another takes the place of
       frontend: frontends[proto],
       endpoints: [at(old, 8080)],
     })),
-    { sizes: { members: 512 } },
+    { sizes: { members: 1024 } },
   );
   afterEach(async () => {
     await expectNothingLeft(datapath());
@@ -52,7 +52,7 @@ describe.each(families)("IPv$family, an endpoint that another takes the place of
    * this many rows of ids.
    */
   async function keepBeside(idRows: number): Promise<void> {
-    const [row, young4, old5] = [50, 4, 5];
+    const [row, young4, old5] = [10 + idRows, 4, 5];
     const cell = (address: string, flags: number) =>
       encode(abi.backend, { ...end(at(address, 8080)), proto: 17, weight: 1, node: 0, zone: 0, flags });
     const { BACKEND_LIVE, BACKEND_TERMINATING } = abi.BackendFlags;

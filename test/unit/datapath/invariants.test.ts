@@ -36,6 +36,16 @@ const DAMAGE: readonly (readonly [string, () => void, string, number | string, s
   ["a set beyond its block", () => header(CLUSTER, 17), "members", 2, "has a set of 17 at row 1 of 2"],
   ["a dead backend", () => cells.backends.clear(2), "members", 2, "names backend 2 as member 1, which is not live"],
   [
+    "ids beside the sets beyond the block",
+    () => {
+      header(abi.blockHeaderOffset.servingCount, 3);
+      header(abi.blockHeaderOffset.servingFirstRow, 2);
+    },
+    "members",
+    2,
+    "has a set of 3 at row 2 of 2",
+  ],
+  [
     "a backend without a port",
     () => cells.backends.view.setUint16(cells.backends.offset(1) + abi.backendOffset.port, 0),
     "members",
