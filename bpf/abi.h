@@ -103,8 +103,8 @@ struct block_header {
 	__u8 scheduler; /* enum scheduler */
 	__u8 pad;
 	__u16 flags; /* enum block_flags */
-	__u32 pad2; /* affinity_timeout */
-	__u32 serving_count; /* of UDP: endpoints in neither set that serve; flows keep to them, new ones never go there */
+	__u32 pad2;
+	__u32 serving_count; /* of UDP: endpoints in neither set that serve; flows keep to them */
 	__u32 serving_first_row;
 	__u32 pad3[2];
 };

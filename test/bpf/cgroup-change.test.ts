@@ -9,7 +9,7 @@ import { memberOf, useSocketDatapath, WAYS } from "../support/socket-fixture.ts"
 const fixture = useSocketDatapath("change");
 
 describe.each(WAYS)("$name sockets", ({ family, udp, vip, dial, shown }) => {
-  test("an established connection outlives its backend's removal, and new ones go elsewhere", async () => {
+  test("row 50: an established connection outlives its backend's removal, and new ones go elsewhere", async () => {
     const { datapath, servers } = fixture();
     const [a, b] = servers[family].map((server) => memberOf(server, "TCP"));
     if (!a || !b) throw new Error("the fixture has two servers a family");

@@ -126,7 +126,7 @@ describe.each(WAYS)("an unconnected $name socket", (way) => {
     expect(await client.ask(dial(6), 53)).toEqual({ server: "a", from: shown(6, 53) });
   });
 
-  test("is refused when the last endpoint goes, and served again when one comes", async () => {
+  test("row 59: is refused when the last endpoint goes, and served again when one comes", async () => {
     const { datapath } = fixture();
     const { a, b } = endpoints(way);
     datapath.publish(dns(way, 7, [a]));

@@ -112,7 +112,7 @@ describe.each(families)("IPv$family, an endpoint that another takes the place of
     ]);
   });
 
-  test("an established connection stays with its backend", async () => {
+  test("row 50: an established connection stays with its backend", async () => {
     await answer(await send("tcp", SYN), SYN | ACK);
     await send("tcp", ACK);
     await put(1, "tcp", young);

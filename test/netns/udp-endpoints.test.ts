@@ -59,42 +59,45 @@ function specOf(lab: Lab, way: Way, pods: Readonly<Record<string, Endpoint["cond
 describe.each(WAYS)("$from to a $frontend by $by, Service $number", (way) => {
   const [first, second] = way.pods;
 
-  test.each(["v4", "v6"] as const)("rows 58, 59: keeps an endpoint while it serves, not longer, %s", async (family) => {
-    const { lab, manifests } = cluster();
-    const host = hostOf(lab, way.from);
-    const client = await (way.by === "wire" ? cluster().wire(host) : cluster().socket(host));
-    const target =
-      way.frontend === "nodePort"
-        ? { address: lab.node("n1").address[family], port: 30_000 + way.number }
-        : { address: serviceAddresses(way.number).clusterIP[family], port: 80 };
-    /** Who answers: "pod:port of the server", or "nobody". */
-    const ask = async (localPort?: number): Promise<string> => {
-      const own = localPort === undefined ? {} : { localPort };
-      const { answers } = await client.udp({ ...target, ...own, count: 1, timeoutMs: 500 });
-      const [answer] = answers;
-      return answer ? `${answer.pod}:${answer.localPort}` : "nobody";
-    };
-    const old = () => ask(45_000 + way.number);
-    const become = async (pods: Readonly<Record<string, Endpoint["conditions"]>>, serves: string, port = PORT) => {
-      writeService(manifests, specOf(lab, way, pods, port));
-      await until(`new datagrams meet ${serves}`, async () => (await ask()) === serves);
-    };
+  test.each(["v4", "v6"] as const)(
+    "row 58: keeps an endpoint while it serves, row 57: not longer, row 59: be it the last, %s",
+    async (family) => {
+      const { lab, manifests } = cluster();
+      const host = hostOf(lab, way.from);
+      const client = await (way.by === "wire" ? cluster().wire(host) : cluster().socket(host));
+      const target =
+        way.frontend === "nodePort"
+          ? { address: lab.node("n1").address[family], port: 30_000 + way.number }
+          : { address: serviceAddresses(way.number).clusterIP[family], port: 80 };
+      /** Who answers: "pod:port of the server", or "nobody". */
+      const ask = async (localPort?: number): Promise<string> => {
+        const own = localPort === undefined ? {} : { localPort };
+        const { answers } = await client.udp({ ...target, ...own, count: 1, timeoutMs: 500 });
+        const [answer] = answers;
+        return answer ? `${answer.pod}:${answer.localPort}` : "nobody";
+      };
+      const old = () => ask(45_000 + way.number);
+      const become = async (pods: Readonly<Record<string, Endpoint["conditions"]>>, serves: string, port = PORT) => {
+        writeService(manifests, specOf(lab, way, pods, port));
+        await until(`new datagrams meet ${serves}`, async () => (await ask()) === serves);
+      };
 
-    await become({ [first]: undefined }, `${first}:${PORT}`);
-    expect(await old()).toBe(`${first}:${PORT}`);
-    await become({ [first]: DRAINING, [second]: undefined }, `${second}:${PORT}`);
-    for (let n = 0; n < 3; n++) expect(await old()).toBe(`${way.by === "wire" ? first : second}:${PORT}`);
-    writeService(manifests, specOf(lab, way, { [first]: GONE, [second]: undefined }, PORT));
-    await until("the old flow has left", async () => (await old()) === `${second}:${PORT}`);
+      await become({ [first]: undefined }, `${first}:${PORT}`);
+      expect(await old()).toBe(`${first}:${PORT}`);
+      await become({ [first]: DRAINING, [second]: undefined }, `${second}:${PORT}`);
+      for (let n = 0; n < 3; n++) expect(await old()).toBe(`${way.by === "wire" ? first : second}:${PORT}`);
+      writeService(manifests, specOf(lab, way, { [first]: GONE, [second]: undefined }, PORT));
+      await until("the old flow has left", async () => (await old()) === `${second}:${PORT}`);
 
-    await become({ [second]: GONE }, "nobody");
-    expect(await old()).toBe("nobody");
-    await become({ [first]: UNREADY }, "nobody");
-    expect(await old()).toBe("nobody");
-    await become({ [first]: undefined }, `${first}:${PORT}`);
-    expect(await old()).toBe(`${first}:${PORT}`);
+      await become({ [second]: GONE }, "nobody");
+      expect(await old()).toBe("nobody");
+      await become({ [first]: UNREADY }, "nobody");
+      expect(await old()).toBe("nobody");
+      await become({ [first]: undefined }, `${first}:${PORT}`);
+      expect(await old()).toBe(`${first}:${PORT}`);
 
-    await become({ [first]: undefined }, `${first}:${OTHER_PORT}`, OTHER_PORT);
-    expect(await old()).toBe(`${first}:${OTHER_PORT}`);
-  });
+      await become({ [first]: undefined }, `${first}:${OTHER_PORT}`, OTHER_PORT);
+      expect(await old()).toBe(`${first}:${OTHER_PORT}`);
+    },
+  );
 });

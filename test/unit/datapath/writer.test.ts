@@ -230,7 +230,15 @@ describe("the map writer", () => {
     const first = writerOver(maps);
     first.sync(upsert(web));
     first.stores.backends.acquire(member("10.9.9.9"), 6);
-    first.stores.blocks.write({ service: 5, cluster: [1], local: [], serving: [], scheduler: 0, flags: 0, tables: true });
+    first.stores.blocks.write({
+      service: 5,
+      cluster: [1],
+      local: [],
+      serving: [],
+      scheduler: 0,
+      flags: 0,
+      tables: true,
+    });
     const second = writerOver(maps);
     const free = second.stores.blocks.rows.freeRows;
     expect(second.stores.backends.pool.isFree(3)).toBe(false);
