@@ -5,11 +5,13 @@
 import { once } from "node:events";
 import { EbpfDriver } from "../datapath/ebpf/driver.ts";
 import { type Pins, pinsUnder } from "../datapath/ebpf/pins.ts";
+import { findFilterTables } from "../datapath/netfilter/iptables.ts";
 import { Network } from "../datapath/network.ts";
 import { type Features, netnsCookie, openNetlink, probeFeatures } from "../libbpf/index.ts";
 import { ManifestSource } from "../source/manifests.ts";
 import type { Source, SourceProblem } from "../source/source.ts";
 import { checkManifests, checkNode } from "./checks.ts";
+import { ForwardKeeper } from "./forward-keeper.ts";
 import { HealthFollower } from "./health-follower.ts";
 import { collectGarbage } from "./heap.ts";
 import { lockPins } from "./lock.ts";
@@ -52,6 +54,8 @@ export async function runAgent(options: AgentOptions, log: Log, stop: AbortSigna
   await using source: Source = new ManifestSource(options.manifests);
   await startSource(source, node, services, health, log);
 
+  using forward = new ForwardKeeper(options.markBits.inbound, findFilterTables, log);
+  await forward.start();
   // On a first start nothing may meet the programs before their state is there.
   node.attach();
   driver.attachSockets(cgroupRoot);

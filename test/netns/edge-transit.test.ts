@@ -21,7 +21,7 @@ describe("transit through a node that forwards nothing", () => {
     const { lab } = cluster();
     await servePaths(lab);
     for (const command of ["iptables", "ip6tables"]) {
-      await lab.exec(lab.node("n1"), [command, "-F", "FORWARD"]);
+      await lab.exec(lab.node("n1"), [command, "-I", "FORWARD", "-j", "DROP"]);
       // something that asks for the state of every packet, so that what passes is tracked
       await lab.exec(lab.node("n1"), [command, "-A", "INPUT", "-m", "conntrack", "--ctstate", "NEW", "-j", "ACCEPT"]);
     }

@@ -2,7 +2,7 @@
 // The Services and the ways through them that every packet path is tried on: routed and bridged pods, local and remote
 // backends, hairpins, backends in a node's own network. With whom the backend sees (rows 36-39 of the behaviour contract).
 import type { Lab } from "../../src/demo/lab/lab.ts";
-import type { DualAddress, Host } from "../../src/demo/lab/plan.ts";
+import type { DualAddress, Firewall, Host } from "../../src/demo/lab/plan.ts";
 import { type ServiceSpec, serviceAddresses } from "./manifests.ts";
 
 /** A Service in front of each kind of backend; the backend port of host processes is 9090, of pods 8080. */
@@ -98,10 +98,10 @@ export function pathTarget(lab: Lab, way: Path, family: keyof DualAddress): { ad
   return { address: lab.node("n1").address[family], port: spec.nodePort };
 }
 
-/** Behind the realistic firewall the node masquerades what pods send to anything but pods, whoever chose the backend. */
-export function expectedSource(lab: Lab, way: Path, family: keyof DualAddress, firewall: "none" | "realistic"): string {
+/** Behind a firewall the node masquerades what pods send to anything but pods, whoever chose the backend. */
+export function expectedSource(lab: Lab, way: Path, family: keyof DualAddress, firewall: Firewall): string {
   const node = lab.node("n1");
-  const leavesCluster = way.answers === "n2" && way.from !== "client" && firewall === "realistic";
+  const leavesCluster = way.answers === "n2" && way.from !== "client" && firewall !== "none";
   if (way.source === "client") return leavesCluster ? node.address[family] : hostOf(lab, way.from).address[family];
   return way.source === "node" ? node.address[family] : node.bridgeAddress[family].replace(/\/.*/, "");
 }

@@ -26,7 +26,7 @@ import {
 import { LabProcess } from "./process.ts";
 import { inNetns, ip, run, sysctl } from "./run.ts";
 import { killAll, removeLab } from "./teardown.ts";
-import { buildTopology, clientRouteLine, realisticFirewall } from "./topology.ts";
+import { buildTopology, clientRouteLine, setFirewall } from "./topology.ts";
 import { TrafficAgent } from "./traffic.ts";
 
 /** What ends the process from outside: Ctrl-C, kill, the terminal going away. */
@@ -173,7 +173,8 @@ export class Lab implements AsyncDisposable {
       options.clientRoutes ??
       SERVICE_PREFIXES.flatMap((to) => (first === undefined ? [] : [{ to, viaNode: first.name }]));
     await buildTopology(this.plan, options.brNetfilter ?? 0, routes);
-    if (options.firewall === "realistic") for (const node of this.nodes) await realisticFirewall(node);
+    const { firewall = "none" } = options;
+    if (firewall !== "none") for (const node of this.nodes) await setFirewall(node, firewall);
   }
 
   async #takeDown(): Promise<void> {

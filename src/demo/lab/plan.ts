@@ -18,11 +18,16 @@ export interface NodeOptions {
   readonly bridgedPods?: readonly string[];
 }
 
+/**
+ * "realistic": FORWARD policy DROP, INVALID dropped, pods accepted, and masqueraded towards the outside. "closed": the same, but
+ * FORWARD accepts nothing at all but neighbour discovery.
+ */
+export type Firewall = "none" | "realistic" | "closed";
+
 export interface LabOptions {
   /** At most 9; default: n1 with p1a, p1b, bridged b1a, b1b; n2 with p2a. */
   readonly nodes?: readonly NodeOptions[];
-  /** "realistic": FORWARD policy DROP, INVALID dropped, pods masqueraded towards the outside. */
-  readonly firewall?: "none" | "realistic";
+  readonly firewall?: Firewall;
   /** Whether bridged packets of the nodes pass netfilter. */
   readonly brNetfilter?: 0 | 1;
   /** Prefixes that the client reaches through a node, besides pod ranges; default: DEFAULT_CLIENT_ROUTES via n1. */

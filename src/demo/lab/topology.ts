@@ -143,17 +143,24 @@ async function addBridgedPod(node: NodeHost, pod: PodHost): Promise<void> {
   ]);
 }
 
-/** FORWARD policy DROP, INVALID dropped, pods masqueraded towards the outside: what CNIs and Docker leave on a node. */
-export async function realisticFirewall(node: NodeHost): Promise<void> {
+/** What CNIs and Docker leave on a node; closed, what Docker alone leaves there. */
+export async function setFirewall(node: NodeHost, firewall: "realistic" | "closed"): Promise<void> {
   const pods = { iptables: "10.9.0.0/16", ip6tables: "fd00:9::/32" };
   for (const [command, range] of Object.entries(pods)) {
+    const accepts = [
+      "-A FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT",
+      `-A FORWARD -s ${range} -j ACCEPT`,
+      `-A FORWARD -d ${range} -j ACCEPT`,
+    ];
+    // Without it two pods on one bridge would not find each other, Service or not; ARP never comes here.
+    const discovery = ["neighbour-solicitation", "neighbour-advertisement"];
+    const neighbours =
+      command === "ip6tables" ? discovery.map((type) => `-A FORWARD -p icmpv6 --icmpv6-type ${type} -j ACCEPT`) : [];
     const rules = [
       "*filter",
       ":FORWARD DROP [0:0]",
       "-A FORWARD -m conntrack --ctstate INVALID -j DROP",
-      "-A FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT",
-      `-A FORWARD -s ${range} -j ACCEPT`,
-      `-A FORWARD -d ${range} -j ACCEPT`,
+      ...(firewall === "realistic" ? accepts : [...neighbours, "-A FORWARD -j DROP"]),
       "COMMIT",
       "*nat",
       `-A POSTROUTING -s ${range} ! -d ${range} -m comment --comment cni -j MASQUERADE --random-fully`,
