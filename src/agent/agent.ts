@@ -17,7 +17,7 @@ import { collectGarbage } from "./heap.ts";
 import { lockPins } from "./lock.ts";
 import type { Log } from "./log.ts";
 import { mapSizeTable } from "./map-sizes.ts";
-import { parseNodePortRule } from "./node-addresses.ts";
+import { nodePortWarnings, parseNodePortRule } from "./node-addresses.ts";
 import { NodeFollower } from "./node-follower.ts";
 import type { AgentOptions } from "./options.ts";
 import { ServiceFollower } from "./service-follower.ts";
@@ -37,6 +37,7 @@ export async function runAgent(options: AgentOptions, log: Log, stop: AbortSigna
   for (const [feature, { supported, reason }] of Object.entries(features)) {
     if (!supported) log.info({ feature, reason }, "this kernel lacks a feature, done without");
   }
+  for (const warning of nodePortWarnings(nodePortRule)) log.warn(warning);
   writeStateFile(options, features, log);
 
   using driver = openDriver(options, pins, features, log);

@@ -21,6 +21,21 @@ export function parseNodePortRule(items: readonly string[]): NodePortRule {
   });
 }
 
+/** A family that the CIDRs leave out is served whole, as kube-proxy has it, which who names CIDRs may not expect. */
+export function nodePortWarnings(rule: NodePortRule): readonly string[] {
+  if (rule === "primary" || rule.length === 0) return [];
+  const families: readonly [Family, string][] = [
+    [4, "0.0.0.0/0"],
+    [6, "::/0"],
+  ];
+  return families
+    .filter(([family]) => !rule.some(({ address }) => familyOf(address) === family))
+    .map(
+      ([family, all]) =>
+        `--nodeport-addresses names no IPv${family} addresses, so NodePorts are served on all of this node's: add ${all} if that is meant`,
+    );
+}
+
 /**
  * Every local address once; then the Node object's others, own, which are on no interface (a cloud's external address):
  * they are this node to `explain`, but only local addresses serve NodePorts.

@@ -45,7 +45,7 @@ describe("a process of the host", () => {
     ["fd00:77::9", "[fd00:77::9]:30080"],
     ["0.0.0.0", "0.0.0.0:30080"],
     ["::", "[::]:30080"],
-  ])("reaches a NodePort at %s over TCP and UDP", async (address, shown) => {
+  ])("row 29: reaches a NodePort at %s over TCP and UDP", async (address, shown) => {
     publish(fixture());
     using tcp = await TcpClient.open(address, NODE_PORT);
     expect(tcp).toMatchObject({ server: "a", remote: shown });
@@ -71,8 +71,11 @@ describe("a process in a pod", () => {
     expect(tcp).toMatchObject({ server: "a", remote: shown });
   });
 
-  test.each(["127.0.0.1", "::1", "0.0.0.0", "::"])("has a port of its own at %s, not the node's", async (address) => {
-    publish(fixture());
-    await expect(TcpClient.open(address, NODE_PORT)).rejects.toMatchObject({ code: "ECONNREFUSED" });
-  });
+  test.each(["127.0.0.1", "::1", "0.0.0.0", "::"])(
+    "row 29: has a port of its own at %s, not the node's",
+    async (address) => {
+      publish(fixture());
+      await expect(TcpClient.open(address, NODE_PORT)).rejects.toMatchObject({ code: "ECONNREFUSED" });
+    },
+  );
 });

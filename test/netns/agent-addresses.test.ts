@@ -36,7 +36,7 @@ describe("NodePort addresses", () => {
   });
 
   test.each(["v4", "v6"] as const)(
-    "an address the node gets serves NodePorts, and stops when it goes (%s)",
+    "row 27: an address the node gets serves NodePorts, and stops when it goes (%s)",
     async (family) => {
       const lab = getLab();
       const agent = await readyAgent(lab, node, manifests);
@@ -55,7 +55,7 @@ describe("NodePort addresses", () => {
     },
   );
 
-  test("primary means the Node object's addresses, as soon as its manifest is there", async () => {
+  test("row 28: primary means the Node object's addresses, as soon as its manifest is there", async () => {
     const lab = getLab();
     const flags = ["--devices", "eth0", "--nodeport-addresses", "primary"];
     const agent = await readyAgent(lab, node, manifests, { flags });
@@ -69,11 +69,49 @@ describe("NodePort addresses", () => {
     await agent.stop();
   });
 
-  test("CIDRs choose the addresses of their family", async () => {
-    const flags = ["--devices", "eth0", "--nodeport-addresses", "192.0.2.0/24"];
+  test.each([
+    ["v4", "198.51.100.200/32"],
+    ["v6", "2001:db8:51::200/128"],
+  ] as const)(
+    "row 27: so does an address on the loopback device, that others are routed to (%s)",
+    async (_family, vip) => {
+      const lab = getLab();
+      const agent = await readyAgent(lab, node, manifests);
+      const address = vip.replace(/\/.*/, "");
+      await lab.ip(node, `addr add ${vip} dev lo`);
+      for (const asker of [socket, wire]) await until("the address serves", () => serves(asker, address));
+      await lab.ip(node, `addr del ${vip} dev lo`);
+      await agent.stop();
+    },
+  );
+
+  test("row 28: CIDRs choose the addresses of their family, and a family without one keeps all, with a warning", async () => {
+    const flags = ["--devices", "eth0", "--nodeport-addresses", "192.0.2.0/24,198.51.100.0/24"];
     const agent = await readyAgent(getLab(), node, manifests, { flags });
     expect(await serves(socket, node.address.v4)).toBe(false);
     expect(await serves(socket, node.address.v6)).toBe(true);
+    expect(agent.stderr).toMatch(
+      / WARN --nodeport-addresses names no IPv6 addresses, so NodePorts are served on all of this node's: add ::\/0 if that is meant\n/,
+    );
     await agent.stop();
+  });
+
+  test("row 28: one of several CIDRs is enough, and 0.0.0.0/0 is all", async () => {
+    const lab = getLab();
+    const several = ["--devices", "eth0", "--nodeport-addresses", `192.0.2.0/24,${node.address.v4}/32,2001:db8::/32`];
+    const narrow = await readyAgent(lab, node, manifests, { flags: several });
+    for (const asker of [socket, wire]) {
+      expect(await serves(asker, node.address.v4)).toBe(true);
+      expect(await serves(asker, node.address.v6)).toBe(false);
+    }
+    expect(narrow.stderr).not.toMatch(/ WARN /);
+    await narrow.stop();
+    const all = ["--devices", "eth0", "--nodeport-addresses", "0.0.0.0/0,::/0"];
+    const wide = await readyAgent(lab, node, manifests, { flags: all });
+    for (const asker of [socket, wire]) {
+      expect(await serves(asker, node.address.v4)).toBe(true);
+      expect(await serves(asker, node.address.v6)).toBe(true);
+    }
+    await wide.stop();
   });
 });

@@ -67,6 +67,16 @@ describe("bad input", () => {
     );
   });
 
+  test("row 28: NodePort addresses that are no CIDRs are wrong usage", async () => {
+    const start = async (value: string) => await refused(2, { flags: ["--nodeport-addresses", value] });
+    expect(await start("10.0.0.0/33")).toBe(
+      'portolan: --nodeport-addresses: "10.0.0.0/33" is no CIDR; give CIDRs such as 192.0.2.0/24\n',
+    );
+    expect(await start("10.0.0.0/8,primary")).toBe(
+      'portolan: --nodeport-addresses: "primary" is no CIDR; "primary" stands alone\n',
+    );
+  });
+
   test("manifests that are no directory are wrong usage, said before anything is loaded", async () => {
     expect(await refused(2, { manifests: "/nowhere" })).toBe(
       "portolan: --manifests /nowhere does not exist: name the directory with the Service and EndpointSlice files\n",

@@ -24,17 +24,17 @@ function served(flag: readonly string[], own: readonly string[] = []): readonly 
   return all.filter(({ nodePort }) => nodePort).map((entry) => entry.address);
 }
 
-test("without the flag every local address serves NodePorts, once", () => {
+test("row 27: without the flag every local address serves NodePorts, once", () => {
   expect(served([])).toEqual(["127.0.0.1", "::1", "192.0.2.10", "198.51.100.7", "2001:db8::9"]);
 });
 
-test("a family without a CIDR keeps all its addresses", () => {
+test("row 28: a family without a CIDR keeps all its addresses", () => {
   expect(served(["192.0.0.0/16"])).toEqual(["::1", "192.0.2.10", "2001:db8::9"]);
   expect(served(["192.0.2.8/29", "2001:db8::/125"])).toEqual(["192.0.2.10"]);
   expect(served(["0.0.0.0/0", "2001:db8::/124"])).toEqual(["127.0.0.1", "192.0.2.10", "198.51.100.7", "2001:db8::9"]);
 });
 
-test("primary means the Node object's addresses and never loopback", () => {
+test("row 28: primary means the Node object's addresses and never loopback", () => {
   expect(served(["primary"], ["198.51.100.7", "127.0.0.1", "203.0.113.1"])).toEqual(["198.51.100.7"]);
   expect(served(["primary"])).toEqual([]);
 });
@@ -52,7 +52,7 @@ test("loopback addresses are marked", () => {
   expect(loopback.map((entry) => entry.address)).toEqual(["127.0.0.1", "::1"]);
 });
 
-test("what is no CIDR is refused by name", () => {
+test("row 28: what is no CIDR is refused by name", () => {
   expect(() => parseNodePortRule(["10.0.0.0/8", "primary"])).toThrow(UsageError);
   expect(() => parseNodePortRule(["10.0.0.0/33"])).toThrow(
     '--nodeport-addresses: "10.0.0.0/33" is no CIDR; give CIDRs such as 192.0.2.0/24',
