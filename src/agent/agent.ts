@@ -53,7 +53,7 @@ export async function runAgent(options: AgentOptions, log: Log, stop: AbortSigna
   });
   const node = new NodeFollower(options, nodePortRule, network, driver, health, log);
   await using source: Source = new ManifestSource(options.manifests);
-  await startSource(source, node, services, health, log);
+  await startSource(source, { node, services, health, driver }, log);
 
   using forward = new ForwardKeeper(options.markBits.inbound, findFilterTables, log);
   await forward.start();
@@ -91,18 +91,20 @@ function openDriver(options: AgentOptions, pins: Pins, features: Features, log: 
   return driver;
 }
 
-function startSource(
-  source: Source,
-  node: NodeFollower,
-  services: ServiceFollower,
-  health: HealthFollower,
-  log: Log,
-): Promise<void> {
+interface Followers {
+  readonly node: NodeFollower;
+  readonly services: ServiceFollower;
+  readonly health: HealthFollower;
+  readonly driver: EbpfDriver;
+}
+
+function startSource(source: Source, { node, services, health, driver }: Followers, log: Log): Promise<void> {
   return source.start(
-    (changes) => {
+    (changes, troubled) => {
       node.update(changes.nodes);
       services.update(changes);
       health.update(changes);
+      driver.noteProblems(new Set([...troubled, ...services.troubled]).size);
     },
     (problem) => logProblem(problem, log),
   );

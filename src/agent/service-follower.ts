@@ -51,6 +51,11 @@ export class ServiceFollower implements Disposable {
     this.#noteWaiting();
   }
 
+  /** Services that do not get all they ask for now, as `Service default/web`. */
+  get troubled(): ReadonlySet<string> {
+    return this.#compiler.troubled;
+  }
+
   /** False: for a minute now, new connections have not met what the Service asks for. */
   isServed(namespace: string, name: string): boolean {
     const prefix = `${namespace}/${name}:`;

@@ -64,6 +64,7 @@ export function statusText(status: Status, features?: Features): string {
       ...settingsLines(agent?.settings),
       ["State", status.synced ? `in the kernel, last change ${status.lastSync ?? "unknown"}` : "not yet in the kernel"],
       ["Services", `${status.services} service ports, ${status.endpoints} endpoints`],
+      ...problemLines(status.problems),
       ["Sockets", status.sockets.length > 0 ? status.sockets.join(" ") : "no hook attached"],
       ["Drops", `${status.drops} (portolan drops says why)`],
       ["Pins", status.pins],
@@ -83,6 +84,11 @@ export function statusText(status: Status, features?: Features): string {
     );
   }
   return parts.join("\n");
+}
+
+function problemLines(problems: number): readonly (readonly [string, string])[] {
+  if (problems === 0) return [];
+  return [["Problems", `${problems} objects of which something cannot be used (the agent's log says what)`]];
 }
 
 function settingsLines(settings: AgentSettings | null | undefined): readonly (readonly [string, string])[] {

@@ -58,10 +58,20 @@ export class Compiler {
   /** By `namespace/name`. */
   readonly #known = new Map<string, Known>();
   readonly #claims = new FrontendClaims<Port>();
+  /** Services whose scheduler is not known, as `namespace/name`. */
+  readonly #unknownSchedulers = new Set<string>();
+  /** Ports that lack a frontend which another has. */
+  readonly #losers = new Set<Port>();
 
   /** nodeName: endpoints on this node are local. */
   constructor(nodeName: string) {
     this.#here = { name: nodeName, zone: undefined };
+  }
+
+  /** Services that do not get all they ask for now, as `Service default/web`. */
+  get troubled(): ReadonlySet<string> {
+    const losers = Array.from(this.#losers, ({ wanted }) => `${wanted.namespace}/${wanted.name}`);
+    return new Set([...this.#unknownSchedulers, ...losers].map((name) => `Service ${name}`));
   }
 
   update(changes: ModelChanges): Compiled {
@@ -101,7 +111,10 @@ export class Compiler {
     const name = [object.namespace, object.name].join("/");
     dirty.add(name);
     this.#knownAs(name).service = current;
-    if (current && isProxied(current) && !schedulerOf(current) && current.scheduler !== previous?.scheduler) {
+    this.#unknownSchedulers.delete(name);
+    if (!current || !isProxied(current) || schedulerOf(current)) return;
+    this.#unknownSchedulers.add(name);
+    if (current.scheduler !== previous?.scheduler) {
       const message = `Service ${name}: annotation portolan.dev/scheduler: ${JSON.stringify(current.scheduler)} is not known, the default is used: set random or mh`;
       warnings.push({ namespace: current.namespace, name: current.name, message });
     }
@@ -151,6 +164,7 @@ export class Compiler {
     for (const port of gone) {
       touch(this.#claims.remove(port), touched);
       port.gone = true;
+      this.#losers.delete(port);
     }
     return gone.map((port) => port.wanted.key);
   }
@@ -184,6 +198,8 @@ export class Compiler {
       if (port.lost.get(place) !== holder.wanted.key) warnings.push(lostWarning(wanted, place, holder.wanted));
     }
     port.lost = lost.size > 0 ? lost : NOTHING;
+    if (lost.size > 0) this.#losers.add(port);
+    else this.#losers.delete(port);
     return lost.size === 0 ? wanted : { ...wanted, frontends };
   }
 }

@@ -26,6 +26,8 @@ export interface Status {
   readonly masqueradeAll: boolean;
   readonly services: number;
   readonly endpoints: number;
+  /** Objects of which something cannot be used, by the agent's word; its log says what. */
+  readonly problems: number;
   /** Socket hooks that are attached: connect4, sendmsg6, ... */
   readonly sockets: readonly string[];
   readonly devices: readonly DeviceStatus[];
@@ -66,6 +68,7 @@ export function readStatus(state: DatapathState, pins: Pins, stateDir: string, l
     masqueradeAll: agent ? agent.config !== 0 : false,
     services: services.length,
     endpoints: state.backends().length,
+    problems: agent?.problems ?? 0,
     sockets: pinned.flatMap((name) => /^cgroup-(\w+)$/.exec(name)?.[1] ?? []).sort(),
     devices: state.devices().map((device) => deviceStatus(device, links, pinned)),
     maps: state.fill(),

@@ -13,10 +13,10 @@ const FAMILIES: Readonly<Record<string, Family | undefined>> = { IPv4: 4, IPv6: 
 /** Replaces a string by an equal one that is shared: node and zone names stand in every endpoint. */
 export type Intern = (text: string) => string;
 
-/** Throws InvalidField. */
+/** What cannot be used of it is left out. Throws InvalidField when nothing is left. */
 export function toEndpointSlice(object: Field, intern: Intern): EndpointSlice {
   const family = FAMILIES[object.at("addressType").word(["IPv4", "IPv6", "FQDN"])];
-  const endpoints = object.at("endpoints").items();
+  const endpoints = family === undefined ? [] : endpointsOf(object.at("endpoints"), family, intern);
   const { namespace, name } = namespacedName(object, 253);
   return {
     kind: "EndpointSlice",
@@ -26,20 +26,23 @@ export function toEndpointSlice(object: Field, intern: Intern): EndpointSlice {
     headless: hasLabel(object, "service.kubernetes.io/headless"),
     family,
     ports: portsOf(object.at("ports")),
-    endpoints: family === undefined ? [] : endpoints.map((endpoint) => toEndpoint(endpoint, family, intern)),
+    endpoints,
   };
 }
 
 /** Row 9: a port without a number means "all ports", which no proxy serves; it is left out. */
 function portsOf(list: Field): readonly SlicePort[] {
-  const ports: SlicePort[] = [];
-  for (const field of list.items()) {
+  const ports = list.some((field): SlicePort | undefined => {
     const name = field.at("name").string() ?? "";
     const protocol = field.at("protocol").word(PROTOCOLS, "TCP");
     const port = field.at("port").port();
-    if (port !== undefined) ports.push({ name, protocol, port });
-  }
-  return withoutSpare(ports);
+    return port === undefined ? undefined : { name, protocol, port };
+  });
+  return withoutSpare(ports.filter((port) => port !== undefined));
+}
+
+function endpointsOf(list: Field, family: Family, intern: Intern): readonly Endpoint[] {
+  return withoutSpare(list.some((endpoint) => toEndpoint(endpoint, family, intern)));
 }
 
 /** Only the first address counts (row 9); absent conditions are those of row 10. */
@@ -49,12 +52,12 @@ function toEndpoint(endpoint: Field, family: Family, intern: Intern): Endpoint {
   if (familyOf(address) !== family) first?.fail(`${address} is not IPv${family}, which addressType says`);
   const conditions = endpoint.at("conditions");
   const nodeName = endpoint.at("nodeName").string();
-  const zone = endpoint.at("zone").string();
+  const zone = endpoint.at("zone").orElse(undefined, (field) => field.string());
   return {
     address,
     nodeName: nodeName ? intern(nodeName) : undefined,
     zone: zone ? intern(zone) : undefined,
-    hints: toHints(endpoint.at("hints"), intern),
+    hints: endpoint.at("hints").orElse(undefined, (hints) => toHints(hints, intern)),
     ready: conditions.at("ready").boolean(true),
     serving: conditions.at("serving").boolean(true),
     terminating: conditions.at("terminating").boolean(false),

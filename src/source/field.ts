@@ -14,14 +14,19 @@ export class InvalidField extends Error {
   }
 }
 
+/** Told of what an object is read without. */
+export type OnLeftOut = (problem: InvalidField) => void;
+
 /** One value and where it stands. null counts as absent, as Kubernetes has it. */
 export class Field {
   readonly #value: unknown;
+  readonly #onLeftOut: OnLeftOut;
   readonly #parent: Field | undefined;
   readonly #key: string | number;
 
-  constructor(value: unknown, parent?: Field, key: string | number = "") {
+  constructor(value: unknown, onLeftOut: OnLeftOut, parent?: Field, key: string | number = "") {
     this.#value = value ?? undefined;
+    this.#onLeftOut = onLeftOut;
     this.#parent = parent;
     this.#key = key;
   }
@@ -30,19 +35,59 @@ export class Field {
     return this.#value !== undefined;
   }
 
+  /** Present, and not the 0 by which Kubernetes says that nothing is assigned yet. */
+  get assigned(): boolean {
+    return this.#value !== undefined && this.#value !== 0;
+  }
+
   /** A member of an object; absent if the object is. */
   at(key: string): Field {
-    if (this.#value === undefined) return new Field(undefined, this, key);
+    if (this.#value === undefined) return this.#child(undefined, key);
     if (typeof this.#value !== "object" || Array.isArray(this.#value)) this.fail("must be an object with named fields");
     const members = this.#value as Record<string, unknown>;
-    return new Field(Object.hasOwn(members, key) ? members[key] : undefined, this, key);
+    return this.#child(Object.hasOwn(members, key) ? members[key] : undefined, key);
   }
 
   /** The elements of a list; none if it is absent. */
   items(): readonly Field[] {
     if (this.#value === undefined) return [];
     if (!Array.isArray(this.#value)) this.fail("must be a list");
-    return (this.#value as readonly unknown[]).map((element, i) => new Field(element, this, i));
+    return (this.#value as readonly unknown[]).map((element, i) => this.#child(element, i));
+  }
+
+  /** What read makes of it. If that cannot be used it is left out, and instead counts. */
+  orElse<T>(instead: T, read: (field: Field) => T): T {
+    try {
+      return read(this);
+    } catch (error) {
+      this.#leaveOut(error);
+      return instead;
+    }
+  }
+
+  /** What read makes of the elements of a list, less those that cannot be used. */
+  each<T>(read: (element: Field) => T): readonly T[] {
+    const values: T[] = [];
+    for (const element of this.orElse([], (list) => list.items())) {
+      element.orElse(undefined, (field) => void values.push(read(field)));
+    }
+    return values;
+  }
+
+  /** The same of a list that the object is nothing without: fails if it has elements and none of them can be used. */
+  some<T>(read: (element: Field) => T): readonly T[] {
+    const values: T[] = [];
+    const failures: unknown[] = [];
+    for (const element of this.items()) {
+      try {
+        values.push(read(element));
+      } catch (error) {
+        failures.push(error);
+      }
+    }
+    if (values.length === 0 && failures.length > 0) throw failures[0];
+    for (const failure of failures) this.#leaveOut(failure);
+    return values;
   }
 
   string(): string | undefined {
@@ -102,6 +147,15 @@ export class Field {
 
   fail(problem: string): never {
     throw new InvalidField(this.path(), problem);
+  }
+
+  #child(value: unknown, key: string | number): Field {
+    return new Field(value, this.#onLeftOut, this, key);
+  }
+
+  #leaveOut(error: unknown): void {
+    if (!(error instanceof InvalidField)) throw error;
+    this.#onLeftOut(error);
   }
 
   path(): readonly (string | number)[] {

@@ -18,6 +18,8 @@ export interface Finding {
 export interface DocumentContent {
   readonly objects: readonly ModelObject[];
   readonly findings: readonly Finding[];
+  /** Objects, as `Service default/web`, of which something cannot be used or is missing. */
+  readonly troubled: readonly string[];
 }
 
 type Reader = (object: Field, intern: Intern) => ModelObject;
@@ -42,15 +44,17 @@ export function readDocument(text: string, format: "json" | "yaml", intern: Inte
   } catch (error) {
     if (!(error instanceof SyntaxProblem)) throw error;
     const message = `does not parse: ${error.message}: correct it`;
-    return { objects: [], findings: [{ severity: "error", line: error.line, message }] };
+    return { objects: [], findings: [{ severity: "error", line: error.line, message }], troubled: [] };
   }
 }
 
 class DocumentReader implements DocumentContent {
   readonly objects: ModelObject[] = [];
   readonly findings: Finding[] = [];
+  readonly troubled: string[] = [];
   readonly #parsed: Parsed;
   readonly #intern: Intern;
+  #leftOut: InvalidField[] = [];
   readonly #ignored = new Set<string>();
 
   constructor(parsed: Parsed, intern: Intern) {
@@ -59,7 +63,7 @@ class DocumentReader implements DocumentContent {
   }
 
   readAll(): void {
-    const root = new Field(this.#parsed.value);
+    const root = new Field(this.#parsed.value, (problem) => this.#leftOut.push(problem));
     if (!root.present) return;
     this.#guard("", () => {
       const kind = root.at("kind").requiredString();
@@ -83,6 +87,8 @@ class DocumentReader implements DocumentContent {
       return;
     }
     const name = nameOf(field, type);
+    this.#leftOut = [];
+    const before = this.findings.length;
     this.#guard(`${name}: `, () => {
       const object = read(field, this.#intern);
       this.objects.push(object);
@@ -91,6 +97,10 @@ class DocumentReader implements DocumentContent {
         this.#find("warning", path, `${name}: ${pathText(path)}: ${gap.message}`);
       }
     });
+    for (const { path, message } of this.#leftOut) {
+      this.#find("warning", path, `${name}: ${message} (until then the rest of it counts)`);
+    }
+    if (this.findings.length > before) this.troubled.push(name);
   }
 
   #guard(prefix: string, read: () => void): void {

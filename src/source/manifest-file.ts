@@ -15,13 +15,21 @@ export interface PlacedObject {
   readonly line: number;
 }
 
-/** The objects of documents without errors, by hash of the document's text. */
-export type KnownDocuments = ReadonlyMap<string, readonly ModelObject[]>;
+/** What a document without errors holds. */
+interface KnownDocument {
+  readonly objects: readonly ModelObject[];
+  readonly troubled: readonly string[];
+}
+
+/** By hash of the document's text. */
+export type KnownDocuments = ReadonlyMap<string, KnownDocument>;
 
 export interface ManifestFile {
   /** By objectKey(). */
   readonly objects: ReadonlyMap<string, PlacedObject>;
   readonly problems: readonly SourceProblem[];
+  /** Objects, as `Service default/web`, of which something cannot be used, and places that cannot be read. */
+  readonly troubled: readonly string[];
   readonly documents: KnownDocuments;
 }
 
@@ -39,7 +47,8 @@ export function readManifest(file: string, content: string, known: KnownDocument
   const format = file.endsWith(".json") ? "json" : "yaml";
   const objects = new Map<string, PlacedObject>();
   const problems: SourceProblem[] = [];
-  const documents = new Map<string, readonly ModelObject[]>();
+  const documents = new Map<string, KnownDocument>();
+  const troubled: string[] = [];
   for (const document of format === "json" ? [{ text, line: 1 }] : splitYaml(text)) {
     const hash = createHash("sha1").update(document.text).digest("base64");
     let found = known.get(hash);
@@ -48,12 +57,15 @@ export function readManifest(file: string, content: string, known: KnownDocument
       for (const { severity, line, message } of read.findings) {
         problems.push({ severity, place: `${file}:${document.line + line - 1}`, message });
       }
-      found = read.objects.map(sharing.reuse);
-      if (read.findings.every(({ severity }) => severity !== "error")) documents.set(hash, found);
+      const failed = read.findings.some(({ severity }) => severity === "error");
+      const nameless = failed && read.troubled.length === 0 ? [`${file}:${document.line}`] : [];
+      found = { objects: read.objects.map(sharing.reuse), troubled: [...read.troubled, ...nameless] };
+      if (!failed) documents.set(hash, found);
     } else documents.set(hash, found);
-    for (const object of found) addObject({ object, file, line: document.line }, objects, problems);
+    troubled.push(...found.troubled);
+    for (const object of found.objects) addObject({ object, file, line: document.line }, objects, problems);
   }
-  return { objects, problems, documents };
+  return { objects, problems, troubled, documents };
 }
 
 function addObject(placed: PlacedObject, objects: Map<string, PlacedObject>, problems: SourceProblem[]): void {

@@ -5,11 +5,11 @@
 import { createHash } from "node:crypto";
 import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
-import type { ModelChanges } from "../model/changes.ts";
+import { sameValue } from "../model/same-value.ts";
 import { DirectoryWatch } from "./directory-watch.ts";
 import { type KnownDocuments, readManifest } from "./manifest-file.ts";
 import { ManifestStore } from "./manifest-store.ts";
-import type { Source, SourceProblem } from "./source.ts";
+import type { OnChange, Source, SourceProblem } from "./source.ts";
 
 /** A file is read when it has not been written for so long: editors write in several steps. */
 const SETTLE_MS = 5;
@@ -35,7 +35,6 @@ interface Pending {
   readonly waitMs: number;
 }
 
-type OnChange = (changes: ModelChanges) => void;
 type OnProblem = (problem: SourceProblem) => void;
 
 export class ManifestSource implements Source {
@@ -47,6 +46,9 @@ export class ManifestSource implements Source {
   readonly #shared = new Map<string, string>();
   /** Files that were broken at the start and are still: nobody knows what is in them, so the state is not complete. */
   readonly #unknown = new Set<string>();
+  /** By file; only files that have any. */
+  readonly #troubled = new Map<string, readonly string[]>();
+  #troubledChanged = false;
   #watch: DirectoryWatch | undefined;
   #timer: NodeJS.Timeout | undefined;
   /** performance.now() at which the timer fires. */
@@ -78,7 +80,7 @@ export class ManifestSource implements Source {
     this.#pending.clear();
     for (const name of await this.#list()) await this.#read(name, Number.POSITIVE_INFINITY);
     for (const warning of this.#store.takeWarnings()) this.#report(warning);
-    onChange(this.#store.take(this.#synced));
+    this.#tell();
     this.#started = true;
     this.#wakeForNext();
   }
@@ -131,13 +133,25 @@ export class ManifestSource implements Source {
       if (name !== ALL) await this.#read(name, performance.now() - pending.sinceMs);
       else await this.#readAll(pending);
     }
-    const tell = !this.#store.unchanged || synced !== this.#synced;
-    if (tell && !this.#closed) this.#onChange(this.#store.take(this.#synced));
+    const tell = !this.#store.unchanged || synced !== this.#synced || this.#troubledChanged;
+    if (tell && !this.#closed) this.#tell();
     // An object moving from file to file stands in both until the first is believed to have lost it.
     if (this.#pending.size === 0) for (const warning of this.#store.takeWarnings()) this.#report(warning);
     this.#work = undefined;
     this.#wakeMs = Number.POSITIVE_INFINITY;
     this.#wakeForNext();
+  }
+
+  #tell(): void {
+    this.#troubledChanged = false;
+    this.#onChange(this.#store.take(this.#synced), new Set([...this.#troubled.values()].flat()));
+  }
+
+  #noteTroubled(name: string, troubled: readonly string[]): void {
+    if (sameValue(this.#troubled.get(name) ?? [], troubled)) return;
+    this.#troubledChanged = true;
+    if (troubled.length > 0) this.#troubled.set(name, troubled);
+    else this.#troubled.delete(name);
   }
 
   #takeDue(): readonly [string, Pending][] {
@@ -185,6 +199,7 @@ export class ManifestSource implements Source {
     else if (!this.#started) this.#unknown.add(name);
     const keepOld = failed && this.#store.has(file);
     this.#known.set(name, { hash, documents: keepOld && known ? known.documents : manifest.documents });
+    this.#noteTroubled(name, manifest.troubled);
     for (const problem of manifest.problems) this.#report(keepOld ? withKept(problem) : problem);
     if (!keepOld) this.#store.replace(file, manifest.objects);
   }
@@ -196,12 +211,14 @@ export class ManifestSource implements Source {
       if (!directory) return;
       this.#known.delete(name);
       this.#unknown.delete(name);
+      this.#noteTroubled(name, []);
       this.#store.replace(file, new Map());
       return;
     }
     if (!this.#started) this.#unknown.add(name);
     const known = this.#known.get(name);
     if (known?.hash === error.message) return;
+    this.#noteTroubled(name, [file]);
     this.#known.set(name, { hash: error.message, documents: known?.documents ?? new Map() });
     this.#report(withKept({ severity: "error", place: file, message: `cannot be read: ${error.message}` }));
   }

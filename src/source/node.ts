@@ -6,30 +6,40 @@ import type { Node } from "../model/node.ts";
 import type { Field } from "./field.ts";
 import { dnsName } from "./metadata.ts";
 
-/** Throws InvalidField. */
+/** What cannot be used of it is left out. Throws InvalidField when it has no name. */
 export function toNode(object: Field): Node {
-  const addresses = object.at("status").at("addresses").items();
-  const own = addresses.filter((entry) => ["InternalIP", "ExternalIP"].includes(entry.at("type").requiredString()));
+  const addresses = object
+    .at("status")
+    .at("addresses")
+    .each((entry) => {
+      if (!["InternalIP", "ExternalIP"].includes(entry.at("type").requiredString())) return undefined;
+      return entry.at("address").ip() ?? entry.at("address").fail("is missing: set it");
+    });
   return {
     kind: "Node",
     name: dnsName(object.at("metadata").at("name"), 253),
-    addresses: own.map((entry) => entry.at("address").ip() ?? entry.at("address").fail("is missing: set it")),
+    addresses: addresses.filter((address) => address !== undefined),
     podCidrs: podCidrs(object.at("spec")),
-    zone: object.at("metadata").at("labels").at("topology.kubernetes.io/zone").string() || undefined,
+    zone: object.orElse(undefined, zoneOf),
   };
+}
+
+function zoneOf(object: Field): string | undefined {
+  return object.at("metadata").at("labels").at("topology.kubernetes.io/zone").string() || undefined;
 }
 
 /** podCIDRs, or podCIDR in objects older than it. */
 function podCidrs(spec: Field): readonly Cidr[] {
-  const list = spec.at("podCIDRs").items();
-  const fields = list.length > 0 ? list : [spec.at("podCIDR")];
-  const cidrs: Cidr[] = [];
-  for (const field of fields) {
-    const text = field.string();
-    if (!text) continue;
-    cidrs.push(
-      parseCidr(text) ?? field.fail(`${JSON.stringify(text)} is not an address range: use one such as 10.244.1.0/24`),
-    );
-  }
-  return cidrs;
+  const list = spec.at("podCIDRs");
+  const cidrs = list.present ? list.each(podCidr) : [spec.at("podCIDR").orElse(undefined, podCidr)];
+  return cidrs.filter((cidr) => cidr !== undefined);
+}
+
+function podCidr(field: Field): Cidr | undefined {
+  const text = field.string();
+  if (!text) return undefined;
+  const cidr =
+    parseCidr(text) ?? field.fail(`${JSON.stringify(text)} is not an address range: use one such as 10.244.1.0/24`);
+  if (cidr.prefixLength === 0) field.fail(`${text} would make a pod of everything: name the range of this node's pods`);
+  return cidr;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // v1 Service -> model, with the API server's defaults: a manifest may leave out what it would fill in.
 
-import { familyOf, type Ip } from "../model/ip.ts";
+import { type Family, familyOf, type Ip } from "../model/ip.ts";
 import type { Protocol, Service, ServicePort } from "../model/service.ts";
 import { withoutSpare } from "../model/without-spare.ts";
 import type { Field } from "./field.ts";
@@ -11,11 +11,12 @@ export const PROTOCOLS: readonly Protocol[] = ["TCP", "UDP", "SCTP"];
 const TYPES = ["ClusterIP", "NodePort", "LoadBalancer", "ExternalName"] as const;
 const POLICIES = ["Cluster", "Local"] as const;
 
-/** Throws InvalidField. */
+/** What cannot be used of it is left out. Throws InvalidField when nothing is left to serve. */
 export function toService(object: Field): Service {
   const metadata = object.at("metadata");
   const spec = object.at("spec");
-  const type = spec.at("type").word(TYPES, "ClusterIP");
+  const type = spec.at("type").orElse("ClusterIP", (field) => field.word(TYPES, "ClusterIP"));
+  const policy = (name: string) => spec.at(name).orElse("Cluster", (field) => field.word(POLICIES, "Cluster"));
   const clusterIps = clusterIpsOf(spec);
   const ports = portsOf(spec.at("ports"));
   if (ports.length === 0 && clusterIps.length > 0 && type !== "ExternalName") {
@@ -27,16 +28,16 @@ export function toService(object: Field): Service {
     namespace,
     name,
     type,
-    createdMs: timestamp(metadata.at("creationTimestamp")),
+    createdMs: metadata.at("creationTimestamp").orElse(Number.POSITIVE_INFINITY, timestamp),
     foreignProxy: hasLabel(object, "service.kubernetes.io/service-proxy-name"),
     clusterIps,
-    externalIps: addresses(spec.at("externalIPs").items()),
+    externalIps: addresses(spec.at("externalIPs").each((field) => field.ip())),
     loadBalancerIps: loadBalancerIps(object),
-    internalTrafficPolicy: spec.at("internalTrafficPolicy").word(POLICIES, "Cluster"),
-    externalTrafficPolicy: spec.at("externalTrafficPolicy").word(POLICIES, "Cluster"),
-    healthCheckNodePort: spec.at("healthCheckNodePort").port() ?? 0,
+    internalTrafficPolicy: policy("internalTrafficPolicy"),
+    externalTrafficPolicy: policy("externalTrafficPolicy"),
+    healthCheckNodePort: spec.at("healthCheckNodePort").orElse(undefined, (field) => field.port()) ?? 0,
     ports,
-    scheduler: metadata.at("annotations").at("portolan.dev/scheduler").string(),
+    scheduler: annotation(metadata, "portolan.dev/scheduler"),
   };
 }
 
@@ -48,10 +49,11 @@ export function unassigned(object: Field, service: Service): readonly { field: F
     const message = "is missing, so this Service is not served: set an address, or None if it is meant to be headless";
     return spec.at("clusterIPs").items().length > 0 ? [] : [{ field: spec.at("clusterIP"), message }];
   }
-  const { type, externalTrafficPolicy, healthCheckNodePort } = service;
-  if (type === "LoadBalancer" && externalTrafficPolicy === "Local" && healthCheckNodePort === 0) {
-    const unanswered = "is missing, so no load balancer can ask whether this node has endpoints: set a free port";
-    return [{ field: spec.at("healthCheckNodePort"), message: unanswered }];
+  const { type, externalTrafficPolicy } = service;
+  const healthCheckNodePort = spec.at("healthCheckNodePort");
+  if (type === "LoadBalancer" && externalTrafficPolicy === "Local" && !healthCheckNodePort.assigned) {
+    const message = "is missing, so no load balancer can ask whether this node has endpoints: set a free port";
+    return [{ field: healthCheckNodePort, message }];
   }
   if (type !== "NodePort") return [];
   const message = "is missing, so this port is served on no node port: set a free port, usually 30000 to 32767";
@@ -59,54 +61,68 @@ export function unassigned(object: Field, service: Service): readonly { field: F
     .at("ports")
     .items()
     .map((port) => port.at("nodePort"));
-  return fields.filter((field) => field.port() === undefined).map((field) => ({ field, message }));
+  return fields.filter((field) => !field.assigned).map((field) => ({ field, message }));
+}
+
+function annotation(metadata: Field, name: string): string | undefined {
+  return metadata.orElse(undefined, (field) => field.at("annotations").at(name).string());
 }
 
 /** clusterIPs, or clusterIP in objects older than it; none for a headless Service. */
 function clusterIpsOf(spec: Field): readonly Ip[] {
-  const list = spec.at("clusterIPs").items();
-  const fields = list.length > 0 ? list : [spec.at("clusterIP")];
-  const ips: Ip[] = [];
-  for (const field of fields) {
-    if (field.string() === "None") continue;
+  const families = new Set<Family>();
+  const read = (field: Field): Ip | undefined => {
+    if (field.string() === "None") return undefined;
     const ip = field.ip();
-    if (ip === undefined) continue;
-    if (ips.some((other) => familyOf(other) === familyOf(ip)))
+    if (ip !== undefined && families.has(familyOf(ip))) {
       field.fail("is the second of its family: one IPv4 and one IPv6 address at most");
-    ips.push(ip);
-  }
-  return withoutSpare(ips);
+    }
+    if (ip !== undefined) families.add(familyOf(ip));
+    return ip;
+  };
+  const list = spec.at("clusterIPs");
+  const ips = list.items().length > 0 ? list.some(read) : [read(spec.at("clusterIP"))];
+  return withoutSpare(ips.filter((ip) => ip !== undefined));
 }
 
 function portsOf(list: Field): readonly ServicePort[] {
-  const fields = list.items();
-  const names = new Set<string>();
-  return fields.map((field) => {
+  const single = list.items().length === 1;
+  /** Names, `80/TCP`, and `node port 30080/TCP` that ports before have. */
+  const taken = new Set<string>();
+  const claim = (field: Field, what: string): void => {
+    if (taken.has(what)) field.fail(`${what} is that of a port before it: give each port its own`);
+    taken.add(what);
+  };
+  return list.some((field) => {
     const name = field.at("name").string() ?? "";
     if (name.length > 63) field.at("name").fail(`has ${name.length} characters: at most 63 are allowed`);
-    if (fields.length > 1 && (name === "" || names.has(name))) {
+    if (!single && (name === "" || taken.has(`name ${name}`))) {
       field.at("name").fail("every port of a Service with several ports needs a name of its own");
     }
-    names.add(name);
-    return {
-      name,
-      protocol: field.at("protocol").word(PROTOCOLS, "TCP"),
-      port: field.at("port").requiredPort(),
-      nodePort: field.at("nodePort").port() ?? 0,
-    };
+    const protocol = field.at("protocol").word(PROTOCOLS, "TCP");
+    const port = field.at("port").requiredPort();
+    claim(field.at("port"), `${port}/${protocol}`);
+    taken.add(`name ${name}`);
+    const nodePort = field.at("nodePort").orElse(0, (given) => {
+      const number = given.port() ?? 0;
+      if (number !== 0) claim(given, `node port ${number}/${protocol}`);
+      return number;
+    });
+    return { name, protocol, port, nodePort };
   });
 }
 
 /** Row 26: an entry with ipMode Proxy, or only a hostname, is another's to serve. */
 function loadBalancerIps(object: Field): readonly Ip[] {
-  const entries = object.at("status").at("loadBalancer").at("ingress").items();
-  const vips = entries.filter((entry) => entry.at("ipMode").word(["VIP", "Proxy"], "VIP") === "VIP");
-  return addresses(vips.map((entry) => entry.at("ip")));
+  const entries = object.orElse(undefined, (field) => field.at("status").at("loadBalancer").at("ingress"));
+  const ips = entries?.each((entry) =>
+    entry.at("ipMode").word(["VIP", "Proxy"], "VIP") === "VIP" ? entry.at("ip").ip() : undefined,
+  );
+  return addresses(ips ?? []);
 }
 
-function addresses(fields: readonly Field[]): readonly Ip[] {
-  const ips = fields.map((field) => field.ip()).filter((ip) => ip !== undefined);
-  return [...new Set(ips)];
+function addresses(ips: readonly (Ip | undefined)[]): readonly Ip[] {
+  return [...new Set(ips.filter((ip) => ip !== undefined))];
 }
 
 function timestamp(field: Field): number {

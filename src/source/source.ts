@@ -4,7 +4,7 @@
 import type { ModelChanges } from "../model/changes.ts";
 
 export interface SourceProblem {
-  /** error: something is not served as it was asked for. warning: served, but look. debug: only for the curious. */
+  /** error: an object or a file does not count. warning: it does, but not all of it, or look. debug: for the curious. */
   readonly severity: "error" | "warning" | "debug";
   /** `file:line`, or the best that is known. */
   readonly place: string;
@@ -12,12 +12,15 @@ export interface SourceProblem {
   readonly message: string;
 }
 
+/** troubled: objects, as `Service default/web`, and places of which something cannot be used now. */
+export type OnChange = (changes: ModelChanges, troubled: ReadonlySet<string>) => void;
+
 export interface Source extends AsyncDisposable {
   /**
    * Tells the state, then its changes, until disposed. Changes with synced false may come first; nothing that they do
    * not name may be removed. The first with synced true completes the state. Resolves once all that can be had now is
    * told, which part of it may not be: a file that cannot be read. Callbacks are never called at the same time, nor after
-   * disposal.
+   * disposal. onChange is also called, with no changes, when only troubled differs.
    */
-  start(onChange: (changes: ModelChanges) => void, onProblem: (problem: SourceProblem) => void): Promise<void>;
+  start(onChange: OnChange, onProblem: (problem: SourceProblem) => void): Promise<void>;
 }

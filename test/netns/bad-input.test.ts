@@ -2,12 +2,13 @@
 // What an agent says to bad input, and that what ran before runs on: each start is refused by name and with advice while
 // the datapath of an earlier agent serves, each bad manifest while an agent runs. (agent.test.ts has a second agent, a
 // missing bpffs and a file that does not parse; test/unit/cli the flags.)
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { NodeHost } from "../../src/demo/lab/plan.ts";
 import type { LabProcess } from "../../src/demo/lab/process.ts";
 import type { TrafficAgent } from "../../src/demo/lab/traffic.ts";
+import { portolan } from "../../src/demo/portolan.ts";
 import { type AgentRun, readyAgent, spawnAgent, tcxLinks } from "../support/agent.ts";
 import { useLab } from "../support/lab.ts";
 import { removeService, type ServiceSpec, writeService } from "../support/manifests.ts";
@@ -134,6 +135,34 @@ describe("bad input", () => {
       expect(await answers(VIP)).toBe(10);
       writeFileSync(path, yamlService("port", 2, "80"));
       await agent.waitForOutput(/ DEBUG state published servicesWritten=1 /);
+    });
+
+    test("of a Service with a bad port the rest is served, with a warning, and `status` counts it until it is mended", async () => {
+      const node = getLab().node("n1");
+      const problems = async () => JSON.parse(await portolan(node, ["status", "-o", "json"])).problems;
+      expect(await problems()).toBe(0);
+      writeService(manifests, { ...web, name: "partly", number: 2 });
+      const path = join(manifests, "partly.json");
+      const whole = readFileSync(path, "utf8");
+      const bad = whole.replace(
+        '{"name":"udp","protocol":"UDP","port":80}',
+        '{"name":"udp","protocol":"UDP","port":0}',
+      );
+      expect(bad).not.toBe(whole);
+      writeFileSync(path, bad);
+      await agent.waitForOutput(
+        / WARN .*partly\.json:1: Service test\/partly: items\[0\]\.spec\.ports\[1\]\.port: is missing or 0: use 1 to 65535 \(until then the rest of it counts\)\n/,
+      );
+      await until("the good port is served", async () => (await answers(OTHER_VIP)) === 10);
+      await until("the object is counted", async () => (await problems()) === 1);
+      const rival = { ...web, name: "rival", number: 2, annotations: { "portolan.dev/scheduler": "garbage" } };
+      writeService(manifests, rival);
+      await until("so is one that asks for what another has", async () => (await problems()) === 2);
+      removeService(manifests, "rival");
+      writeFileSync(path, whole);
+      await until("neither is any more", async () => (await problems()) === 0);
+      removeService(manifests, "partly");
+      await until("it is gone", async () => (await answers(OTHER_VIP)) === 0);
     });
 
     test("a Service that finds no room is named with the flag that makes room; all others are served", async () => {

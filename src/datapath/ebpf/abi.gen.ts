@@ -588,6 +588,7 @@ export interface AgentState {
   readonly config: number;
   readonly pods4Prefix: number;
   readonly pods6Prefix: number;
+  readonly problems: number;
   readonly pods4: Uint8Array;
   readonly pods6: Uint8Array;
   readonly version: string;
@@ -604,6 +605,7 @@ export const agentStateOffset = {
   config: 40,
   pods4Prefix: 44,
   pods6Prefix: 45,
+  problems: 46,
   pods4: 48,
   pods6: 64,
   version: 80,
@@ -623,6 +625,7 @@ export const agentState: Codec<AgentState> = {
       config: view.getUint32(offset + 40, LE),
       pods4Prefix: view.getUint8(offset + 44),
       pods6Prefix: view.getUint8(offset + 45),
+      problems: view.getUint16(offset + 46, LE),
       pods4: readBytes(view, offset + 48, 16),
       pods6: readBytes(view, offset + 64, 16),
       version: readText(view, offset + 80, 64),
@@ -639,7 +642,7 @@ export const agentState: Codec<AgentState> = {
     view.setUint32(offset + 40, value.config, LE);
     view.setUint8(offset + 44, value.pods4Prefix);
     view.setUint8(offset + 45, value.pods6Prefix);
-    writeZeros(view, offset + 46, 2);
+    view.setUint16(offset + 46, value.problems, LE);
     writeBytes(view, offset + 48, 16, value.pods4);
     writeBytes(view, offset + 64, 16, value.pods6);
     writeText(view, offset + 80, 64, value.version);
@@ -1079,7 +1082,7 @@ export const layouts: Readonly<Record<string, StructLayout>> = {
   backend: { size: 32, fields: { addr: [0, "struct ip_addr"], port: [16, "be16"], proto: [18, "u8"], flags: [19, "u8"], weight: [20, "u16"], pad: [22, "u16"], node: [24, "u32"], zone: [28, "u32"] } },
   service_meta: { size: 256, fields: { namespace_: [0, "char[64]"], name: [64, "char[64]"], port_name: [128, "char[64]"], proto: [192, "u8"], family: [193, "u8"], type: [194, "u8"], flags: [195, "u8"], pad: [196, "u32[15]"] } },
   name_row: { size: 256, fields: { text: [0, "char[256]"] } },
-  agent_state: { size: 144, fields: { abi_version: [0, "u32"], synced: [4, "u32"], last_sync_ms: [8, "u64"], started_ms: [16, "u64"], netns_cookie: [24, "u64"], pid: [32, "u32"], node: [36, "u32"], config: [40, "u32"], pods4_prefix: [44, "u8"], pods6_prefix: [45, "u8"], pad: [46, "u16"], pods4: [48, "struct ip_addr"], pods6: [64, "struct ip_addr"], version: [80, "char[64]"] } },
+  agent_state: { size: 144, fields: { abi_version: [0, "u32"], synced: [4, "u32"], last_sync_ms: [8, "u64"], started_ms: [16, "u64"], netns_cookie: [24, "u64"], pid: [32, "u32"], node: [36, "u32"], config: [40, "u32"], pods4_prefix: [44, "u8"], pods6_prefix: [45, "u8"], problems: [46, "u16"], pods4: [48, "struct ip_addr"], pods6: [64, "struct ip_addr"], version: [80, "char[64]"] } },
   device: { size: 48, fields: { flags: [0, "u32"], bridge: [4, "u32"], snat4: [8, "struct ip_addr"], snat6: [24, "struct ip_addr"], mac: [40, "u8[6]"], pad: [46, "u8[2]"] } },
   flow_key: { size: 40, fields: { src: [0, "struct ip_addr"], dst: [16, "struct ip_addr"], sport: [32, "be16"], dport: [34, "be16"], proto: [36, "u8"], space: [37, "u8"], pad: [38, "u16"] } },
   flow: { size: 104, fields: { client: [0, "struct ip_addr"], vip: [16, "struct ip_addr"], backend: [32, "struct ip_addr"], snat: [48, "struct ip_addr"], client_port: [64, "be16"], vip_port: [66, "be16"], backend_port: [68, "be16"], snat_port: [70, "be16"], mapped_port: [72, "be16"], role: [74, "u8"], proto: [75, "u8"], service: [76, "u32"], backend_id: [80, "u32"], created: [84, "u32"], last_seen: [88, "u32"], state: [92, "u32"], flags: [96, "u32"], epoch: [100, "u32"] } },

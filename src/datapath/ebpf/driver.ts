@@ -129,6 +129,12 @@ export class EbpfDriver implements Datapath {
     });
   }
 
+  /** How many objects hold something that cannot be used; for `status`. */
+  noteProblems(count: number): void {
+    const problems = Math.min(count, 0xffff);
+    if (this.#state.state.problems !== problems) this.#state.update({ problems });
+  }
+
   /** Puts the socket programs on a cgroup, in place of those of an earlier agent. Only once the state is there. */
   attachSockets(cgroupRoot: string): void {
     this.#programs.attachCgroup(cgroupRoot);

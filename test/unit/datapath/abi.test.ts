@@ -70,6 +70,7 @@ describe("the ABI codec", () => {
       config: 1,
       pods4Prefix: 24,
       pods6Prefix: 0,
+      problems: 3,
       pods4: Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 244, 1, 0),
       pods6: new Uint8Array(16),
       version: "0.1.0",

@@ -17,6 +17,7 @@ const STATUS: Status = {
     settings: { manifests: "/etc/portolan", cgroupRoot: null },
   },
   masqueradeAll: false,
+  problems: 0,
   services: 3,
   endpoints: 4,
   sockets: ["connect4", "connect6"],
@@ -45,6 +46,13 @@ DEVICE   ROLES             HOOKS
 eth0     uplink            ingress,egress
 veth1    pod,bridge_port   -
 `);
+});
+
+test("objects with problems are counted, when there are any", () => {
+  expect(statusText(STATUS)).not.toContain("Problems");
+  expect(statusText({ ...STATUS, problems: 3 })).toContain(
+    "Problems:   3 objects of which something cannot be used (the agent's log says what)\n",
+  );
 });
 
 test("status of a node whose agent has stopped", () => {

@@ -172,7 +172,7 @@ describe("a bad manifest is reported with its line", () => {
     [
       "an unknown type",
       edited("spec:", "spec:\n  type: Magic"),
-      `a.yaml:14: ${web}: spec.type: "Magic" is not known: use ClusterIP, NodePort, LoadBalancer, ExternalName`,
+      `a.yaml:14: ${web}: spec.type: "Magic" is not known: use ClusterIP, NodePort, LoadBalancer, ExternalName (until then the rest of it counts)`,
     ],
     ["no name", edited("  name: web", "  labels: {}"), "a.yaml:12: Service: metadata.name: is missing: set it"],
     [
@@ -203,7 +203,7 @@ describe("a bad manifest is reported with its line", () => {
     [
       "two cluster IPs of a family",
       edited("clusterIP: 10.96.0.10", "clusterIPs: [10.96.0.10, 10.96.0.11]"),
-      `a.yaml:14: ${web}: spec.clusterIPs[1]: is the second of its family: one IPv4 and one IPv6 address at most`,
+      `a.yaml:14: ${web}: spec.clusterIPs[1]: is the second of its family: one IPv4 and one IPv6 address at most (until then the rest of it counts)`,
     ],
     [
       "an endpoint of the wrong family",
@@ -225,7 +225,7 @@ describe("a bad manifest is reported with its line", () => {
     [
       "a bad range of a Node",
       node.replace("10.244.1.0/24", "10.244.1.0/33"),
-      'a.yaml:6: Node node-1: spec.podCIDRs[0]: "10.244.1.0/33" is not an address range: use one such as 10.244.1.0/24',
+      'a.yaml:6: Node node-1: spec.podCIDRs[0]: "10.244.1.0/33" is not an address range: use one such as 10.244.1.0/24 (until then the rest of it counts)',
     ],
   ])("%s", (_what, text, message) => {
     expect(problems("a.yaml", text)).toEqual([message]);
