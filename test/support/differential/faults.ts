@@ -2,7 +2,7 @@
 // Faults to plant: in the state between manifests and maps, and in the C programs. Each is one that a hand could make.
 
 import { execFileSync } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import type { EndpointManifest, World } from "../model/world.ts";
 import type { Fault } from "./explained-node.ts";
@@ -96,7 +96,7 @@ export const PROGRAM_FAULTS: Readonly<Record<string, Mutation>> = {
 
 const FLAGS = ["-g", "-O2", "-target", "bpf", "-mcpu=v3"];
 
-/** Builds the objects that explain loads from a changed copy of bpf/. Their directory is gone when disposed. */
+/** Builds tc and explain from a changed copy of bpf/, beside the other objects. Their directory is gone when disposed. */
 export function buildMutant({ file, from, to }: Mutation): Disposable & { readonly directory: string } {
   const directory = mkdtempSync("/tmp/pt-mutant-");
   const sources = `${directory}/bpf`;
@@ -104,7 +104,7 @@ export function buildMutant({ file, from, to }: Mutation): Disposable & { readon
   const text = readFileSync(`${sources}/${file}`, "utf8");
   if (!text.includes(from)) throw new Error(`bpf/${file} has no ${JSON.stringify(from)} any more: name what it has`);
   writeFileSync(`${sources}/${file}`, text.replace(from, to));
-  mkdirSync(`${directory}/objects`);
+  cpSync(`${ROOT}/build/bpf`, `${directory}/objects`, { recursive: true });
   const machine = execFileSync("uname", ["-m"], { encoding: "utf8" }).trim();
   const includes = [`-D__TARGET_ARCH_${machine === "aarch64" ? "arm64" : "x86"}`, "-idirafter"];
   for (const name of ["tc", "explain"]) {
