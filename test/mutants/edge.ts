@@ -31,6 +31,7 @@ export const EDGE_MUTANTS: readonly Mutant[] = [
     from: "|| !conntrack_knows(skb, &w->probe)))",
     to: "|| true))",
     test: TUPLES,
+    only: "waits for its answer",
   },
   {
     clause: "E1",
@@ -95,7 +96,7 @@ export const EDGE_MUTANTS: readonly Mutant[] = [
     from: "if (route.ifindex == device->bridge && !addr_equal(&p->src, &p->dst)) {",
     to: "if (0) {",
     test: PATHS,
-    only: "firewall 'realistic', br_netfilter +0 v4 'b1a'",
+    only: "firewall 'realistic', br_netfilter .?0 v4 'b1a'",
   },
   {
     clause: "E5",
@@ -121,7 +122,7 @@ export const EDGE_MUTANTS: readonly Mutant[] = [
     from: "out = bpf_map_lookup_elem(&devices, &route.ifindex);",
     to: "route.ifindex = skb->ifindex;\n\tout = bpf_map_lookup_elem(&devices, &route.ifindex);",
     test: PATHS,
-    only: "firewall 'none', br_netfilter +0 v4 'client' to",
+    only: "firewall 'none', br_netfilter .?0 v4 'client' to",
   },
   {
     clause: "E7",

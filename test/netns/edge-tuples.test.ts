@@ -6,6 +6,7 @@ import type { TrafficAgent } from "../../src/demo/lab/traffic.ts";
 import { useCluster } from "../support/cluster.ts";
 import { serviceAddresses } from "../support/manifests.ts";
 import { hostOf, pathServices, servePaths } from "../support/paths.ts";
+import { until } from "../support/until.ts";
 
 const PORT = 80;
 const families = ["v4", "v6"] as const;
@@ -66,6 +67,25 @@ describe.each(firewalls)("E1, firewall: %s", (firewall) => {
       },
     );
   });
+
+  test.runIf(firewall === "realistic").each(families)(
+    "%s: a datagram to a VIP does not take the tuple of a direct one that waits for its answer",
+    async (family) => {
+      const { lab } = cluster();
+      const client = await cluster().wire(lab.pod("p1a"));
+      const other = await lab.agentIn(lab.pod("p1a"), { socketBalancing: false });
+      const localPort = nextPort++;
+      const pod = target("the pod itself", family);
+      const own = { localPort, connected: true, count: 1, timeoutMs: 5000 };
+      const answer = client.udp({ ...pod, ...own, payload: "LATER 1500" });
+      await until("netfilter tracks the direct datagram", async () => {
+        const table = await lab.exec(lab.node("n1"), ["conntrack", "-L", "-f", family === "v4" ? "ipv4" : "ipv6"]);
+        return table.includes(`sport=${localPort} dport=8080`);
+      });
+      expect(await other.udp({ ...target("first VIP", family), ...own })).toMatchObject({ answered: 1, failures: {} });
+      expect(await answer).toMatchObject({ answered: 1, failures: {}, remotes: { [withPort(pod)]: 1 } });
+    },
+  );
 
   async function expectUdpAnswer(
     client: TrafficAgent,

@@ -169,5 +169,12 @@ export async function setFirewall(node: NodeHost, firewall: "realistic" | "close
     ];
     await run(inNetns(node.netns, [`${command}-restore`]), rules.join("\n"));
   }
+  // In a table of its own, as firewalld keeps its rules: no accept of iptables overrules it.
+  const guard = [
+    "table inet guard {",
+    "  chain forward { type filter hook forward priority filter + 10; policy accept; ct state invalid drop; }",
+    "}",
+  ];
+  await run(inNetns(node.netns, ["nft", "-f", "-"]), guard.join("\n"));
   await sysctl(node.netns, ["net.netfilter.nf_conntrack_tcp_be_liberal=0"]);
 }

@@ -66,7 +66,7 @@ export interface TcpRequests extends ManyRequests {
 export interface UdpRequests extends ManyRequests {
   /** connect() first, then send(); default: sendto(). */
   readonly connected?: boolean;
-  /** At most one datagram; "PAD n" makes the server answer with n bytes. Default "WHO". */
+  /** At most one datagram; "PAD n" makes the server answer with n bytes, "LATER n" after n ms. Default "WHO". */
   readonly payload?: string;
   /** false: send and close; counts as answered when sent. */
   readonly expectReply?: boolean;

@@ -135,7 +135,8 @@ function tcpOnce(command) {
 
 function udpOnce(command) {
   return new Promise((resolve, reject) => {
-    const socket = createSocket(command.address.includes(":") ? "udp6" : "udp4");
+    const type = command.address.includes(":") ? "udp6" : "udp4";
+    const socket = createSocket({ type, reuseAddr: command.connected === true && command.localPort !== undefined });
     const finish = (settle) => {
       clearTimeout(timer);
       socket.close();

@@ -100,7 +100,9 @@ async function listenUdp(port, type, address) {
       echo,
     });
     const [verb, size] = echo.split(" ");
-    socket.send(verb === "PAD" ? text.padEnd(Number(size)) : text, peer.port, peer.address);
+    const send = () => socket.send(verb === "PAD" ? text.padEnd(Number(size)) : text, peer.port, peer.address);
+    if (verb === "LATER") setTimeout(send, Number(size));
+    else send();
   });
   socket.on("error", (error) => process.stderr.write(`udp ${address} port ${port}: ${error.message}\n`));
   socket.bind(port, address);
