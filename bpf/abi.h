@@ -40,7 +40,7 @@ enum frontend_kind {
 struct frontend_key {
 	struct ip_addr addr;
 	__be16 port;
-	__u8 proto; /* IPPROTO_TCP 6, IPPROTO_UDP 17 */
+	__u8 proto; /* IPPROTO_TCP 6, IPPROTO_UDP 17, IPPROTO_SCTP 132 */
 	__u8 pad;
 };
 
@@ -243,7 +243,7 @@ enum flow_state {
 	FLOW_ANSWERED = 1, /* the backend has replied */
 	FLOW_FIN_CLIENT = 2,
 	FLOW_FIN_BACKEND = 4,
-	FLOW_RST = 8,      /* closed: RST, or FIN from both ends */
+	FLOW_RST = 8,      /* closed: RST; SCTP's ABORT or SHUTDOWN COMPLETE */
 	FLOW_LASTING = 16, /* the client went on after the answer: not nascent any more */
 };
 
@@ -318,7 +318,7 @@ enum drop_reason {
 	DROP_NO_ROUTE,        /* transit flow, no route to the other end */
 	DROP_TTL_EXCEEDED,    /* retired: the stack answers for transit flows too */
 	DROP_STALE_SERVICE,   /* a frontend names a service without a block */
-	DROP_REWRITE_FAILED,  /* the kernel refused to change the packet */
+	DROP_REWRITE_FAILED,  /* the kernel refused to change the packet; or a port in SCTP fragments must change */
 	DROP_ICMP_REDIRECT,   /* it would teach one end a way to an address that only the other edge knows */
 	DROP_FRAGMENT,        /* a later fragment to a frontend, whose first was refused */
 	DROP_REASONS          /* count; not a reason */

@@ -78,9 +78,10 @@ static __noinline int begin(struct __sk_buff *skb, struct work *w, const struct 
 }
 
 /*
- * TCP to a frontend that begins nothing and that we have no record of. Netfilter may know it (a kube-proxy served it),
- * or a socket of this host, or it was translated before it came to this device; else its peer is told that there is no
- * such connection.
+ * TCP or SCTP to a frontend that begins nothing and that we have no record of. Netfilter may know it (a kube-proxy
+ * served it), or a socket of this host, or it was translated before it came to this device; else its peer is told that
+ * there is no such connection. Of SCTP the kernel lets nobody ask, so that passes: an association that lives on in
+ * netfilter's tables counts for more than a quick answer to one that does not.
  */
 static __noinline int no_flow(struct __sk_buff *skb, struct work *w, const struct frontend *frontend)
 {
@@ -90,7 +91,7 @@ static __noinline int no_flow(struct __sk_buff *skb, struct work *w, const struc
 		return TC_ACT_SHOT;
 	p = &w->packet;
 	flow_between(&w->probe, &p->src, p->sport, &p->dst, p->dport, p->proto);
-	if (flow_find(&w->probe) || conntrack_knows(skb, &w->tuple) || socket_knows(skb, &w->tuple, false))
+	if (p->proto == IPPROTO_SCTP || flow_find(&w->probe) || conntrack_knows(skb, &w->tuple) || socket_knows(skb, &w->tuple, false))
 		return TC_NEXT;
 	explain_refusal(VERDICT_DROP, DROP_NO_FLOW, frontend->service);
 	if (dry_run)
@@ -112,7 +113,7 @@ static __noinline int direct(struct __sk_buff *skb, struct work *w, const struct
 	if (!w || !device)
 		return TC_NEXT;
 	p = &w->packet;
-	if (dry_run || (p->proto == IPPROTO_TCP && !packet_is_syn(p)))
+	if (dry_run || (proto_connects(p->proto) && !packet_is_syn(p)))
 		return TC_NEXT;
 	flow_between(&w->inner, &p->src, p->sport, &p->dst, p->dport, p->proto);
 	holder = flow_find(&w->inner);
@@ -134,10 +135,10 @@ static __noinline int direct(struct __sk_buff *skb, struct work *w, const struct
 	return err < 0 ? drop(err) : to_backend(skb, p, device, &w->flow);
 }
 
-/* The backend speaks in the middle of a TCP connection although it has answered no SYN of this flow. */
+/* The backend speaks in the middle of a connection although it has answered no SYN of this flow. */
 static __always_inline bool speaks_to_another(const struct packet *p, const struct flow *owner)
 {
-	return p->proto == IPPROTO_TCP && !p->later && (p->tcp_flags & (TCP_SYN | TCP_RST)) == 0 &&
+	return proto_connects(p->proto) && !p->later && (p->tcp_flags & (TCP_SYN | TCP_RST)) == 0 &&
 	       !(owner->state & FLOW_ANSWERED) && !(owner->flags & (FLOW_SNAT | FLOW_DIRECT));
 }
 

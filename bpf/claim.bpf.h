@@ -309,14 +309,14 @@ static __noinline int flow_restore(struct work *w, const struct flow *owner)
 	return restore_index(&w->snat, &w->flow);
 }
 
-/* Notes a packet of the flow: time, and the end of a TCP connection. */
+/* Notes a packet of the flow: time, and the end of a connection. */
 static __always_inline void flow_touch(struct flow *owner, __u8 tcp_flags, bool from_client, __u32 now)
 {
 	__u32 seen = 0;
 
 	if (owner->last_seen != now)
 		owner->last_seen = now;
-	if (owner->proto != IPPROTO_TCP)
+	if (!proto_connects(owner->proto))
 		return;
 	if (tcp_flags & TCP_RST)
 		seen = FLOW_RST;

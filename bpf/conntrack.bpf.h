@@ -48,7 +48,9 @@ static __always_inline __u32 socket_tuple(struct bpf_sock_tuple *tuple, const st
 	return sizeof(tuple->ipv6);
 }
 
-/* Whether netfilter tracks a connection with the tuple of this packet, in either direction. */
+/* Whether netfilter tracks a connection with the tuple of this packet, in either direction. It answers for TCP and UDP
+ * only (-EPROTO): of SCTP nothing is known.
+ */
 static __noinline int conntrack_knows(struct __sk_buff *skb, const struct flow_key *packet)
 {
 	struct bpf_ct_opts opts = {.netns_id = -1 /* of this packet */};
@@ -80,7 +82,7 @@ static __noinline int socket_knows(struct __sk_buff *skb, const struct flow_key 
 	__u32 size;
 	int knows;
 
-	if (!packet)
+	if (!packet || packet->proto == IPPROTO_SCTP) /* no helper looks for its sockets */
 		return 0;
 	size = socket_tuple(&tuple, packet);
 	/* the verifier wants a load of its own for each kind of socket: sock_common here, sock there */

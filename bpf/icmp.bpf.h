@@ -83,10 +83,12 @@ static __noinline int icmp_parse(struct __sk_buff *skb, struct packet *p)
 	end = p->end;
 	p->icmp_csum = p->l4 + 2;
 	if (packet_parse_ip(skb, p, at, true) || p->later || p->l4 + 8 > end ||
-	    (p->proto != IPPROTO_TCP && p->proto != IPPROTO_UDP) || !addr_equal(&p->src, &to) ||
+	    (!proto_connects(p->proto) && p->proto != IPPROTO_UDP) || !addr_equal(&p->src, &to) ||
 	    bpf_skb_load_bytes(skb, p->l4, ports, sizeof(ports)) < 0)
 		return -1;
 	p->quote = at;
+	if (p->proto == IPPROTO_SCTP && !p->fragment && p->l4 + SCTP_HEADER <= end)
+		p->sctp = p->end - p->l4;
 	p->end = end; /* the message's, not what the quote says of itself */
 	p->src = p->dst;
 	p->dst = to;
@@ -94,7 +96,7 @@ static __noinline int icmp_parse(struct __sk_buff *skb, struct packet *p)
 	p->dport = ports[0];
 	p->from_end = addr_equal(&p->src, &from);
 	p->l4_csum = p->l4 + (p->proto == IPPROTO_UDP ? 6 : 16);
-	if (p->l4_csum + 2 > end)
+	if (p->l4_csum + 2 > end || p->proto == IPPROTO_SCTP)
 		p->l4_csum = 0;
 	return 0;
 }
@@ -109,6 +111,7 @@ static __noinline int icmp_set_end(struct __sk_buff *skb, struct packet *p, bool
 {
 	struct {
 		__be16 port, csum;
+		__u32 sctp_csum;
 	} old = {}, new = {};
 	struct ip_addr *old_addr;
 	__u64 mangled;
@@ -140,8 +143,13 @@ static __noinline int icmp_set_end(struct __sk_buff *skb, struct packet *p, bool
 		err |= bpf_l4_csum_replace(skb, p->l4_csum, old.port, port, mangled | 2);
 		err |= bpf_skb_load_bytes(skb, p->l4_csum, &new.csum, 2);
 	}
+	if (p->sctp) {
+		err |= bpf_skb_load_bytes(skb, p->l4 + SCTP_CHECKSUM, &old.sctp_csum, 4);
+		new.sctp_csum = sctp_checksum(old.sctp_csum, !source, old.port, port, p->sctp);
+		err |= bpf_skb_store_bytes(skb, p->l4 + SCTP_CHECKSUM, &new.sctp_csum, 4, 0);
+	}
 	err |= bpf_skb_store_bytes(skb, p->l4 + (source ? 2 : 0), &port, 2, 0);
-	sum = bpf_csum_diff((__be32 *)&old, 4, (__be32 *)&new, 4, sum);
+	sum = bpf_csum_diff((__be32 *)&old, sizeof(old), (__be32 *)&new, sizeof(new), sum);
 	err |= bpf_l4_csum_replace(skb, p->icmp_csum, 0, sum, 0);
 	*(source ? &p->sport : &p->dport) = port;
 	return err ? -1 : 0;

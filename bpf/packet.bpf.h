@@ -15,11 +15,7 @@
 #include <bpf/bpf_helpers.h>
 #include "addr.bpf.h"
 #include "config.bpf.h"
-
-#define TCP_FIN 0x01
-#define TCP_SYN 0x02
-#define TCP_RST 0x04
-#define TCP_ACK 0x10
+#include "sctp.bpf.h"
 
 #define IPV6_HEADERS_MAX 6 /* extension headers we walk before giving the packet up as not ours */
 
@@ -29,7 +25,7 @@ struct packet {
 	__be16 sport;
 	__be16 dport;
 	__u8 proto;
-	__u8 tcp_flags;
+	__u8 tcp_flags; /* of SCTP what its chunks mean in these terms (sctp.bpf.h) */
 	bool v4;
 	bool fragment; /* one of several */
 	bool later;    /* and not the first: it has no transport header */
@@ -37,7 +33,8 @@ struct packet {
 	bool from_end; /* an ICMP error that the packet's addressee sent, no router on the way */
 	__u16 l3;      /* offset of the IP header */
 	__u16 l4;      /* offset of the transport header */
-	__u16 l4_csum; /* offset of its checksum; 0: not in this packet */
+	__u16 l4_csum; /* offset of its checksum; 0: not in this packet, or SCTP's */
+	__u16 sctp;    /* bytes that the SCTP checksum covers; 0: not all of them are known, or it is not here */
 	__u16 quote;   /* offset of the IP header that an ICMP error quotes; 0: it is none */
 	__u16 icmp_csum;
 	__be32 fragment_id;
@@ -46,7 +43,7 @@ struct packet {
 
 static __always_inline bool packet_is_syn(const struct packet *p)
 {
-	return p->proto == IPPROTO_TCP && (p->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
+	return proto_connects(p->proto) && (p->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
 }
 
 static __always_inline int parse_ipv4(struct __sk_buff *skb, struct packet *p, __u32 at, bool quoted)
@@ -135,7 +132,7 @@ static __always_inline bool proto_is_icmp(const struct packet *p)
 }
 
 /*
- * Reads the headers of a TCP, UDP or ICMP packet; l3 is the offset of the IP header. Of ICMP and of later fragments
+ * Reads the headers of a TCP, UDP, SCTP or ICMP packet; l3 is the offset of the IP header. Of ICMP and of later fragments
  * only the IP header: icmp.bpf.h and fragment.bpf.h know whose they are. Returns 0, or -1 for anything else, and what
  * is truncated or malformed: the stack knows best what to do with that.
  */
@@ -149,12 +146,13 @@ static __noinline int packet_parse(struct __sk_buff *skb, __u16 l3, struct packe
 	p->tcp_flags = 0;
 	p->quote = 0;
 	p->l4_csum = 0;
+	p->sctp = 0;
 	p->v4 = skb->protocol == bpf_htons(ETH_P_IP);
 	if ((!p->v4 && skb->protocol != bpf_htons(ETH_P_IPV6)) || packet_parse_ip(skb, p, l3, false))
 		return -1;
 	if (proto_is_icmp(p))
 		return 0;
-	if (p->proto != IPPROTO_TCP && p->proto != IPPROTO_UDP)
+	if (!proto_connects(p->proto) && p->proto != IPPROTO_UDP)
 		return -1;
 	if (p->later)
 		return 0;
@@ -165,6 +163,13 @@ static __noinline int packet_parse(struct __sk_buff *skb, __u16 l3, struct packe
 	if (p->proto == IPPROTO_UDP) {
 		p->l4_csum = p->l4 + 6;
 		return p->l4 + 8 > p->end ? -1 : 0;
+	}
+	if (p->proto == IPPROTO_SCTP) {
+		int flags = sctp_flags(skb, p->l4, p->end, p->fragment);
+
+		p->tcp_flags = flags;
+		p->sctp = p->fragment ? 0 : p->end - p->l4;
+		return flags < 0 ? -1 : 0;
 	}
 	p->l4_csum = p->l4 + 16;
 	if (p->l4 + 20 > p->end)
@@ -184,6 +189,19 @@ static __always_inline int store_address(struct __sk_buff *skb, __u32 ip, bool v
 	return bpf_l3_csum_replace(skb, ip + offsetof(struct iphdr, check), old->w[3], addr->w[3], 4) |
 	       bpf_skb_store_bytes(skb, ip + (source ? offsetof(struct iphdr, saddr) : offsetof(struct iphdr, daddr)),
 				   &addr->w[3], 4, 0);
+}
+
+/* Writes a port of SCTP. A fragment keeps its own: the checksum covers bytes that are not here. Returns 0 or negative. */
+static __always_inline int store_sctp_port(struct __sk_buff *skb, const struct packet *p, bool source, __be16 old,
+					   __be16 port)
+{
+	__u32 at = p->l4 + SCTP_CHECKSUM, checksum;
+
+	if (!p->sctp || bpf_skb_load_bytes(skb, at, &checksum, sizeof(checksum)) < 0)
+		return -1;
+	checksum = sctp_checksum(checksum, source, old, port, p->sctp);
+	return bpf_skb_store_bytes(skb, at, &checksum, sizeof(checksum), 0) |
+	       bpf_skb_store_bytes(skb, p->l4 + (source ? 0 : 2), &port, 2, 0);
 }
 
 /*
@@ -210,7 +228,9 @@ static __always_inline int packet_set_end(struct __sk_buff *skb, struct packet *
 		err |= store_address(skb, p->l3, p->v4, source, old_addr, addr);
 		*old_addr = *addr;
 	}
-	if (*old_port != port && p->l4_csum) {
+	if (*old_port != port && p->proto == IPPROTO_SCTP) {
+		err |= store_sctp_port(skb, p, source, *old_port, port);
+	} else if (*old_port != port && p->l4_csum) {
 		err |= bpf_l4_csum_replace(skb, p->l4_csum, *old_port, port, mangled | 2);
 		err |= bpf_skb_store_bytes(skb, p->l4 + (source ? 0 : 2), &port, 2, 0);
 	}

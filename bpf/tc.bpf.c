@@ -36,7 +36,7 @@ static __always_inline bool backend_stands(struct flow *owner)
 }
 
 /*
- * Whether the client's packet needs another flow than the one it had. TCP keeps its backend for as long as both ends
+ * Whether the client's packet needs another flow than the one it had. A connection keeps its backend for as long as both ends
  * wish, also when the endpoint has left its Service (row 50); datagrams keep theirs only while it serves (row 58), and
  * so does what is known of a port from which a new connection comes.
  */
@@ -136,7 +136,7 @@ int pt_ingress(struct __sk_buff *skb)
 		return frontend ? drop(-DROP_FRAGMENT) : TC_NEXT;
 	if (!frontend)
 		return direct(skb, w, device);
-	if (p->proto == IPPROTO_TCP && !packet_is_syn(p))
+	if (proto_connects(p->proto) && !packet_is_syn(p))
 		return no_flow(skb, w, frontend);
 	return begin(skb, w, device, frontend);
 }

@@ -30,7 +30,9 @@ export function addListingOptions(command: Command): Command {
     .option("-n, --namespace <namespace>", "only Services of this namespace")
     .option("--service <name>", "only this Service: [NAMESPACE/]NAME[:PORT]")
     .option("--address <address>", "only entries with this address, or address:port")
-    .addOption(new Option("--protocol <protocol>", "only this protocol").choices(["tcp", "udp", "TCP", "UDP"]))
+    .addOption(
+      new Option("--protocol <protocol>", "only this protocol").choices(["tcp", "udp", "sctp", "TCP", "UDP", "SCTP"]),
+    )
     .option("--watch", "print again whenever it changes, until interrupted");
   return addStateOptions(command);
 }

@@ -57,7 +57,7 @@ export function composeAnswer(question: Question, entry: Entry, decision: Decisi
     chosen: decision.chosen,
     masquerade: decision.masquerade,
     service: decision.service?.name ?? null,
-    reason: [entryClause(entry), verdictClause(question, decision), ...natClauses(entry, decision)].join("; "),
+    reason: [entryClause(entry), verdictClause(question, entry, decision), ...natClauses(entry, decision)].join("; "),
   };
 }
 
@@ -69,8 +69,10 @@ function entryClause(entry: Entry): string {
   return entry.device === null ? client : `${client}, by ${entry.device}`;
 }
 
-function verdictClause(question: Question, decision: Decision): string {
+function verdictClause(question: Question, entry: Entry, decision: Decision): string {
   const target = `${formatEndpoint(question.destination, question.destinationPort)}/${question.protocol}`;
+  if (entry.socket && question.protocol === "SCTP")
+    return "the kernel runs no program for SCTP sockets: only their packets are served, where tc meets them";
   if (decision.verdict === "pass") return `${target} is no Service's address: left to the kernel`;
   const frontend = `${target} is ${decision.kind} of ${decision.service?.name ?? "an unknown Service"}`;
   if (decision.verdict !== "dnat")

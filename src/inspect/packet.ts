@@ -1,18 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
-// Crafts the first packet of a connection for a test run of the tc programs: Ethernet, IPv4 or IPv6, TCP SYN or UDP, with
-// correct lengths and checksums. All fields in wire order.
+// Crafts the first packet of a connection for a test run of the tc programs: Ethernet, IPv4 or IPv6, TCP SYN, UDP or
+// SCTP INIT, with correct lengths and checksums. All fields in wire order.
+
+import { protocolNumber } from "../datapath/ebpf/service-plan.ts";
+import type { Protocol } from "../model/service.ts";
 
 const ETHERNET_SIZE = 14;
 const IPV6_SIZE = 40;
 const IPV4_SIZE = 20;
-const TCP_SIZE = 20;
-const UDP_SIZE = 8;
+/** Bytes behind the IP header: SCTP's with the chunk INIT (RFC 9260 3.3.2). */
+const TRANSPORT_SIZE: Readonly<Record<Protocol, number>> = { TCP: 20, UDP: 8, SCTP: 32 };
 const TTL = 64;
 const TCP_SYN = 0x02;
-const TCP_WINDOW = 64240;
-
-export type PacketProtocol = "TCP" | "UDP";
-const PROTOCOL_NUMBER = { TCP: 6, UDP: 17 } as const;
+const WINDOW = 64240;
+const SCTP_INIT = 1;
+const SCTP_HEADER_SIZE = 12;
+const SCTP_STREAMS = 10;
+/** CRC32c (RFC 9260 appendix A), reflected. */
+const CRC32C_POLYNOMIAL = 0x82f63b78;
 
 export interface PacketSpec {
   /** 4 or 16 bytes, both of one length. */
@@ -21,13 +26,13 @@ export interface PacketSpec {
   /** 1..65535 */
   readonly sourcePort: number;
   readonly destinationPort: number;
-  readonly protocol: PacketProtocol;
+  readonly protocol: Protocol;
 }
 
-/** The frame without payload: 54 bytes for TCP over IPv4, 74 over IPv6, 42 and 62 for UDP. */
+/** The frame without payload: 54 bytes for TCP over IPv4, 74 over IPv6, 42 and 62 for UDP, 66 and 86 for SCTP. */
 export function craftPacket(spec: PacketSpec): Uint8Array {
   const ipSize = spec.source.length === 4 ? IPV4_SIZE : IPV6_SIZE;
-  const frame = new Uint8Array(ETHERNET_SIZE + ipSize + (spec.protocol === "TCP" ? TCP_SIZE : UDP_SIZE));
+  const frame = new Uint8Array(ETHERNET_SIZE + ipSize + TRANSPORT_SIZE[spec.protocol]);
   writeEthernet(frame, ipSize === IPV4_SIZE ? 0x0800 : 0x86dd);
   const ip = frame.subarray(ETHERNET_SIZE);
   if (ipSize === IPV4_SIZE) writeIpv4(ip, spec);
@@ -48,7 +53,7 @@ function writeIpv4(packet: Uint8Array, spec: PacketSpec): void {
   header.setUint16(2, packet.length);
   header.setUint16(6, 0x4000); // don't fragment
   header.setUint8(8, TTL);
-  header.setUint8(9, PROTOCOL_NUMBER[spec.protocol]);
+  header.setUint8(9, protocolNumber(spec.protocol));
   packet.set(spec.source, 12);
   packet.set(spec.destination, 16);
   header.setUint16(10, checksum(packet.subarray(0, IPV4_SIZE)));
@@ -58,7 +63,7 @@ function writeIpv6(packet: Uint8Array, spec: PacketSpec): void {
   const header = view(packet);
   header.setUint8(0, 0x60);
   header.setUint16(4, packet.length - IPV6_SIZE);
-  header.setUint8(6, PROTOCOL_NUMBER[spec.protocol]);
+  header.setUint8(6, protocolNumber(spec.protocol));
   header.setUint8(7, TTL);
   packet.set(spec.source, 8);
   packet.set(spec.destination, 24);
@@ -70,14 +75,37 @@ function writeTransport(segment: Uint8Array, spec: PacketSpec): void {
   header.setUint16(2, spec.destinationPort);
   if (spec.protocol === "TCP") {
     header.setUint32(4, 1); // sequence number
-    header.setUint8(12, (TCP_SIZE / 4) << 4);
+    header.setUint8(12, (segment.length / 4) << 4);
     header.setUint8(13, TCP_SYN);
-    header.setUint16(14, TCP_WINDOW);
+    header.setUint16(14, WINDOW);
     header.setUint16(16, transportChecksum(segment, spec));
-    return;
+  } else if (spec.protocol === "UDP") {
+    header.setUint16(4, segment.length);
+    header.setUint16(6, transportChecksum(segment, spec) || 0xffff); // 0 would mean "no checksum"
+  } else {
+    writeInit(view(segment.subarray(SCTP_HEADER_SIZE)));
+    header.setUint32(8, crc32c(segment), true);
   }
-  header.setUint16(4, segment.length);
-  header.setUint16(6, transportChecksum(segment, spec) || 0xffff); // 0 would mean "no checksum"
+}
+
+function writeInit(chunk: DataView): void {
+  chunk.setUint8(0, SCTP_INIT);
+  chunk.setUint16(2, chunk.byteLength);
+  chunk.setUint32(4, 1); // tag
+  chunk.setUint32(8, WINDOW);
+  chunk.setUint16(12, SCTP_STREAMS);
+  chunk.setUint16(14, SCTP_STREAMS);
+  chunk.setUint32(16, 1); // first TSN
+}
+
+/** Goes onto the wire as a little-endian word. */
+function crc32c(bytes: Uint8Array): number {
+  let crc = 0xffffffff;
+  for (const byte of bytes) {
+    crc ^= byte;
+    for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ (crc & 1 ? CRC32C_POLYNOMIAL : 0);
+  }
+  return ~crc >>> 0;
 }
 
 /** Both families' pseudo-headers sum to the same fields: addresses, length, protocol. */
@@ -86,7 +114,7 @@ function transportChecksum(segment: Uint8Array, spec: PacketSpec): number {
   pseudo.set(spec.source, 0);
   pseudo.set(spec.destination, spec.source.length);
   view(pseudo).setUint16(pseudo.length - 4, segment.length);
-  view(pseudo).setUint16(pseudo.length - 2, PROTOCOL_NUMBER[spec.protocol]);
+  view(pseudo).setUint16(pseudo.length - 2, protocolNumber(spec.protocol));
   return checksum(pseudo, segment);
 }
 

@@ -2,8 +2,8 @@
 // What `explain` is asked, from the command line or from one JSON line of --batch. Pure; every refusal says what it wants.
 
 import { familyOf, type Ip, parseIp } from "../model/ip.ts";
+import { PROTOCOLS, type Protocol } from "../model/service.ts";
 import { parseEndpoint } from "./endpoint.ts";
-import type { PacketProtocol } from "./packet.ts";
 
 /** The first packet of a connection. */
 export interface Question {
@@ -11,7 +11,7 @@ export interface Question {
   readonly sourcePort: number;
   readonly destination: Ip;
   readonly destinationPort: number;
-  readonly protocol: PacketProtocol;
+  readonly protocol: Protocol;
 }
 
 /** The question cannot be understood: exit status 2. */
@@ -66,9 +66,9 @@ function portOf(key: string, value: unknown): number {
 }
 
 function checked(source: Ip, sourcePort: number, destination: Ip, destinationPort: number, proto: unknown): Question {
-  const protocol = typeof proto === "string" ? proto.toUpperCase() : proto;
-  if (protocol !== "TCP" && protocol !== "UDP") {
-    throw new QuestionError(`protocol ${JSON.stringify(proto)}: must be TCP or UDP`);
+  const protocol = PROTOCOLS.find((known) => typeof proto === "string" && known === proto.toUpperCase());
+  if (protocol === undefined) {
+    throw new QuestionError(`protocol ${JSON.stringify(proto)}: must be TCP, UDP or SCTP`);
   }
   if (familyOf(source) !== familyOf(destination)) {
     throw new QuestionError(

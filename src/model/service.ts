@@ -3,7 +3,8 @@
 
 import type { Ip } from "./ip.ts";
 
-export type Protocol = "TCP" | "UDP" | "SCTP";
+export const PROTOCOLS = ["TCP", "UDP", "SCTP"] as const;
+export type Protocol = (typeof PROTOCOLS)[number];
 export type ServiceType = "ClusterIP" | "NodePort" | "LoadBalancer" | "ExternalName";
 
 export interface ServicePort {

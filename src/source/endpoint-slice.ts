@@ -3,10 +3,10 @@
 
 import type { Endpoint, EndpointSlice, Hints, SlicePort } from "../model/endpoint-slice.ts";
 import { type Family, familyOf } from "../model/ip.ts";
+import { PROTOCOLS } from "../model/service.ts";
 import { withoutSpare } from "../model/without-spare.ts";
 import type { Field } from "./field.ts";
 import { hasLabel, namespacedName } from "./metadata.ts";
-import { PROTOCOLS } from "./service.ts";
 
 const FAMILIES: Readonly<Record<string, Family | undefined>> = { IPv4: 4, IPv6: 6, FQDN: undefined };
 

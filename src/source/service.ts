@@ -2,12 +2,11 @@
 // v1 Service -> model, with the API server's defaults: a manifest may leave out what it would fill in.
 
 import { type Family, familyOf, type Ip } from "../model/ip.ts";
-import type { Protocol, Service, ServicePort } from "../model/service.ts";
+import { PROTOCOLS, type Service, type ServicePort } from "../model/service.ts";
 import { withoutSpare } from "../model/without-spare.ts";
 import type { Field } from "./field.ts";
 import { hasLabel, namespacedName } from "./metadata.ts";
 
-export const PROTOCOLS: readonly Protocol[] = ["TCP", "UDP", "SCTP"];
 const TYPES = ["ClusterIP", "NodePort", "LoadBalancer", "ExternalName"] as const;
 const POLICIES = ["Cluster", "Local"] as const;
 

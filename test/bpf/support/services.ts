@@ -6,7 +6,7 @@ import type { FrontendKind, Service } from "./world.ts";
 
 interface Row {
   readonly name: string;
-  readonly proto: "tcp" | "udp";
+  readonly proto: "tcp" | "udp" | "sctp";
   readonly kind: FrontendKind;
   /** What stands behind the family's VIP prefix: "1:80" is 10.96.0.1:80 and [fd00:96::1]:80. */
   readonly frontend: string;
@@ -87,6 +87,12 @@ const rows: readonly Row[] = [
     local: 0,
     flags: BlockFlags.BLOCK_EXTERNAL_LOCAL,
   },
+  { name: "amf", proto: "sctp", kind: "ClusterIP", frontend: "1:38412", endpoints: ["server:36412"] },
+  { name: "same-amf", proto: "sctp", kind: "ClusterIP", frontend: "2:36412", endpoints: ["server:36412"] },
+  { name: "self-amf", proto: "sctp", kind: "ClusterIP", frontend: "3:38412", endpoints: ["client:36412"] },
+  { name: "nobody-amf", proto: "sctp", kind: "ClusterIP", frontend: "9:38412", endpoints: [] },
+  { name: "port-amf", proto: "sctp", kind: "NodePort", frontend: "0:30412", endpoints: ["server:36412"] },
+  { name: "far-amf", proto: "sctp", kind: "NodePort", frontend: "0:30413", endpoints: ["remote:36412"] },
 ];
 
 function place(text: Place, family: 4 | 6): string {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // An independent reading of a packet: lengths and checksums of Ethernet II, IPv4, IPv6 with extension headers, TCP, UDP,
-// ICMP and ICMPv6 (RFC 791, 8200, 9293, 768, 792, 4443, 1071). Shares nothing with what it checks.
+// SCTP, ICMP and ICMPv6 (RFC 791, 8200, 9293, 768, 9260, 792, 4443, 1071). Shares nothing with what it checks.
+
+import { withSctpChecksum } from "./crc32c.ts";
 
 const EXTENSION_HEADERS = new Set([0, 43, 44, 51, 60]);
 
@@ -23,6 +25,10 @@ function transportFault(proto: number, pseudo: Uint8Array, body: Uint8Array): st
   if (proto === 6) {
     if (body.length < 20 || (view.getUint8(12) >> 4) * 4 > body.length) return "TCP length";
     return onesComplementSum([pseudo, body]) === 0xffff ? undefined : "TCP checksum";
+  }
+  if (proto === 132) {
+    if (body.length < 16) return "SCTP length";
+    return Buffer.from(withSctpChecksum(body)).equals(body) ? undefined : "SCTP checksum";
   }
   if (proto === 1) return onesComplementSum([body]) === 0xffff ? undefined : "ICMP checksum";
   if (proto === 58) return onesComplementSum([pseudo, body]) === 0xffff ? undefined : "ICMPv6 checksum";

@@ -14,7 +14,7 @@ export type FrontendKind = "ClusterIP" | "NodePort" | "externalIP";
 export interface Service {
   /** Counters are told by it. */
   readonly name: string;
-  readonly proto: "tcp" | "udp";
+  readonly proto: "tcp" | "udp" | "sctp";
   readonly kind: FrontendKind;
   /** "10.96.0.1:80", "[fd00:96::1]:80"; a NodePort's address is the family's wildcard */
   readonly frontend: string;
@@ -57,7 +57,7 @@ export function u32(value: number): Uint8Array {
   return new Uint8Array(Uint32Array.of(value).buffer);
 }
 
-export const protocol = { tcp: 6, udp: 17 } as const;
+export const protocol = { tcp: 6, udp: 17, sctp: 132 } as const;
 const kinds = { ClusterIP: 1, NodePort: 2, externalIP: 3 } as const;
 
 /** Rows, ids and words, handed out in the order of the table. Ids begin at 1. */
