@@ -126,7 +126,7 @@ describe("random packets", () => {
   });
 
   test("what goes through a NodePort to a pod of this node comes back from the NodePort, the pod sees the node", async () => {
-    const masqueraded = request("uplink", ({ name }) => name === "port" || name === "port-dns");
+    const masqueraded = request("uplink", ({ name }) => ["port", "port-dns", "port-amf"].includes(name));
     await fc.assert(
       fc.asyncProperty(masqueraded, async (packet) => {
         const inside = await datapath().run("ingress", "uplink", packet);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Valid packets for properties: built from their fields, checksums by the independent sum of valid-packet.ts.
 
+import { withSctpChecksum } from "./crc32c.ts";
 import { type DeviceName, macOf } from "./topology.ts";
 import { onesComplementSum } from "./valid-packet.ts";
 import { address, protocol } from "./world.ts";
@@ -9,12 +10,12 @@ export interface PacketFields {
   /** It comes in there: its MAC is the destination. */
   readonly device: DeviceName;
   readonly family: 4 | 6;
-  readonly proto: "tcp" | "udp";
+  readonly proto: "tcp" | "udp" | "sctp";
   readonly source: string;
   readonly destination: string;
   readonly sourcePort: number;
   readonly destinationPort: number;
-  /** TCP flags: SYN 2, ACK 16 */
+  /** TCP flags: SYN 2, ACK 16. An SCTP packet is an INIT. */
   readonly flags: number;
   readonly payload: Uint8Array;
 }
@@ -35,7 +36,19 @@ export function buildPacket(fields: PacketFields): Uint8Array {
   ]);
 }
 
+/** INIT (RFC 9260 3.3.2); the payload is its parameters. */
+function buildSctp(fields: PacketFields): Uint8Array {
+  const packet = Buffer.alloc(32 + fields.payload.length);
+  packet.writeUInt16BE(fields.sourcePort, 0);
+  packet.writeUInt16BE(fields.destinationPort, 2);
+  packet[12] = 1;
+  packet.writeUInt16BE(packet.length - 12, 14);
+  packet.set(fields.payload, 32);
+  return withSctpChecksum(Uint8Array.from(packet));
+}
+
 function buildTransport(fields: PacketFields, addresses: Uint8Array): Uint8Array {
+  if (fields.proto === "sctp") return buildSctp(fields);
   const tcp = fields.proto === "tcp";
   const segment = Buffer.alloc((tcp ? 20 : 8) + fields.payload.length);
   segment.writeUInt16BE(fields.sourcePort, 0);
@@ -74,6 +87,7 @@ export function answerTo(frame: Uint8Array): Uint8Array {
   data.set(frame.slice(at, at + size), at + size);
   data.set(frame.slice(ports + 2, ports + 4), ports);
   data.set(frame.slice(ports, ports + 2), ports + 2);
+  if (frame[at === 26 ? 23 : 20] === protocol.sctp) data.set(withSctpChecksum(data.slice(ports)), ports);
   return data;
 }
 

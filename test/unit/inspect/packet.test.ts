@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { expect, test } from "vitest";
-import { craftPacket, type PacketProtocol } from "../../../src/inspect/packet.ts";
+import { craftPacket } from "../../../src/inspect/packet.ts";
+import type { Protocol } from "../../../src/model/service.ts";
 
 const CLIENT_4 = Uint8Array.of(203, 0, 113, 2);
 const VIP_4 = Uint8Array.of(172, 30, 0, 41);
@@ -8,7 +9,7 @@ const CLIENT_6 = Uint8Array.of(0x20, 1, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0
 const VIP_6 = Uint8Array.of(0x20, 1, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2);
 
 // The bytes were checked with `tcpdump -vv`, which calls every checksum correct.
-test.each<[string, Uint8Array, Uint8Array, PacketProtocol, string]>([
+test.each<[string, Uint8Array, Uint8Array, Protocol, string]>([
   [
     "TCP SYN over IPv4",
     CLIENT_4,
@@ -39,6 +40,23 @@ test.each<[string, Uint8Array, Uint8Array, PacketProtocol, string]>([
     "UDP",
     "00000000000002000000000286dd6000000000081140" +
       "20010db800000000000000000000000120010db80000000000000000000000029c400050000807d9",
+  ],
+  [
+    "SCTP INIT over IPv4",
+    CLIENT_4,
+    VIP_4,
+    "SCTP",
+    "00000000000002000000000208004500003400004000408451fccb007102ac1e0029" +
+      "9c40005000000000c610137801000014000000010000faf0000a000a00000001",
+  ],
+  [
+    "SCTP INIT over IPv6",
+    CLIENT_6,
+    VIP_6,
+    "SCTP",
+    "00000000000002000000000286dd6000000000208440" +
+      "20010db800000000000000000000000120010db8000000000000000000000002" +
+      "9c40005000000000c610137801000014000000010000faf0000a000a00000001",
   ],
 ])("%s is crafted byte for byte", (_, source, destination, protocol, expected) => {
   const frame = craftPacket({ source, destination, sourcePort: 40000, destinationPort: 80, protocol });

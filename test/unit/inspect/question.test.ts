@@ -7,6 +7,7 @@ import type { Ip } from "../../../src/model/ip.ts";
 test.each([
   ["203.0.113.2", "172.30.0.41:80", ["203.0.113.2", 40000, "172.30.0.41", 80, "TCP"]],
   ["203.0.113.2:1234", "172.30.0.41:53/udp", ["203.0.113.2", 1234, "172.30.0.41", 53, "UDP"]],
+  ["203.0.113.2", "172.30.0.41:38412/sctp", ["203.0.113.2", 40000, "172.30.0.41", 38412, "SCTP"]],
   ["2001:db8::1", "[2001:db8::2]:80/TCP", ["2001:db8::1", 40000, "2001:db8::2", 80, "TCP"]],
   ["[2001:db8::1]:1234", "[2001:DB8:0::2]:80", ["2001:db8::1", 1234, "2001:db8::2", 80, "TCP"]],
 ])("the arguments %s %s are understood", (source, destination, expected) => {
@@ -21,7 +22,7 @@ test.each([
     "172.30.0.41:0",
     '"172.30.0.41:0" is no destination: write ADDRESS:PORT[/PROTO], IPv6 as [ADDRESS]:PORT',
   ],
-  ["10.0.0.1", "172.30.0.41:80/SCTP", 'protocol "SCTP": must be TCP or UDP'],
+  ["10.0.0.1", "172.30.0.41:80/DCCP", 'protocol "DCCP": must be TCP, UDP or SCTP'],
   ["10.0.0.1", "[fd00::1]:80", "10.0.0.1 and fd00::1 are of different families: no packet goes from one to the other"],
 ])("the arguments %s %s are refused", (source, destination, message) => {
   expect(() => parseQuestion(source, destination)).toThrow(message);
