@@ -13,7 +13,7 @@ export const DROP_EXPLANATIONS: Readonly<Record<string, string>> = {
   no_route: "no route to the other end of a connection that only passes through this node",
   ttl_exceeded: "the TTL or hop limit ran out on this node",
   stale_service: "the address belongs to a Service whose endpoints are not in the kernel",
-  rewrite_failed: "the kernel refused to change the packet",
+  rewrite_failed: "the kernel refused to change the packet, or a port in fragments of SCTP would have to change",
   icmp_redirect: "an ICMP redirect about a translated connection: it would lead past the Service's address",
   fragment: "a fragment to a Service's address whose datagram was refused with its first one",
 };
