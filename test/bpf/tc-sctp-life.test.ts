@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// How SCTP associations begin and end (rows 31, 33, 48, 50), and what is no packet of one. The same for both families.
+// How SCTP associations begin and end (rows 31, 48, 50), and what is no packet of one. The same for both families.
 
 import { describe, expect, test } from "vitest";
 import { bytes, dump } from "./support/hex.ts";

@@ -25,8 +25,10 @@ export interface ServiceSpec {
   readonly name: string;
   /** Last part of all its addresses: 10.96.0.N, fd00:10:96::N, 198.51.100.N, ... */
   readonly number: number;
-  /** Default 80, TCP and UDP. */
+  /** Default 80. */
   readonly port?: number;
+  /** Default TCP and UDP. */
+  readonly protocols?: readonly ("TCP" | "UDP" | "SCTP")[];
   readonly nodePort?: number;
   readonly external?: boolean;
   readonly endpoints: readonly Endpoint[];
@@ -76,10 +78,9 @@ export function removeService(directory: string, name: string): void {
   rmSync(join(directory, `${name}.json`));
 }
 
-const PORTS = [
-  { name: "tcp", protocol: "TCP" },
-  { name: "udp", protocol: "UDP" },
-];
+function ports(spec: ServiceSpec): readonly { readonly name: string; readonly protocol: string }[] {
+  return (spec.protocols ?? ["TCP", "UDP"]).map((protocol) => ({ name: protocol.toLowerCase(), protocol }));
+}
 
 function service(spec: ServiceSpec): object {
   const { clusterIP, externalIP, loadBalancer } = serviceAddresses(spec.number);
@@ -102,7 +103,7 @@ function service(spec: ServiceSpec): object {
       ...(spec.externalTrafficPolicy === undefined ? {} : { externalTrafficPolicy: spec.externalTrafficPolicy }),
       ...(spec.internalTrafficPolicy === undefined ? {} : { internalTrafficPolicy: spec.internalTrafficPolicy }),
       ...(spec.healthCheckNodePort === undefined ? {} : { healthCheckNodePort: spec.healthCheckNodePort }),
-      ports: PORTS.map((port) => ({
+      ports: ports(spec).map((port) => ({
         ...port,
         port: spec.port ?? 80,
         ...(spec.nodePort === undefined ? {} : { nodePort: spec.nodePort }),
@@ -118,9 +119,9 @@ function slices(spec: ServiceSpec, name: string): readonly object[] {
 
 /** One slice for each backend port in use, as the endpoint slice controller would write them. */
 function slice(spec: ServiceSpec, name: string, family: keyof DualAddress, addressType: string): object {
-  const ports = new Set(spec.endpoints.map((endpoint) => endpoint.port ?? 8080));
-  if (ports.size > 1) throw new Error(`${spec.name}: one backend port for each Service of a test`);
-  const [port] = ports;
+  const numbers = new Set(spec.endpoints.map((endpoint) => endpoint.port ?? 8080));
+  if (numbers.size > 1) throw new Error(`${spec.name}: one backend port for each Service of a test`);
+  const [port] = numbers;
   return {
     apiVersion: "discovery.k8s.io/v1",
     kind: "EndpointSlice",
@@ -130,7 +131,7 @@ function slice(spec: ServiceSpec, name: string, family: keyof DualAddress, addre
       labels: { "kubernetes.io/service-name": spec.name, ...spec.sliceLabels },
     },
     addressType,
-    ports: PORTS.map((entry) => ({ ...entry, port: port ?? 8080 })),
+    ports: ports(spec).map((entry) => ({ ...entry, port: port ?? 8080 })),
     endpoints: spec.endpoints.map((endpoint) => ({
       addresses: [endpoint.address[family]],
       ...(endpoint.nodeName === undefined ? {} : { nodeName: endpoint.nodeName }),
