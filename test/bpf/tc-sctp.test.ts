@@ -89,7 +89,10 @@ function throughClusterIp(family: 4 | 6, name: "amf" | "same-amf"): Scenario {
     };
   };
   return {
-    name: `rows 8, 48: a pod to a ClusterIP ${name === "amf" ? "with another" : "with the same"} target port, IPv${family}`,
+    name:
+      name === "amf"
+        ? `row 8: a port number that only SCTP has, another target port, IPv${family}`
+        : `row 48: a pod to a ClusterIP with the same target port, IPv${family}`,
     steps: [
       request(chunks.init, true),
       { at: "egress server", packet: sctpFrame({ ...toServer, ...inner, chunks: chunks.init }), verdict: "next" },
