@@ -35,9 +35,15 @@ static __always_inline int plan_masquerade(struct __sk_buff *skb, struct flow *f
 	return 0;
 }
 
-/* A new connection through a frontend. */
-static __noinline int begin(struct __sk_buff *skb, struct work *w, const struct device *device,
-			    const struct frontend *frontend)
+#define BEGIN 0x100 /* none of TC_ACT_*: w->flow is to be made */
+
+/*
+ * Chooses where a new connection through a frontend goes, into w->flow. Returns BEGIN, or the verdict of a refusal. Its
+ * frame is large and a chain of calls has 512 bytes, where 6.1 rounds each frame up to 32: so the chains below
+ * flow_create() and to_backend() do not hang below this one. test/matrix loads all of it there.
+ */
+static __noinline int plan(struct __sk_buff *skb, struct work *w, const struct device *device,
+			   const struct frontend *frontend)
 {
 	struct choice chosen = {};
 	struct packet *p;
@@ -68,13 +74,26 @@ static __noinline int begin(struct __sk_buff *skb, struct work *w, const struct 
 	explain_choice(err ? VERDICT_DROP : VERDICT_DNAT, -err, &chosen, masquerade);
 	if (dry_run)
 		return TC_ACT_SHOT;
-	if (!err)
-		err = flow_create(skb, w);
+	return err ? drop(err) : BEGIN;
+}
+
+/* A new connection through a frontend. */
+static __noinline int begin(struct __sk_buff *skb, struct work *w, const struct device *device,
+			    const struct frontend *frontend)
+{
+	int err;
+
+	if (!w || !device)
+		return TC_ACT_SHOT;
+	err = plan(skb, w, device, frontend);
+	if (err != BEGIN)
+		return err;
+	err = flow_create(skb, w);
 	if (err < 0)
 		return drop(err);
 	if (!err)
-		count_connection(&chosen);
-	return to_backend(skb, p, device, &w->flow);
+		count_connection(w->flow.service, w->flow.backend_id);
+	return to_backend(skb, &w->packet, device, &w->flow);
 }
 
 /*
@@ -91,7 +110,8 @@ static __noinline int no_flow(struct __sk_buff *skb, struct work *w, const struc
 		return TC_ACT_SHOT;
 	p = &w->packet;
 	flow_between(&w->probe, &p->src, p->sport, &p->dst, p->dport, p->proto);
-	if (p->proto == IPPROTO_SCTP || flow_find(&w->probe) || conntrack_knows(skb, &w->tuple) || socket_knows(skb, &w->tuple, false))
+	if (p->proto == IPPROTO_SCTP || flow_find(&w->probe) || conntrack_knows(skb, &w->tuple) ||
+	    socket_knows(skb, &w->tuple, false))
 		return TC_NEXT;
 	explain_refusal(VERDICT_DROP, DROP_NO_FLOW, frontend->service);
 	if (dry_run)

@@ -85,7 +85,7 @@ static __always_inline int choose_for(struct bpf_sock_addr *ctx, bool v4, const 
 	if (err)
 		return refuse(chosen.service, -err);
 	set_address(ctx, v4, &chosen.addr, chosen.port);
-	count_connection(&chosen);
+	count_connection(chosen.service, chosen.backend);
 	slot->backend = chosen.addr;
 	slot->backend_port = chosen.port;
 	slot->backend_id = chosen.backend;

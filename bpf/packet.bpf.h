@@ -132,9 +132,9 @@ static __always_inline bool proto_is_icmp(const struct packet *p)
 }
 
 /*
- * Reads the headers of a TCP, UDP, SCTP or ICMP packet; l3 is the offset of the IP header. Of ICMP and of later fragments
- * only the IP header: icmp.bpf.h and fragment.bpf.h know whose they are. Returns 0, or -1 for anything else, and what
- * is truncated or malformed: the stack knows best what to do with that.
+ * Reads the headers of a TCP, UDP, SCTP or ICMP packet; l3 is the offset of the IP header. Of ICMP and of later
+ * fragments only the IP header: icmp.bpf.h and fragment.bpf.h know whose they are. Returns 0, or -1 for anything else,
+ * and what is truncated or malformed: the stack knows best what to do with that.
  */
 static __noinline int packet_parse(struct __sk_buff *skb, __u16 l3, struct packet *p)
 {
@@ -191,7 +191,8 @@ static __always_inline int store_address(struct __sk_buff *skb, __u32 ip, bool v
 				   &addr->w[3], 4, 0);
 }
 
-/* Writes a port of SCTP. A fragment keeps its own: the checksum covers bytes that are not here. Returns 0 or negative. */
+/* Writes a port of SCTP. A fragment keeps its own: the checksum covers bytes that are not here. Returns 0 or negative.
+ */
 static __always_inline int store_sctp_port(struct __sk_buff *skb, const struct packet *p, bool source, __be16 old,
 					   __be16 port)
 {

@@ -44,9 +44,9 @@ static __always_inline bool proto_connects(__u8 proto)
 
 /*
  * What the chunks of a packet at an offset say: INIT is a SYN, INIT ACK a SYN with ACK; after ABORT and SHUTDOWN
- * COMPLETE nothing more is to come, as after RST. Those but ABORT stand alone; it may follow other control chunks, never
- * DATA. Returns TCP flags, or -1 when the chunks do not fit the packet; of a first fragment only the first one has to
- * begin there.
+ * COMPLETE nothing more is to come, as after RST. Those but ABORT stand alone; it may follow other control chunks,
+ * never DATA. Returns TCP flags, or -1 when the chunks do not fit the packet; of a first fragment only the first one
+ * has to begin there.
  */
 static __always_inline int sctp_flags(struct __sk_buff *skb, __u32 at, __u32 end, bool fragment)
 {
@@ -77,8 +77,8 @@ static __always_inline int sctp_flags(struct __sk_buff *skb, __u32 at, __u32 end
 
 /*
  * The checksum of a packet of length bytes after one of its ports changed. 0 stays: such a packet is yet without one,
- * the kernel or the device that sends it puts it in (CHECKSUM_PARTIAL), and programs cannot ask for that. So one of 2^32
- * packets, whose checksum is 0, comes out with a wrong one, as if the wire had damaged it.
+ * the kernel or the device that sends it puts it in (CHECKSUM_PARTIAL), and programs cannot ask for that. So one of
+ * 2^32 packets, whose checksum is 0, comes out with a wrong one, as if the wire had damaged it.
  */
 static __always_inline __u32 sctp_checksum(__u32 checksum, bool source, __be16 old, __be16 port, __u32 length)
 {

@@ -230,15 +230,15 @@ static __always_inline int choose_backend(const struct frontend *frontend, enum 
 	return 0;
 }
 
-static __always_inline void count_connection(const struct choice *chosen)
+static __always_inline void count_connection(__u32 service, __u32 backend)
 {
-	struct service_stats *service = bpf_map_lookup_elem(&service_stats, &chosen->service);
-	struct backend_stats *backend = bpf_map_lookup_elem(&backend_stats, &chosen->backend);
+	struct service_stats *of_service = bpf_map_lookup_elem(&service_stats, &service);
+	struct backend_stats *of_backend = bpf_map_lookup_elem(&backend_stats, &backend);
 
-	if (service)
-		count(&service->connections, 1);
-	if (backend)
-		count(&backend->connections, 1);
+	if (of_service)
+		count(&of_service->connections, 1);
+	if (of_backend)
+		count(&of_backend->connections, 1);
 }
 
 static __always_inline void count_refusal(__u32 service, __u32 reason)

@@ -36,9 +36,9 @@ static __always_inline bool backend_stands(struct flow *owner)
 }
 
 /*
- * Whether the client's packet needs another flow than the one it had. A connection keeps its backend for as long as both ends
- * wish, also when the endpoint has left its Service (row 50); datagrams keep theirs only while it serves (row 58), and
- * so does what is known of a port from which a new connection comes.
+ * Whether the client's packet needs another flow than the one it had. A connection keeps its backend for as long as
+ * both ends wish, also when the endpoint has left its Service (row 50); datagrams keep theirs only while it serves (row
+ * 58), and so does what is known of a port from which a new connection comes.
  */
 static __always_inline bool begins_anew(const struct packet *p, struct flow *owner)
 {
