@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# In the guest, as its first process: the filesystems a node has, then the tests; the exit status goes to the console.
+export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8
+PATH=$(dirname "$PORTOLAN_NODE"):$PATH
+mount -t proc proc /proc
+mount -t sysfs sysfs /sys
+mount -t devtmpfs dev /dev
+mount -t tmpfs run /run
+mount -t cgroup2 cgroup2 /sys/fs/cgroup
+mount -t bpf bpf /sys/fs/bpf
+ip link set lo up
+cd "$PORTOLAN_CHECKOUT" || exit
+
+echo "matrix: $(uname -srv)"
+CI=1 NO_COLOR=1 node node_modules/vitest/vitest.mjs run --config test/matrix/vitest.config.ts 2>&1
+status=$?
+printf "\nmatrix: exit %s\n" "$status" # a line of its own: the reporter leaves the cursor where it likes
+echo o >/proc/sysrq-trigger
+sleep infinity # until the machine is off
