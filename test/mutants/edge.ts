@@ -37,7 +37,7 @@ export const EDGE_MUTANTS: readonly Mutant[] = [
     clause: "E1",
     what: "a direct SYN does not look for claims",
     file: "begin.bpf.h",
-    from: "if (dry_run || (p->proto == IPPROTO_TCP && !packet_is_syn(p)))",
+    from: "if (dry_run || (proto_connects(p->proto) && !packet_is_syn(p)))",
     to: "if (true)",
     test: TUPLES,
   },
