@@ -182,7 +182,7 @@ struct agent_state {
 	__u32 config;      /* enum agent_config */
 	__u8 pods4_prefix; /* 0: the node has no such range */
 	__u8 pods6_prefix;
-	__u16 problems; /* objects of which something cannot be used; 65535: so many or more */
+	__u16 problems;       /* objects of which something cannot be used; 65535: so many or more */
 	struct ip_addr pods4; /* the node's own pod ranges, as its Node object names them: explain tells pods by them */
 	struct ip_addr pods6;
 	char version[NAME_SIZE];
