@@ -10,6 +10,7 @@
         "native/error.cc",
         "native/features.cc",
         "native/host.cc",
+        "native/iterate.cc",
         "native/link.cc",
         "native/lock.cc",
         "native/map.cc",

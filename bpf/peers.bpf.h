@@ -77,20 +77,21 @@ static __always_inline void peers_forget(struct sock_peers *peers, const struct 
 
 /*
  * Whether datagrams to the VIP still belong on the backend this socket used last: as on the wire, they keep to it as
- * long as it serves the Service.
+ * long as it serves the Service, be it one that was made anew for the same VIP.
  */
 static __always_inline bool peer_still_serves(struct sock_peer *peer, __u32 service)
 {
 	struct remembered endpoint = {
 	    .service = service,
-	    .epoch = peer->epoch,
+	    .epoch = peer->service == service ? peer->epoch : 0, /* no word in use has that */
 	    .id = peer->backend_id,
 	    .addr = &peer->backend,
 	    .port = peer->backend_port,
 	};
 
-	if (peer->service != service || !still_serves(&endpoint))
+	if (!still_serves(&endpoint))
 		return false;
+	peer->service = service;
 	peer->epoch = endpoint.epoch;
 	peer->backend_id = endpoint.id;
 	return true;

@@ -5,13 +5,16 @@
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/bpf.h>
 #include <netinet/in.h>
+#include <sched.h>
 
 #include <array>
 #include <cstring>
 #include <memory>
 #include <span>
+#include <thread>
 #include <vector>
 
 #include "addon.h"
@@ -48,6 +51,9 @@ bpf_insn CallKernel(int32_t type_id, int16_t btf_slot) {
   return {BPF_JMP | BPF_CALL, 0, BPF_PSEUDO_KFUNC_CALL, btf_slot, type_id};
 }
 bpf_insn SkipIfZero(uint8_t reg, int16_t count) { return {BPF_JMP | BPF_JEQ | BPF_K, reg, 0, count, 0}; }
+bpf_insn LoadWord64(uint8_t to, uint8_t from, int16_t offset) {
+  return {BPF_LDX | BPF_MEM | BPF_DW, to, from, offset, 0};
+}
 bpf_insn Exit() { return {BPF_JMP | BPF_EXIT, 0, 0, 0, 0}; }
 
 struct LoadResult {
@@ -66,8 +72,10 @@ std::string LastLine(const std::string& log) {
   return last;
 }
 
-LoadResult Load(bpf_prog_type type, std::span<const bpf_insn> code, int attach_type = 0, const int* btf_fds = nullptr) {
+LoadResult Load(bpf_prog_type type, std::span<const bpf_insn> code, int attach_type = 0, const int* btf_fds = nullptr,
+                int32_t attach_btf_id = 0) {
   LIBBPF_OPTS(bpf_prog_load_opts, options);
+  options.attach_btf_id = attach_btf_id;
   options.expected_attach_type = static_cast<bpf_attach_type>(attach_type);
   options.fd_array = btf_fds;
   Fd fd(bpf_prog_load(type, "probe", "GPL", code.data(), code.size(), &options));
@@ -180,6 +188,33 @@ Answer ProbeCsumIpv6Flag() {
   return {.error = -result, .detail = "bpf_l4_csum_replace() has no BPF_F_IPV6 (kernel 6.16)"};
 }
 
+/** In a thread of its own: whoever may enter the namespace it is in may enter others. */
+int EnterNamespace() {
+  int error = 0;
+  std::thread probe([&error] {
+    const Fd netns(open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC));
+    if (!netns.valid() || setns(netns.get(), CLONE_NEWNET) < 0) error = errno;
+  });
+  probe.join();
+  return error;
+}
+
+/** An iterator over UDP sockets that calls bpf_sock_destroy(), and the right to run it in every pod. */
+Answer ProbeSockDestroy() {
+  const Btf kernel(btf__load_vmlinux_btf(), btf__free);
+  if (!kernel) return ProbeBtf();
+  const int iterator = btf__find_by_name_kind(kernel.get(), "bpf_iter_udp", BTF_KIND_FUNC);
+  const int destroy = btf__find_by_name_kind(kernel.get(), "bpf_sock_destroy", BTF_KIND_FUNC);
+  if (iterator < 0 || destroy < 0) return {.error = ENOENT, .detail = "no bpf_sock_destroy (kernel 6.5)"};
+  const std::array code = {LoadWord64(BPF_REG_1, BPF_REG_1, 8),  // bpf_iter__udp.udp_sk
+                           SkipIfZero(BPF_REG_1, 1), CallKernel(destroy, 0), MovImm(BPF_REG_0, 0), Exit()};
+  const Answer loaded = Load(BPF_PROG_TYPE_TRACING, code, BPF_TRACE_ITER, nullptr, iterator).answer;
+  if (!loaded.supported) return loaded;
+  const int error = EnterNamespace();
+  if (error == 0) return {.supported = true};
+  return {.error = error, .detail = "entering other network namespaces needs CAP_SYS_ADMIN"};
+}
+
 // probe(name) -> {supported, errno, detail}
 Napi::Value Probe(const Napi::CallbackInfo& info) {
   struct Entry {
@@ -194,6 +229,7 @@ Napi::Value Probe(const Napi::CallbackInfo& info) {
       {"mmapableArrays", ProbeMmapableArrays},
       {"conntrackLookup", ProbeConntrackLookup},
       {"csumIpv6Flag", ProbeCsumIpv6Flag},
+      {"sockDestroy", ProbeSockDestroy},
   };
   const std::string name = StringArgument(info, 0, "name");
   for (const Entry& probe : kProbes) {

@@ -62,7 +62,8 @@ void Program::Init(Napi::Env env, Napi::Object exports) {
       DefineClass(env, "Program",
                   {InstanceMethod<&Program::TestRun>("testRun"), InstanceMethod<&Program::AttachTcx>("attachTcx"),
                    InstanceMethod<&Program::AttachTc>("attachTc"),
-                   InstanceMethod<&Program::AttachCgroup>("attachCgroup"), InstanceMethod<&Program::Pin>("pin"),
+                   InstanceMethod<&Program::AttachCgroup>("attachCgroup"),
+                   InstanceMethod<&Program::Iterate>("iterate"), InstanceMethod<&Program::Pin>("pin"),
                    InstanceMethod<&Program::Close>("close"), InstanceMethod<&Program::Info>("info")}));
   exports.Set("openPinnedProgram", Napi::Function::New(env, OpenPinnedProgram, "openPinnedProgram"));
 }

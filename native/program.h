@@ -27,6 +27,7 @@ class Program : public Napi::ObjectWrap<Program> {
   Napi::Value AttachTcx(const Napi::CallbackInfo& info);
   void AttachTc(const Napi::CallbackInfo& info);
   Napi::Value AttachCgroup(const Napi::CallbackInfo& info);
+  Napi::Value Iterate(const Napi::CallbackInfo& info);
   void Pin(const Napi::CallbackInfo& info);
   void Close(const Napi::CallbackInfo& info);
   Napi::Value Info(const Napi::CallbackInfo& info);

@@ -21,6 +21,7 @@ import { nodePortWarnings, parseNodePortRule } from "./node-addresses.ts";
 import { NodeFollower } from "./node-follower.ts";
 import type { AgentOptions } from "./options.ts";
 import { ServiceFollower } from "./service-follower.ts";
+import { socketLog } from "./socket-log.ts";
 import { writeStateFile } from "./state-file.ts";
 import { startSweeper } from "./sweeper.ts";
 import { VERSION } from "./version.ts";
@@ -84,6 +85,7 @@ function openDriver(options: AgentOptions, pins: Pins, features: Features, log: 
     nodeName: options.nodeName,
     version: VERSION,
     onError: (error) => log.error({ err: error }, "freeing old state failed, it is tried again"),
+    staleSockets: socketLog(log),
   });
   for (const { map, wanted, pinned } of driver.sizeConflicts) {
     log.warn({ map, wanted, pinned }, "the pinned map keeps its size; portolan cleanup makes room for another");

@@ -194,6 +194,10 @@ export class FakeProgram implements BpfProgram {
     return new FakeLink(this, `cgroup/${type} of ${cgroupPath}`);
   }
 
+  iterate(): never {
+    throw new BpfError({ syscall: "bpf(BPF_ITER_CREATE)", errno: ERRNO.EINVAL, object: this.name, hint: "fake" });
+  }
+
   pin(): void {}
 
   [Symbol.dispose](): void {}

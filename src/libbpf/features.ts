@@ -19,6 +19,7 @@ const NEEDS: Readonly<Record<keyof Features, readonly Capability[]>> = {
   mmapableArrays: ["CAP_BPF"],
   conntrackLookup: NET,
   csumIpv6Flag: NET,
+  sockDestroy: ["CAP_BPF", "CAP_PERFMON", "CAP_SYS_ADMIN"],
   btf: [],
 };
 
@@ -33,6 +34,7 @@ export function probeFeatures(): Features {
     mmapableArrays: probe("mmapableArrays"),
     conntrackLookup: probe("conntrackLookup"),
     csumIpv6Flag: probe("csumIpv6Flag"),
+    sockDestroy: probe("sockDestroy"),
     btf: probe("btf"),
   };
   return cached;

@@ -64,6 +64,10 @@ export class KernelProgram implements BpfProgram {
     return new KernelLink(this.handle.attachCgroup(cgroupPath, type));
   }
 
+  iterate(netnsPath?: string): Promise<Uint8Array> {
+    return this.handle.iterate(netnsPath);
+  }
+
   pin(path: string): void {
     this.handle.pin(path);
   }

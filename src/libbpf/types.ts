@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The typed face of the addon: what the rooms above see of libbpf. Raw bytes in and out; codecs belong to the callers.
-// Everything is synchronous (a map syscall is microseconds) but rcuSync and the netlink watch.
+// Everything is synchronous (a map syscall is microseconds) but rcuSync, iterate and the netlink watch.
 
 /** Value bytes of a lookup: for per-CPU maps the values of all possible CPUs, each rounded up to 8 bytes, back to back. */
 export interface BpfMap extends Disposable {
@@ -88,6 +88,11 @@ export interface BpfProgram extends Disposable {
   /** clsact filter where TCX is missing; replaces ours (same priority and handle) atomically. */
   attachTc(ifindex: number, direction: TcDirection, priority: number): void;
   attachCgroup(cgroupPath: string, type: CgroupAttachType): BpfLink;
+  /**
+   * Runs an iterator program over the network namespace at this path (undefined: our own); resolves with what it wrote.
+   * Rejects with BpfError: ENOENT when nothing is there, EPERM without CAP_SYS_ADMIN.
+   */
+  iterate(netnsPath?: string): Promise<Uint8Array>;
   pin(path: string): void;
 }
 
@@ -215,5 +220,7 @@ export interface Features {
   readonly mmapableArrays: Probe;
   readonly conntrackLookup: Probe;
   readonly csumIpv6Flag: Probe;
+  /** Iterators over sockets that may destroy them (kernel 6.5), and the right to enter other network namespaces. */
+  readonly sockDestroy: Probe;
   readonly btf: Probe;
 }

@@ -140,6 +140,24 @@ export class BackendTable {
     return true;
   }
 
+  /**
+   * Whether a service lost an endpoint, an address and port, when these sets came to be in force in place of others
+   * that were until now. True without such: an earlier service of the same addresses may have had any.
+   */
+  anyGone(before: IdSets | undefined, now: IdSets): boolean {
+    if (before === undefined) return true;
+    const ids = new Set(idsOf(now));
+    const left = idsOf(before).filter((id) => !ids.has(id));
+    if (left.length === 0) return false;
+    const places = new Set([...ids].map((id) => this.#place(id)));
+    return left.some((id) => !places.has(this.#place(id)));
+  }
+
+  #place(id: number): string {
+    const offset = this.#cells.offset(id);
+    return this.#cells.bytes.toString("hex", offset, offset + IDENTITY_SIZE);
+  }
+
   read(id: number): abi.Backend {
     return abi.backend.read(this.#cells.view, this.#cells.offset(id));
   }

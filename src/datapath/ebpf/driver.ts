@@ -15,6 +15,7 @@ import { decode } from "./codec.ts";
 import type { DeviceRules } from "./devices.ts";
 import type { Pins } from "./pins.ts";
 import { type MapSizeTable, type ProgramConfig, Programs, type SizeConflict } from "./programs.ts";
+import { StaleSockets, type StaleSocketsOptions } from "./stale-sockets.ts";
 import { MapWriter } from "./writer.ts";
 
 export interface DriverOptions {
@@ -27,6 +28,8 @@ export interface DriverOptions {
   readonly version: string;
   /** What went wrong in the background. */
   readonly onError: (error: unknown) => void;
+  /** What to tell of UDP sockets on endpoints that serve no more; without it, they are left alone. */
+  readonly staleSockets?: StaleSocketsOptions;
 }
 
 export class EbpfDriver implements Datapath {
@@ -37,6 +40,7 @@ export class EbpfDriver implements Datapath {
   readonly #hooks: DeviceHooks;
   readonly #state: AgentStateCell;
   readonly #options: DriverOptions;
+  readonly #staleSockets: StaleSockets | undefined = undefined;
 
   /** Loads the programs over the pinned maps; nothing that serves is touched. Throws BpfError, VerifierError. */
   constructor(options: DriverOptions) {
@@ -58,8 +62,10 @@ export class EbpfDriver implements Datapath {
         service_stats: map("service_stats"),
         backend_stats: map("backend_stats"),
       },
-      { rcuSync, onError },
+      { rcuSync, onError, onEndpointsLost: () => this.#staleSockets?.look() },
     );
+    const { leaveUdp } = this.#programs;
+    if (leaveUdp && options.staleSockets) this.#staleSockets = new StaleSockets(leaveUdp, options.staleSockets);
     this.#hooks = new DeviceHooks(this.#programs, map("devices"), pins, tcAttachment);
     this.#state = new AgentStateCell(map("agent_state"));
   }
@@ -99,6 +105,7 @@ export class EbpfDriver implements Datapath {
     } finally {
       // A service that found no room does not unmake the rest.
       this.#state.update({ synced: 1, lastSyncMs: BigInt(Date.now()) });
+      this.#staleSockets?.look(); // what changed while no agent was here, or after the last one had no time to look
     }
   }
 
@@ -156,6 +163,7 @@ export class EbpfDriver implements Datapath {
   }
 
   [Symbol.dispose](): void {
+    this.#staleSockets?.[Symbol.dispose]();
     this.#writer[Symbol.dispose]();
     this.#programs[Symbol.dispose]();
   }

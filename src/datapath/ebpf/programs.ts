@@ -19,7 +19,7 @@ import { BpfObjectMissingError } from "./errors.ts";
 import { ensureLink } from "./links.ts";
 import { linkPin, mapPin, type Pins } from "./pins.ts";
 
-const OBJECTS = ["cgroup", "tc", "sweep"] as const;
+const OBJECTS = ["cgroup", "tc", "sweep", "leave"] as const;
 type ObjectName = (typeof OBJECTS)[number];
 
 const CGROUP_HOOKS: readonly CgroupAttachType[] = [
@@ -80,7 +80,10 @@ export class Programs implements Disposable {
     const inForce = sizesInForce(pins, sizes);
     const objects = new Map<ObjectName, LoadedBpfObject>();
     try {
-      for (const name of OBJECTS) objects.set(name, loadObject(name, pins, inForce, config));
+      for (const name of OBJECTS) {
+        if (name === "leave" && !config.features.sockDestroy.supported) continue;
+        objects.set(name, loadObject(name, pins, inForce, config));
+      }
     } catch (error) {
       for (const object of objects.values()) object[Symbol.dispose]();
       throw error;
@@ -106,6 +109,11 @@ export class Programs implements Disposable {
 
   get sweep(): BpfProgram {
     return this.#object("sweep").program("pt_sweep");
+  }
+
+  /** Iterates over UDP sockets; undefined where the kernel or our capabilities do not allow it. */
+  get leaveUdp(): BpfProgram | undefined {
+    return this.#objects.get("leave")?.program("pt_leave_udp");
   }
 
   /** Puts the socket programs on a cgroup2 directory, in place of those of an earlier agent. */

@@ -19,6 +19,8 @@ export interface WriterOptions {
   readonly rcuSync: RcuSync;
   /** What went wrong in the background: an RCU period, or a change that still finds no room. */
   readonly onError: (error: unknown) => void;
+  /** UDP Services have lost endpoints, or are new: sockets and flows may be on endpoints that serve no more. */
+  readonly onEndpointsLost?: () => void;
   /** For tests: after every write to a mapped array. */
   readonly onWrite?: WriteHook;
 }
@@ -36,6 +38,8 @@ export class MapWriter implements Disposable {
   readonly #told = new Set<string>();
   /** Services that are no longer wanted, until their frontends are gone. */
   readonly #leaving: ServiceEntry[] = [];
+  /** onEndpointsLost is due. */
+  #endpointsLost = false;
   /** A system call failed while frontends were moved. */
   #frontendsBehind = false;
   #adopted: Adopted | undefined;
@@ -124,6 +128,8 @@ export class MapWriter implements Disposable {
     for (const entry of leaving) this.#withdraw(entry, failures);
     const retried = this.#reclaimer.pending;
     this.#reclaimer.start();
+    if (this.#endpointsLost) this.#options.onEndpointsLost?.();
+    this.#endpointsLost = false;
     throwUnless(failures, retried);
     const backendsWritten = this.stores.backends.written - written;
     return { servicesWritten, servicesRemoved: leaving.length, ...frontends, backendsWritten };
@@ -154,6 +160,8 @@ export class MapWriter implements Disposable {
         if (entry === before) continue;
         this.#services.set(service.key, entry);
         changed.push(service);
+        if (service.protocol === "UDP" && this.stores.backends.anyGone(before?.block, entry.block))
+          this.#endpointsLost = true;
         if (entry.block !== before?.block || entry.type !== before.type) servicesWritten++;
         if (before) stale.push(...without(before.frontends, entry.frontends));
       } catch (error) {

@@ -94,6 +94,7 @@ test("status --verbose adds how full the maps are and what the kernel can do", (
     mmapableArrays: loaded,
     conntrackLookup: loaded,
     csumIpv6Flag: loaded,
+    sockDestroy: loaded,
     btf: loaded,
   };
   expect(statusText(STATUS, features).split("\n\n").slice(2).join("\n\n")).toBe(`MAP     FILL
@@ -106,6 +107,7 @@ setRetval         yes         loaded
 mmapableArrays    yes         loaded
 conntrackLookup   yes         loaded
 csumIpv6Flag      yes         loaded
+sockDestroy       yes         loaded
 btf               yes         loaded
 `);
 });

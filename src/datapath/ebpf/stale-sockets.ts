@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+// Takes connected UDP sockets off endpoints that serve no more, in every network namespace of the node. Which those are
+// the program finds out by itself, from the maps that say what serves; here is only when it runs, and where.
+
+import { setTimeout as delay } from "node:timers/promises";
+import { rcuSync } from "../../libbpf/index.ts";
+import type { BpfProgram } from "../../libbpf/types.ts";
+import { type Namespaces, networkNamespaces } from "./namespaces.ts";
+
+/** From one pass to the next, however many changes there are. */
+const GAP_MS = 1000;
+
+/** What one pass over all namespaces did. */
+export interface SocketPass {
+  /** Sockets that were taken away; their owners got ECONNABORTED. */
+  readonly sockets: number;
+  readonly namespaces: number;
+  /** Processes whose namespace could not be seen. */
+  readonly hidden: number;
+}
+
+export interface StaleSocketsOptions {
+  readonly onPass: (pass: SocketPass) => void;
+  readonly onError: (error: unknown) => void;
+  /** For tests. */
+  readonly namespaces?: () => Namespaces;
+}
+
+export class StaleSockets implements Disposable {
+  readonly #program: Pick<BpfProgram, "iterate">;
+  readonly #options: StaleSocketsOptions;
+  readonly #closed = new AbortController();
+  #passes = 0;
+  #running = false;
+
+  constructor(program: Pick<BpfProgram, "iterate">, options: StaleSocketsOptions) {
+    this.#program = program;
+    this.#options = options;
+  }
+
+  /** After an endpoint of a UDP Service has gone from the maps. */
+  look(): void {
+    // A connect() that chose before the change may still be on its way when the first pass goes by.
+    this.#passes = 2;
+    if (!this.#running) void this.#run();
+  }
+
+  [Symbol.dispose](): void {
+    this.#closed.abort();
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#closed;
+    this.#running = true;
+    while (this.#passes > 0 && !signal.aborted) {
+      this.#passes--;
+      await this.#pass().then(this.#options.onPass, this.#options.onError);
+      await delay(GAP_MS, undefined, { signal }).catch(() => {}); // ended early: the loop sees it
+    }
+    this.#running = false;
+  }
+
+  /** What fails in one namespace leaves none of the others out. */
+  async #pass(): Promise<SocketPass> {
+    await rcuSync();
+    const { paths, hidden } = (this.#options.namespaces ?? networkNamespaces)();
+    const failures: unknown[] = [];
+    let sockets = 0;
+    for (const path of paths) {
+      if (this.#closed.signal.aborted) break;
+      try {
+        const written = await this.#program.iterate(path);
+        sockets += written.length / Uint32Array.BYTES_PER_ELEMENT;
+      } catch (error) {
+        if ((error as { code?: string }).code !== "ENOENT") failures.push(error); // else it has gone, with its sockets
+      }
+    }
+    if (failures.length > 0) {
+      throw new AggregateError(failures, `${failures.length} of ${paths.length} namespaces: ${String(failures[0])}`);
+    }
+    return { sockets, namespaces: paths.length, hidden };
+  }
+}

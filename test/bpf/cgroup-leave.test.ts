@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+// Connected UDP sockets whose endpoint serves no more: taken off it at once, and no others.
+
+import { once } from "node:events";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { LoadedBpfObject } from "../../src/libbpf/index.ts";
+import { service } from "../support/compiled.ts";
+import { UdpClient } from "../support/loopback.ts";
+import { memberOf, useSocketDatapath, WAYS, type Way } from "../support/socket-fixture.ts";
+
+const fixture = useSocketDatapath("leave");
+let leave: LoadedBpfObject;
+beforeAll(() => {
+  leave = fixture().datapath.loadBeside("leave");
+});
+afterAll(() => leave[Symbol.dispose]());
+
+/** How many sockets one look through this process's network namespace took away. */
+async function taken(): Promise<number> {
+  return (await leave.program("pt_leave_udp").iterate()).length / 4;
+}
+
+describe.each(WAYS)("a connected $name socket", (way: Way) => {
+  const { family, dial, shown, udp, vip } = way;
+  const dns = (n: number, more: object) => service({ name: `dns${n}`, at: vip(n), port: 53, protocol: "UDP", ...more });
+  const endpoints = () => {
+    const [a, b] = fixture().servers[family];
+    return { a: memberOf(a, "UDP"), b: memberOf(b, "UDP") };
+  };
+
+  test("row 58: is told at once when its endpoint serves no more, and then reaches another", async () => {
+    const { datapath } = fixture();
+    const { a, b } = endpoints();
+    datapath.publish(dns(1, { cluster: [a] }));
+    using client = new UdpClient(udp);
+    await client.connect(dial(1), 53);
+    expect(await client.askPeer()).toEqual({ server: "a", from: shown(1, 53) });
+    const told = once(client.socket, "error");
+    datapath.publish(dns(1, { cluster: [b] }));
+    expect(await taken()).toBe(1);
+    expect(await told).toMatchObject([{ code: "ECONNABORTED" }]);
+    using again = new UdpClient(udp);
+    await again.connect(dial(1), 53);
+    expect(await again.askPeer()).toEqual({ server: "b", from: shown(1, 53) });
+    expect(await taken()).toBe(0);
+  });
+
+  test("row 59: is told when the last endpoint goes", async () => {
+    const { datapath } = fixture();
+    const { a } = endpoints();
+    datapath.publish(dns(2, { cluster: [a] }));
+    using client = new UdpClient(udp);
+    await client.connect(dial(2), 53);
+    const told = once(client.socket, "error");
+    datapath.publish(dns(2, { cluster: [] }));
+    expect(await taken()).toBe(1);
+    expect(await told).toMatchObject([{ code: "ECONNABORTED" }]);
+  });
+
+  test("row 58: stays with an endpoint that serves on beside the sets, or in a Service made anew", async () => {
+    const { datapath } = fixture();
+    const { a, b } = endpoints();
+    datapath.publish(dns(3, { cluster: [a] }));
+    using client = new UdpClient(udp);
+    await client.connect(dial(3), 53);
+    const answers = async () => {
+      expect(await taken()).toBe(0);
+      expect(await client.askPeer()).toEqual({ server: "a", from: shown(3, 53) });
+    };
+    datapath.publish(dns(3, { cluster: [b], serving: [{ ...a, terminating: true }] }));
+    await answers();
+    datapath.remove(dns(3, {}).key);
+    await datapath.writer.drained();
+    await answers();
+    datapath.publish(dns(4, { cluster: [b] })); // takes the id that is free
+    await answers();
+    datapath.publish(dns(3, { cluster: [a, b] }));
+    await answers();
+    datapath.publish(dns(3, { cluster: [b] }));
+    expect(await taken()).toBe(1);
+  });
+
+  test("that talks to an endpoint itself, or is not connected, is left alone", async () => {
+    const { datapath, servers } = fixture();
+    const { a, b } = endpoints();
+    datapath.publish(dns(5, { cluster: [a] }));
+    using direct = new UdpClient(udp);
+    const mapped = way.name.startsWith("IPv4-mapped") ? "::ffff:" : "";
+    await direct.connect(dial(5), 53);
+    direct.disconnect();
+    await direct.connect(`${mapped}${servers[family][0].address}`, a.port);
+    using unconnected = new UdpClient(udp);
+    expect((await unconnected.ask(dial(5), 53)).server).toBe("a");
+    datapath.publish(dns(5, { cluster: [b] }));
+    expect(await taken()).toBe(0);
+    expect((await direct.askPeer()).server).toBe("a");
+    expect((await unconnected.ask(dial(5), 53)).server).toBe("b");
+  });
+});
