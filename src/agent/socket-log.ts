@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the log says of UDP sockets that are taken off endpoints which serve no more.
 
-import type { StaleSocketsOptions } from "../datapath/ebpf/stale-sockets.ts";
+import type { SocketPassListener } from "../datapath/ebpf/stale-sockets.ts";
 import type { Log } from "./log.ts";
 
-export function socketLog(log: Log): StaleSocketsOptions {
+export function socketLog(log: Log): SocketPassListener {
   let told = false;
   return {
     onPass: (pass) => {

@@ -13,9 +13,10 @@ import { type DeviceChanges, DeviceHooks, type TcAttachment } from "./attach.ts"
 import { cleanupPins } from "./cleanup.ts";
 import { decode } from "./codec.ts";
 import type { DeviceRules } from "./devices.ts";
+import { networkNamespaces } from "./namespaces.ts";
 import type { Pins } from "./pins.ts";
 import { type MapSizeTable, type ProgramConfig, Programs, type SizeConflict } from "./programs.ts";
-import { StaleSockets, type StaleSocketsOptions } from "./stale-sockets.ts";
+import { type SocketPassListener, StaleSockets } from "./stale-sockets.ts";
 import { MapWriter } from "./writer.ts";
 
 export interface DriverOptions {
@@ -29,7 +30,7 @@ export interface DriverOptions {
   /** What went wrong in the background. */
   readonly onError: (error: unknown) => void;
   /** What to tell of UDP sockets on endpoints that serve no more; without it, they are left alone. */
-  readonly staleSockets?: StaleSocketsOptions;
+  readonly staleSockets?: SocketPassListener;
 }
 
 export class EbpfDriver implements Datapath {
@@ -65,7 +66,10 @@ export class EbpfDriver implements Datapath {
       { rcuSync, onError, onEndpointsLost: () => this.#staleSockets?.look() },
     );
     const { leaveUdp } = this.#programs;
-    if (leaveUdp && options.staleSockets) this.#staleSockets = new StaleSockets(leaveUdp, options.staleSockets);
+    if (leaveUdp && options.staleSockets) {
+      const namespaces = () => networkNamespaces();
+      this.#staleSockets = new StaleSockets(leaveUdp, { ...options.staleSockets, rcuSync, namespaces });
+    }
     this.#hooks = new DeviceHooks(this.#programs, map("devices"), pins, tcAttachment);
     this.#state = new AgentStateCell(map("agent_state"));
   }

@@ -2,10 +2,9 @@
 // Takes connected UDP sockets off endpoints that serve no more, in every network namespace of the node. Which those are
 // the program finds out by itself, from the maps that say what serves; here is only when it runs, and where.
 
-import { setTimeout as delay } from "node:timers/promises";
-import { rcuSync } from "../../libbpf/index.ts";
 import type { BpfProgram } from "../../libbpf/types.ts";
-import { type Namespaces, networkNamespaces } from "./namespaces.ts";
+import type { Namespaces } from "./namespaces.ts";
+import type { RcuSync } from "./reclaim.ts";
 
 /** From one pass to the next, however many changes there are. */
 const GAP_MS = 1000;
@@ -19,19 +18,24 @@ export interface SocketPass {
   readonly hidden: number;
 }
 
-export interface StaleSocketsOptions {
+export interface SocketPassListener {
   readonly onPass: (pass: SocketPass) => void;
   readonly onError: (error: unknown) => void;
-  /** For tests. */
-  readonly namespaces?: () => Namespaces;
+}
+
+export interface StaleSocketsOptions extends SocketPassListener {
+  readonly rcuSync: RcuSync;
+  readonly namespaces: () => Namespaces;
 }
 
 export class StaleSockets implements Disposable {
   readonly #program: Pick<BpfProgram, "iterate">;
   readonly #options: StaleSocketsOptions;
-  readonly #closed = new AbortController();
   #passes = 0;
-  #running = false;
+  /** A pass is under way, or it is too early for the next. */
+  #busy = false;
+  #gap: NodeJS.Timeout | undefined;
+  #closed = false;
 
   constructor(program: Pick<BpfProgram, "iterate">, options: StaleSocketsOptions) {
     this.#program = program;
@@ -42,32 +46,33 @@ export class StaleSockets implements Disposable {
   look(): void {
     // A connect() that chose before the change may still be on its way when the first pass goes by.
     this.#passes = 2;
-    if (!this.#running) void this.#run();
+    if (!this.#busy) void this.#run();
   }
 
   [Symbol.dispose](): void {
-    this.#closed.abort();
+    this.#closed = true;
+    clearTimeout(this.#gap);
   }
 
   async #run(): Promise<void> {
-    const { signal } = this.#closed;
-    this.#running = true;
-    while (this.#passes > 0 && !signal.aborted) {
-      this.#passes--;
-      await this.#pass().then(this.#options.onPass, this.#options.onError);
-      await delay(GAP_MS, undefined, { signal }).catch(() => {}); // ended early: the loop sees it
-    }
-    this.#running = false;
+    this.#busy = true;
+    this.#passes--;
+    await this.#pass().then(this.#options.onPass, this.#options.onError);
+    if (this.#closed) return;
+    this.#gap = setTimeout(() => {
+      this.#busy = false;
+      if (this.#passes > 0) void this.#run();
+    }, GAP_MS);
   }
 
   /** What fails in one namespace leaves none of the others out. */
   async #pass(): Promise<SocketPass> {
-    await rcuSync();
-    const { paths, hidden } = (this.#options.namespaces ?? networkNamespaces)();
+    await this.#options.rcuSync(); // hooks that began before the change have made their choice
+    const { paths, hidden } = this.#options.namespaces();
     const failures: unknown[] = [];
     let sockets = 0;
     for (const path of paths) {
-      if (this.#closed.signal.aborted) break;
+      if (this.#closed) break;
       try {
         const written = await this.#program.iterate(path);
         sockets += written.length / Uint32Array.BYTES_PER_ELEMENT;
