@@ -208,7 +208,7 @@ Answer ProbeSockDestroy() {
   if (iterator < 0 || destroy < 0) return {.error = ENOENT, .detail = "no bpf_sock_destroy (kernel 6.5)"};
   const std::array code = {LoadWord64(BPF_REG_1, BPF_REG_1, 8),  // bpf_iter__udp.udp_sk
                            SkipIfZero(BPF_REG_1, 1), CallKernel(destroy, 0), MovImm(BPF_REG_0, 0), Exit()};
-  const Answer loaded = Load(BPF_PROG_TYPE_TRACING, code, BPF_TRACE_ITER, nullptr, iterator).answer;
+  Answer loaded = Load(BPF_PROG_TYPE_TRACING, code, BPF_TRACE_ITER, nullptr, iterator).answer;
   if (!loaded.supported) return loaded;
   const int error = EnterNamespace();
   if (error == 0) return {.supported = true};
