@@ -6,10 +6,11 @@ import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { compare, Disagreement, missedBackends } from "../support/differential/compare.ts";
 import { ExplainedNode, type Fault } from "../support/differential/explained-node.ts";
-import { buildMutant, PROGRAM_FAULTS, STATE_FAULTS } from "../support/differential/faults.ts";
+import { PROGRAM_FAULTS, STATE_FAULTS } from "../support/differential/faults.ts";
 import { drawsAtRandom, packetOf } from "../support/differential/random-packet.ts";
 import { worldAtRandom } from "../support/differential/random-world.ts";
 import type { Packet, Verdict } from "../support/model/world.ts";
+import { useMutant } from "../support/mutant.ts";
 
 const PACKETS = 10_000;
 /** So often every verdict occurs with each family, protocol and hook. */
@@ -105,16 +106,12 @@ describe("the reference model and explain", () => {
   });
 
   test.each(Object.entries(PROGRAM_FAULTS))("disagree over a planted fault: %s", async (name, mutation) => {
-    using mutant = buildMutant(mutation);
-    const before = process.env.PORTOLAN_BPF_DIR;
-    process.env.PORTOLAN_BPF_DIR = mutant.directory;
+    using _mutant = useMutant(mutation);
     node().usePrograms();
     try {
       console.log(`${name}: ${await caught({})}`);
     } finally {
       node().dropPrograms();
-      if (before === undefined) delete process.env.PORTOLAN_BPF_DIR;
-      else process.env.PORTOLAN_BPF_DIR = before;
     }
   });
 });

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The clauses of the rule of the edge, each switched off in the C programs, and the test that must notice.
-import type { Mutation } from "../support/differential/faults.ts";
+import type { Mutation } from "../support/mutant.ts";
 
 export interface Mutant extends Mutation {
   readonly clause: string;

@@ -4,7 +4,7 @@
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { buildMutant } from "../support/differential/faults.ts";
+import { buildMutant } from "../support/mutant.ts";
 import { EDGE_MUTANTS, type Mutant } from "./edge.ts";
 
 /** Of vitest's JSON report, what is looked at. */

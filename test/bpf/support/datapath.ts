@@ -4,6 +4,7 @@
 import * as abi from "../../../src/datapath/ebpf/abi.gen.ts";
 import { decode, encode } from "../../../src/datapath/ebpf/codec.ts";
 import { ipFromBytes } from "../../../src/model/ip.ts";
+import type { FuzzReport } from "./fuzz/fuzz.ts";
 import type { Entry, LoadOptions, Machine } from "./machine.ts";
 import { type DeviceName, deviceIndex } from "./topology.ts";
 import { backendNames, nodeEntries, type Service, serviceEntries } from "./world.ts";
@@ -88,6 +89,12 @@ export class Datapath {
     const packet = { program: `pt_${hook}`, ifindex: deviceIndex[device], mark, gsoSize, data } as const;
     const done = await this.machine.ask({ do: "run", handle: this.#handle, packet });
     return { ...done, verdict: verdicts[done.verdict] ?? String(done.verdict) };
+  }
+
+  /** Random packets through all programs, judged by the reference model: fuzz/fuzz.ts. */
+  fuzz(seed: number, packets: number): Promise<FuzzReport> {
+    const plan = { services: this.#services, seed, packets };
+    return this.machine.ask({ do: "fuzz", handle: this.#handle, plan });
   }
 
   async counters(): Promise<Counters> {

@@ -8,6 +8,7 @@ import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { type LoadedBpfObject, openObject } from "../../../src/libbpf/index.ts";
+import { Fuzzer } from "./fuzz/fuzz.ts";
 import type { Ask, Entry, LoadOptions, Packet, Reply, Request } from "./machine.ts";
 import { ipLines, sysctls } from "./topology.ts";
 
@@ -95,6 +96,8 @@ async function answer(ask: Ask): Promise<unknown> {
       return entries(ask.handle, ask.map);
     case "sweep":
       return sweep(ask.handle);
+    case "fuzz":
+      return new Fuzzer(copyOf(ask.handle).tc, ask.plan).run(ask.plan.packets);
     case "listen":
       return listen(ask.proto, ask.address, ask.port);
     case "closeSockets":

@@ -6,6 +6,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { bpfDirectory } from "../../../src/datapath/ebpf/programs.ts";
+import type { FuzzPlan, FuzzReport } from "./fuzz/fuzz.ts";
 
 export type Entry = readonly [key: Uint8Array, value: Uint8Array];
 
@@ -34,6 +35,7 @@ export type Ask =
   | { readonly do: "remove"; readonly handle: number; readonly map: string; readonly keys: readonly Uint8Array[] }
   | { readonly do: "entries"; readonly handle: number; readonly map: string }
   | { readonly do: "sweep"; readonly handle: number }
+  | { readonly do: "fuzz"; readonly handle: number; readonly plan: FuzzPlan }
   | { readonly do: "listen"; readonly proto: "tcp" | "udp"; readonly address: string; readonly port: number }
   | { readonly do: "closeSockets" }
   | { readonly do: "command"; readonly argv: readonly string[] };
@@ -46,6 +48,7 @@ export interface Reply {
   write: undefined;
   remove: readonly boolean[];
   entries: readonly Entry[];
+  fuzz: FuzzReport;
   /** struct sweep_report */
   sweep: Uint8Array;
   listen: undefined;

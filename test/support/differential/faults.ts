@@ -1,13 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Faults to plant: in the state between manifests and maps, and in the C programs. Each is one that a hand could make.
 
-import { execFileSync } from "node:child_process";
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import type { EndpointManifest, World } from "../model/world.ts";
+import type { Mutation } from "../mutant.ts";
 import type { Fault } from "./explained-node.ts";
-
-const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
 
 function withEndpoints(world: World, change: (endpoint: EndpointManifest) => EndpointManifest): World {
   return { ...world, slices: world.slices.map((slice) => ({ ...slice, endpoints: slice.endpoints.map(change) })) };
@@ -54,13 +50,6 @@ export const STATE_FAULTS: Readonly<Record<string, Fault>> = {
   },
 };
 
-/** What stands in a file of bpf/, and what to write instead. */
-export interface Mutation {
-  readonly file: string;
-  readonly from: string;
-  readonly to: string;
-}
-
 export const PROGRAM_FAULTS: Readonly<Record<string, Mutation>> = {
   "row 24: the last endpoint of a set is never chosen": {
     file: "select.bpf.h",
@@ -93,24 +82,3 @@ export const PROGRAM_FAULTS: Readonly<Record<string, Mutation>> = {
     to: "chosen.masquerade",
   },
 };
-
-const FLAGS = ["-g", "-O2", "-target", "bpf", "-mcpu=v3"];
-
-/** Builds tc and explain from a changed copy of bpf/, beside the other objects. Their directory is gone when disposed. */
-export function buildMutant({ file, from, to }: Mutation): Disposable & { readonly directory: string } {
-  const directory = mkdtempSync("/tmp/pt-mutant-");
-  const sources = `${directory}/bpf`;
-  cpSync(`${ROOT}/bpf`, sources, { recursive: true });
-  const text = readFileSync(`${sources}/${file}`, "utf8");
-  if (!text.includes(from)) throw new Error(`bpf/${file} has no ${JSON.stringify(from)} any more: name what it has`);
-  writeFileSync(`${sources}/${file}`, text.replace(from, to));
-  cpSync(`${ROOT}/build/bpf`, `${directory}/objects`, { recursive: true });
-  const machine = execFileSync("uname", ["-m"], { encoding: "utf8" }).trim();
-  const includes = [`-D__TARGET_ARCH_${machine === "aarch64" ? "arm64" : "x86"}`, "-idirafter"];
-  for (const name of ["tc", "explain"]) {
-    const output = `${directory}/objects/${name}.bpf.o`;
-    const command = [...FLAGS, ...includes, `/usr/include/${machine}-linux-gnu`, "-c", `${sources}/${name}.bpf.c`];
-    execFileSync(process.env.CLANG ?? "clang-19", [...command, "-o", output], { stdio: "pipe" });
-  }
-  return { directory: `${directory}/objects`, [Symbol.dispose]: () => rmSync(directory, { recursive: true }) };
-}
