@@ -13,7 +13,7 @@ const surroundings = [
   { firewall: "realistic", brNetfilter: 1 },
 ] as const;
 
-describe.each(surroundings)("fragments, firewall $firewall, br_netfilter $brNetfilter", (surrounding) => {
+describe.each(surroundings)("row 49: fragments, firewall $firewall, br_netfilter $brNetfilter", (surrounding) => {
   const cluster = useCluster({ ...surrounding, services: pathServices });
   let pieces: string;
   beforeAll(async () => {

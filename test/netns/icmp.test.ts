@@ -97,7 +97,7 @@ const surroundings = [
   { firewall: "realistic", brNetfilter: 1 },
 ] as const;
 
-describe.each(surroundings)("ICMP errors, firewall $firewall, br_netfilter $brNetfilter", (surrounding) => {
+describe.each(surroundings)("row 49: ICMP errors, firewall $firewall, br_netfilter $brNetfilter", (surrounding) => {
   const cluster = useCluster({ ...surrounding, services: (lab) => [...pathServices(lab), ...deafServices(lab)] });
   let program: string;
   beforeAll(async () => {

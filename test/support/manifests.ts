@@ -58,6 +58,11 @@ export function writeService(directory: string, spec: ServiceSpec): void {
   writeList(directory, spec.name, [service(spec), ...slices(spec, spec.name)]);
 }
 
+/** Any objects in one file, which an agent takes as one change. */
+export function writeObjects(directory: string, name: string, items: readonly object[]): void {
+  writeList(directory, name, items);
+}
+
 /** Further slices of the Service, in a file of their own, with the endpoints of this spec. */
 export function writeSlices(directory: string, spec: ServiceSpec, name: string): void {
   writeList(directory, name, slices(spec, name));

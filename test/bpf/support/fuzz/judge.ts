@@ -146,7 +146,12 @@ export class Judge {
 
   #unmasqueraded({ from, to, proto, size }: Ends, transit: boolean): Kind {
     const known = this.#snat.get(proto + from.src + from.dst);
-    if (!known) throw new Error("took a packet for the answer of a flow that nobody began");
+    if (!known) {
+      // by a changed byte it hits the port of a flow whose request has not left yet: its ends are known all the same
+      const begun = this.#inner.get(proto + from.src + to.dst);
+      if (!transit && to.src === from.src && begun?.snat === from.dst.slice(0, size)) return "answer";
+      throw new Error("took a packet for the answer of a flow that nobody began");
+    }
     const flow = known.transit ?? this.#inner.get(proto + from.src + known.client);
     if (transit) {
       if (to.src !== flow?.vip || to.dst !== flow.client) throw new Error("gave an answer wrong ends");
