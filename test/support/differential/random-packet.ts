@@ -37,6 +37,8 @@ const draw: fc.Arbitrary<Draw> = fc.record({
 /** Half as many on average. */
 export const drawsAtRandom: fc.Arbitrary<readonly Draw[]> = fc.array(draw, { maxLength: 240, size: "max" });
 
+const BESIDE = { TCP: "UDP", UDP: "SCTP", SCTP: "TCP" } as const;
+
 export function packetOf(world: World, { who, frontend, inside, source, node, beside }: Draw): Packet {
   const aimable = world.services.flatMap(frontendsOf);
   const clusterIps = aimable.filter(({ kind }) => kind === "ClusterIP");
@@ -50,7 +52,7 @@ export function packetOf(world: World, { who, frontend, inside, source, node, be
     source: sourceOf(who.client, family, source),
     destination: beside === "address" ? addressIn("cluster", family, 9) : destination,
     port: beside === "port" ? 8443 : (aimed?.port ?? 80),
-    protocol: beside !== "protocol" ? protocol : protocol === "TCP" ? "UDP" : "TCP",
+    protocol: beside === "protocol" ? BESIDE[protocol] : protocol,
   };
 }
 

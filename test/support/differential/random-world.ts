@@ -18,7 +18,7 @@ const THERE = "there";
 /** Names of the Services that a world may hold. */
 const NAMES = ["a", "b", "c", "d", "e"] as const;
 const FAMILIES = [4, 6] as const;
-const PROTOCOLS = ["TCP", "UDP"] as const;
+const PROTOCOLS = ["TCP", "UDP", "SCTP"] as const;
 const PORT_NAMES = ["web", "dns"] as const;
 
 /** The n-th address of a range, n from 1 to 9. */

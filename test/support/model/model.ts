@@ -12,6 +12,7 @@ const PASS: Verdict = { verdict: "pass", service: undefined, backends: [] };
 export function verdictOf(world: World, packet: Packet): Verdict {
   // masqueradeAll (row 37) needs the wire: sockets leave all packets to it
   if (packet.hook === "socket" && world.masqueradeAll) return PASS;
+  if (packet.hook === "socket" && packet.protocol === "SCTP") return PASS; // row 48: served on the wire
   const frontend = frontendOf(world, packet);
   if (frontend === undefined) return PASS;
   const { namespace, service: name, portName } = frontend;

@@ -3,7 +3,7 @@
 // the fields that count and no others; null is absence, as Kubernetes has it.
 
 type Optional<T> = T | null | undefined;
-export type Protocol = "TCP" | "UDP";
+export type Protocol = "TCP" | "UDP" | "SCTP";
 export type Policy = "Cluster" | "Local";
 
 export interface Metadata {

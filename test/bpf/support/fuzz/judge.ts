@@ -72,7 +72,11 @@ export class Judge {
     if (!reading) throw new Error("dropped a packet that is nobody's");
     if (run.hook === "egress" || reading.quote !== 0) return "dropped";
     const target = this.#frontends.at(run.frame, reading);
-    if (target === undefined && reading.sport !== 0) throw new Error("dropped a packet to no frontend");
+    const answers = `${reading.proto}${endKey(run.frame, reading, "source")}${endKey(run.frame, reading, "destination")}`;
+    // what answers a flow may have no way back: its client's address was changed to one that nobody routes
+    if (target === undefined && reading.sport !== 0 && !this.#snat.has(answers)) {
+      throw new Error("dropped a packet to no frontend");
+    }
     return "dropped";
   }
 

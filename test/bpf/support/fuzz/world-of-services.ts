@@ -9,6 +9,8 @@ import type { Service } from "../world.ts";
 const NODE = "n1";
 const NODE_ADDRESSES = ["192.0.2.1", "2001:db8:2::1"] as const;
 
+const PROTOCOLS = { tcp: "TCP", udp: "UDP", sctp: "SCTP" } as const;
+
 interface Place {
   readonly address: string;
   readonly port: number;
@@ -34,7 +36,7 @@ function manifestsOf(service: Service, index: number): readonly [ServiceManifest
   const { address, port, v6 } = placeOf(service.frontend);
   const full = `${name}-${v6 ? "v6" : "v4"}`;
   const clusterIP = kind === "ClusterIP" ? address : v6 ? `fd00:97::${index + 1}` : `10.97.0.${index + 1}`;
-  const protocol = service.proto === "tcp" ? "TCP" : "UDP";
+  const protocol = PROTOCOLS[service.proto];
   const policy = (bit: number) => ((flags & bit) === 0 ? "Cluster" : "Local");
   const ports = endpoints.map((endpoint) => placeOf(endpoint).port);
   return [
@@ -80,7 +82,7 @@ export function worldOf(services: readonly Service[]): World {
 /** What the model says of a Service's packet that a client of this kind sends to it. */
 export function verdictFor(world: World, service: Service, client: "pod" | "outside", source: string): Verdict {
   const { address, port } = destinationOf(service);
-  const protocol = service.proto === "tcp" ? "TCP" : "UDP";
+  const protocol = PROTOCOLS[service.proto];
   const packet: Packet = { hook: "wire", client, source, destination: address, port, protocol };
   return verdictOf(world, packet);
 }
