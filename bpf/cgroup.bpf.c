@@ -148,6 +148,42 @@ static __always_inline int to_vip(struct bpf_sock_addr *ctx, bool v4)
 	return PROCEED;
 }
 
+/*
+ * No socket holds the port of a NodePort, so a process of the host may take it and wait for connections that never
+ * reach it. Attached only when asked for (--protect-nodeports): such a bind() then fails as if the port were held. ::
+ * takes the port of both families, for whether the socket is IPv6 only cannot be seen here.
+ */
+static __always_inline int leave_node_ports(struct bpf_sock_addr *ctx, bool v4)
+{
+	struct ip_addr addr = get_address(ctx, v4);
+	struct frontend *frontend;
+
+	if (!ctx->user_port || bpf_get_netns_cookie(ctx) != host_netns_cookie)
+		return PROCEED;
+	frontend = frontend_lookup(&addr, ctx->user_port, ctx->protocol, true);
+	if (!frontend && !v4 && addr_is_unspecified(&addr)) {
+		addr = addr_wildcard(true);
+		frontend = frontend_lookup(&addr, ctx->user_port, ctx->protocol, true);
+	}
+	if (!frontend || frontend->kind != FRONTEND_NODE_PORT)
+		return PROCEED;
+	if (has_set_retval)
+		bpf_set_retval(-EADDRINUSE);
+	return REFUSE;
+}
+
+SEC("cgroup/bind4")
+int pt_bind4(struct bpf_sock_addr *ctx)
+{
+	return leave_node_ports(ctx, true);
+}
+
+SEC("cgroup/bind6")
+int pt_bind6(struct bpf_sock_addr *ctx)
+{
+	return leave_node_ports(ctx, false);
+}
+
 SEC("cgroup/connect4")
 int pt_connect4(struct bpf_sock_addr *ctx)
 {

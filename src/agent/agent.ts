@@ -60,7 +60,7 @@ export async function runAgent(options: AgentOptions, log: Log, stop: AbortSigna
   await forward.start();
   // On a first start nothing may meet the programs before their state is there.
   node.attach();
-  driver.attachSockets(cgroupRoot);
+  driver.attachSockets(cgroupRoot, options);
   using _sweeper = startSweeper(driver, log);
   health.serve();
   log.info("ready");

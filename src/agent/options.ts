@@ -45,6 +45,8 @@ export interface AgentOptions {
   readonly stateDir: string;
   readonly sizes: MapSizes;
   readonly masqueradeAll: boolean;
+  /** bind() to a NodePort is refused to processes of the host. */
+  readonly protectNodePorts: boolean;
   /** Where ports of masqueraded connections are drawn from, less nodePorts. */
   readonly snatPorts: PortRange;
   /** The cluster's --service-node-port-range. */
@@ -69,6 +71,7 @@ export interface AgentFlags {
   readonly maxBackends: number;
   readonly maxFlows: number;
   readonly masqueradeAll?: boolean;
+  readonly protectNodeports?: boolean;
   readonly snatPortRange: PortRange;
   readonly serviceNodePortRange: PortRange;
   readonly markBits: MarkBits;
@@ -93,6 +96,7 @@ export function agentOptions(flags: AgentFlags): AgentOptions {
     stateDir: resolve(flags.stateDir),
     sizes: { maxServices: flags.maxServices, maxBackends: flags.maxBackends, maxFlows: flags.maxFlows },
     masqueradeAll: flags.masqueradeAll ?? false,
+    protectNodePorts: flags.protectNodeports ?? false,
     snatPorts: flags.snatPortRange,
     nodePorts: flags.serviceNodePortRange,
     markBits: flags.markBits,

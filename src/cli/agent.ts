@@ -53,6 +53,7 @@ export function agentCommand(): Command {
         .default(MARK_BITS, "29,30"),
     )
     .option("--masquerade-all", "backends see a node address for every connection to a Service")
+    .option("--protect-nodeports", "refuse bind() to a NodePort, which no socket holds, to processes of the host")
     .addOption(new Option("--log-format <format>", "of the log on stderr").choices(LOG_FORMATS).default("text"))
     .addOption(new Option("--log-level <level>", "least level logged").choices(LOG_LEVELS).default("info"))
     .action(run);

@@ -47,6 +47,8 @@ export type TcDirection = "ingress" | "egress";
 
 /** Names of libbpf's section suffixes: cgroup/connect4 and so on. */
 export type CgroupAttachType =
+  | "bind4"
+  | "bind6"
   | "connect4"
   | "connect6"
   | "sendmsg4"

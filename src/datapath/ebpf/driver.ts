@@ -15,7 +15,7 @@ import { decode } from "./codec.ts";
 import type { DeviceRules } from "./devices.ts";
 import { networkNamespaces } from "./namespaces.ts";
 import type { Pins } from "./pins.ts";
-import { type MapSizeTable, type ProgramConfig, Programs, type SizeConflict } from "./programs.ts";
+import { type MapSizeTable, type ProgramConfig, Programs, type SizeConflict, type SocketHooks } from "./programs.ts";
 import { type SocketPassListener, StaleSockets } from "./stale-sockets.ts";
 import { MapWriter } from "./writer.ts";
 
@@ -147,8 +147,8 @@ export class EbpfDriver implements Datapath {
   }
 
   /** Puts the socket programs on a cgroup, in place of those of an earlier agent. Only once the state is there. */
-  attachSockets(cgroupRoot: string): void {
-    this.#programs.attachCgroup(cgroupRoot);
+  attachSockets(cgroupRoot: string, hooks: SocketHooks): void {
+    this.#programs.attachCgroup(cgroupRoot, hooks);
   }
 
   /** Makes tc hooks and device map fit the network. Only once the state is there. */

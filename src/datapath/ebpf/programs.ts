@@ -16,7 +16,7 @@ import {
 import { checkAbi } from "./abi-check.ts";
 import { HOST_LITTLE_ENDIAN } from "./codec.ts";
 import { BpfObjectMissingError } from "./errors.ts";
-import { ensureLink } from "./links.ts";
+import { dropLink, ensureLink } from "./links.ts";
 import { linkPin, mapPin, type Pins } from "./pins.ts";
 
 const OBJECTS = ["cgroup", "tc", "sweep", "leave"] as const;
@@ -33,6 +33,9 @@ const CGROUP_HOOKS: readonly CgroupAttachType[] = [
   "getpeername6",
 ];
 
+/** Only with protectNodePorts. */
+const BIND_HOOKS: readonly CgroupAttachType[] = ["bind4", "bind6"];
+
 /** What the programs are told before they are loaded (bpf/config.bpf.h). */
 export interface ProgramConfig {
   readonly hostNetnsCookie: bigint;
@@ -43,6 +46,12 @@ export interface ProgramConfig {
   /** Bits 0..31 of the packet mark: translated on the way in, on the way out. */
   readonly markBits: { readonly inbound: number; readonly outbound: number };
   readonly features: Features;
+}
+
+/** Which socket programs are wanted beside those that balance. */
+export interface SocketHooks {
+  /** bind() to a NodePort is refused to processes of the host. */
+  readonly protectNodePorts: boolean;
 }
 
 /** max_entries by map name; a map that is pinned already keeps its size. */
@@ -117,17 +126,18 @@ export class Programs implements Disposable {
   }
 
   /** Puts the socket programs on a cgroup2 directory, in place of those of an earlier agent. */
-  attachCgroup(cgroupRoot: string): void {
+  attachCgroup(cgroupRoot: string, { protectNodePorts }: SocketHooks): void {
     const cgroupId = statSync(cgroupRoot, { bigint: true }).ino;
-    for (const hook of CGROUP_HOOKS) {
+    for (const hook of [...CGROUP_HOOKS, ...(protectNodePorts ? BIND_HOOKS : [])]) {
       const program = this.#object("cgroup").program(`pt_${hook}`);
       ensureLink(
-        linkPin(this.#pins, `cgroup-${hook}`),
+        cgroupPin(this.#pins, hook),
         program,
         (target) => target.cgroupId === cgroupId,
         () => program.attachCgroup(cgroupRoot, hook),
       );
     }
+    if (!protectNodePorts) for (const hook of BIND_HOOKS) dropLink(cgroupPin(this.#pins, hook));
   }
 
   [Symbol.dispose](): void {
@@ -139,6 +149,10 @@ export class Programs implements Disposable {
     if (!object) throw new Error(`BPF object ${name} is not loaded`);
     return object;
   }
+}
+
+function cgroupPin(pins: Pins, hook: CgroupAttachType): string {
+  return linkPin(pins, `cgroup-${hook}`);
 }
 
 /** Directory of the built objects: beside the bundle's folder, or in the source tree. Throws BpfObjectMissingError. */
