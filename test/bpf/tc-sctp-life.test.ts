@@ -2,6 +2,7 @@
 // How SCTP associations begin and end (rows 31, 48, 50), and what is no packet of one. The same for both families.
 
 import { describe, expect, test } from "vitest";
+import { ONLY_PORT } from "./support/datapath.ts";
 import { bytes, dump } from "./support/hex.ts";
 import { MARK_IN, MARK_OUT, passes, type Scenario, type Step, table, useDatapath } from "./support/scenario.ts";
 import { atClient, chunks, sctpEnds, sctpFrame, toClient } from "./support/sctp-packet.ts";
@@ -111,6 +112,68 @@ function life(family: Family): readonly Scenario[] {
   ];
 }
 
+/** Two associations of one client port with one backend: the later one gets another port (clause E1), and loses it again. */
+function remapped(family: Family): readonly Scenario[] {
+  const { client, server, vip } = sctpEnds[family];
+  const [from, mapped, backend] = [`${client}:50000`, `${client}:${ONLY_PORT}`, `${server}:36412`];
+  const frame = (link: typeof atClient, src: string, dst: string, says: string): string =>
+    sctpFrame({ ...link, src, dst, chunks: says });
+  const sizeOf = (frame: string): number => bytes(frame).length;
+  const through = frame(atClient, from, `${vip(2)}:36412`, chunks.init);
+  return [
+    {
+      name: "row 48: an INIT to a second ClusterIP of the same backend",
+      steps: [
+        said(family, chunks.init, true),
+        {
+          at: "ingress client",
+          packet: through,
+          verdict: "next",
+          out: frame(atClient, mapped, backend, chunks.init),
+          markOut: MARK_IN,
+          counts: {
+            "same-amf.connections": 1,
+            "same-amf.packets": 1,
+            "same-amf.bytes": sizeOf(through),
+            "same-amf[0].connections": 1,
+          },
+        },
+        {
+          at: "egress client",
+          packet: frame(toClient, backend, mapped, chunks.initAck),
+          verdict: "next",
+          out: frame(toClient, `${vip(2)}:36412`, from, chunks.initAck),
+          markOut: MARK_OUT,
+          counts: {
+            "same-amf.packets": 1,
+            "same-amf.bytes": sizeOf(frame(toClient, backend, mapped, chunks.initAck)),
+          },
+        },
+      ],
+    },
+    {
+      name: "row 48: a direct INIT to the backend",
+      steps: [
+        said(family, chunks.init, true),
+        {
+          at: "ingress client",
+          packet: toBackend(family, chunks.init),
+          verdict: "next",
+          out: frame(atClient, mapped, backend, chunks.init),
+          markOut: MARK_IN,
+        },
+        {
+          at: "egress client",
+          packet: frame(toClient, backend, mapped, chunks.initAck),
+          verdict: "next",
+          out: frame(toClient, backend, from, chunks.initAck),
+          markOut: MARK_OUT,
+        },
+      ],
+    },
+  ];
+}
+
 /** ICMP or ICMPv6 port unreachable from the VIP, with the IP header and 20 bytes of the INIT. */
 function unreachable(family: Family, refused: string): string {
   const ip = bytes(refused).slice(14);
@@ -158,6 +221,7 @@ const malformed = (family: Family): readonly Scenario[] =>
 
 for (const family of [4, 6] as const) {
   table(`life of an SCTP association over IPv${family}`, services[family], life(family));
+  table(`SCTP ports remapped over IPv${family}`, services[family], remapped(family));
   table(`SCTP refused over IPv${family}`, services[family], refusals(family));
   table(`malformed SCTP over IPv${family}`, services[family], malformed(family));
 }
