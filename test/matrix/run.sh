@@ -33,23 +33,35 @@ if ! dpkg-query -W -f '${db:Status-Status}\n' "${tools[@]}" 2>/dev/null | grep -
   { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${tools[@]}"; } \
     >&2 || skip "apt cannot install ${tools[*]}"
 fi
-package=$(apt-cache depends "$metapackage" 2>/dev/null | sed -n "s/^ *Depends: \(linux-image-${version//./\\.}\.[^ ]*\)$/\1/p" | head -n 1)
-[ -n "$package" ] || skip "this distribution has no Linux $version ($metapackage)"
+# Prints the package that apt's lists name, or nothing.
+find_package() {
+  { apt-cache depends "$metapackage" 2>/dev/null || true; } |
+    sed -n "s/^ *Depends: \(linux-image-${version//./\\.}\.[^ ]*\)$/\1/p" | head -n 1
+}
+
+package=$(find_package)
+if [ -z "$package" ]; then
+  apt-get update -q >&2 || say "apt's lists could not be renewed"
+  package=$(find_package)
+fi
+[ -n "$package" ] || skip "apt knows no Linux $version ($metapackage)"
 release=${package#linux-image-}
-kernel=${XDG_CACHE_HOME:-$HOME/.cache}/portolan/kernel-$release
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/portolan
+kernel=$cache/kernel-$release
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/pt-matrix.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 
 if [ ! -e "$kernel/vmlinuz" ]; then
   say "fetching $package into $kernel"
-  (cd "$work" && apt-get download -q "$package" >&2) || skip "apt cannot fetch $package"
+  download() { (cd "$work" && apt-get -o APT::Sandbox::User=root download -q "$package" >&2); }
+  download || { apt-get update -q >&2 && download; } || skip "apt cannot fetch $package" # the lists may be old
   mkdir "$work/root"
   dpkg-deb --fsys-tarfile "$work"/linux-image-*.deb | tar -x -C "$work/root" --wildcards './boot/vmlinuz*' './lib/modules/*'
   mv "$work"/root/boot/vmlinuz* "$work/root/vmlinuz"
   depmod -b "$work/root" "$release"
-  mkdir -p "$(dirname "$kernel")"
-  rm -rf "$kernel"
+  mkdir -p "$cache"
+  rm -rf "$cache/kernel-$version".* # what it replaces
   mv "$work/root" "$kernel" # whole or not at all
 fi
 
