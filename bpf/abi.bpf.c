@@ -23,6 +23,7 @@ CARRY_ENUM(flow_state);
 CARRY_ENUM(drop_reason);
 CARRY_ENUM(verdict);
 CARRY_ENUM(client_kind);
+CARRY_ENUM(affinity_part);
 
 CARRY_STRUCT(frontend_key);
 CARRY_STRUCT(frontend);
@@ -38,6 +39,9 @@ CARRY_STRUCT(device);
 CARRY_STRUCT(flow_key);
 CARRY_STRUCT(flow);
 CARRY_STRUCT(sock_peers);
+CARRY_STRUCT(affinity_key);
+CARRY_STRUCT(affinity);
+CARRY_STRUCT(client_netns);
 CARRY_STRUCT(service_stats);
 CARRY_STRUCT(backend_stats);
 CARRY_STRUCT(explanation);

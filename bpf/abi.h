@@ -102,11 +102,12 @@ struct block_header {
 	struct endpoint_set local;
 	__u8 scheduler; /* enum scheduler */
 	__u8 pad;
-	__u16 flags; /* enum block_flags */
-	__u32 pad2;
-	__u32 serving_count; /* of UDP: endpoints in neither set that serve; flows keep to them */
+	__u16 flags;            /* enum block_flags */
+	__u32 affinity_timeout; /* seconds a client keeps its endpoint after its last connection; 0: no affinity */
+	__u32 serving_count;    /* of UDP: endpoints in neither set that serve; flows keep to them */
 	__u32 serving_first_row;
-	__u32 pad3[2];
+	__u32 affinity_epoch; /* of the service word when affinity began: what clients had before is void */
+	__u32 pad2;
 };
 
 struct block_ids {
@@ -289,6 +290,42 @@ struct sock_peer {
 struct sock_peers {
 	struct sock_peer peer[SOCK_PEERS];
 	__u32 clock; /* counts changes of the peer in use */
+	__u32 pad;
+	__u64 netns; /* cookie of the socket's namespace once it talks to a service with affinity, else 0 */
+};
+
+/* ---- session affinity --------------------------------------------------------------------------------------------
+ */
+
+/*
+ * Who keeps to an endpoint of a service. A socket connects before the kernel chooses its source address, so clients on
+ * this node are known by their network namespace as soon as a packet has told which address that has (client_netns).
+ */
+struct affinity_key {
+	__u64 netns;           /* cookie, or 0 */
+	struct ip_addr client; /* the address when there is no .netns, else all zero */
+	__u32 service;
+	__u32 pad;
+};
+
+/* Addresses, not ids: an id may be another endpoint's by now. */
+struct affinity {
+	struct ip_addr backend;
+	__be16 port;
+	__u16 position;  /* where its set had it at the last use: looked at first */
+	__u32 epoch;     /* block_header.affinity_epoch when it was chosen */
+	__u32 last_used; /* seconds since boot */
+};
+
+/* How affinity took part in a choice. */
+enum affinity_part {
+	AFFINITY_NONE = 0,
+	AFFINITY_BEGUN = 1, /* the client had no endpoint that still serves, and keeps this one from now on */
+	AFFINITY_KEPT = 2,
+};
+
+struct client_netns {
+	__u64 cookie;
 };
 
 /* ---- counters ------------------------------------------------------------------------------------------------------
@@ -356,7 +393,8 @@ struct explanation {
 	__u8 existing;   /* 1: an established flow answered, not the frontend */
 	struct ip_addr backend_addr;
 	__be16 backend_port;
-	__u16 pad;
+	__u8 affinity; /* enum affinity_part */
+	__u8 pad;
 };
 
 /* Where a connection comes from, as far as policy and masquerade ask (kube-proxy rows 34-38). */
@@ -371,7 +409,8 @@ struct socket_question {
 	struct ip_addr dst;
 	__be16 port;
 	__u8 proto;
-	__u8 who; /* enum client_kind; a socket is never CLIENT_OUTSIDE */
+	__u8 who;              /* enum client_kind; a socket is never CLIENT_OUTSIDE */
+	struct ip_addr client; /* of a pod; a process of the host is known by its network namespace */
 	struct explanation answer;
 };
 

@@ -8,6 +8,7 @@
 
 #include "edge.bpf.h"
 #include "explain.bpf.h"
+#include "peers.bpf.h"
 #include "reply.bpf.h"
 #include "select.bpf.h"
 
@@ -53,8 +54,9 @@ static __noinline int plan(struct __sk_buff *skb, struct work *w, const struct d
 	if (!w || !device || !frontend)
 		return TC_ACT_SHOT;
 	p = &w->packet;
-	err = choose_backend(frontend, from_outside(device) ? CLIENT_OUTSIDE : CLIENT_POD,
-			     hash_flow(&p->src, &p->dst, p->sport, p->dport, p->proto), &chosen);
+	w->client.kind = from_outside(device) ? CLIENT_OUTSIDE : CLIENT_POD;
+	w->client.key = (struct affinity_key){.client = p->src};
+	err = choose_backend(frontend, &w->client, hash_flow(&p->src, &p->dst, p->sport, p->dport, p->proto), &chosen);
 	if (err) {
 		explain_choice(err == -DROP_NO_ENDPOINTS ? VERDICT_REJECT : VERDICT_DROP, -err, &chosen, false);
 		if (dry_run)
@@ -121,6 +123,26 @@ static __noinline int no_flow(struct __sk_buff *skb, struct work *w, const struc
 }
 
 /*
+ * A packet that a pod's socket sends to the backend it was given, at the one hook that sees both the socket, with what
+ * it remembers, and the address the kernel has chosen for it: the two are one client for session affinity.
+ */
+static __always_inline void learn_client(struct __sk_buff *skb, const struct packet *p)
+{
+	struct bpf_sock *sk = skb->sk;
+	struct client_netns *known, now;
+	struct sock_peers *peers;
+
+	sk = sk ? bpf_sk_fullsock(sk) : NULL;
+	peers = sk ? bpf_sk_storage_get(&sockets, sk, NULL, 0) : NULL;
+	if (!peers || !peers->netns)
+		return;
+	now.cookie = peers->netns;
+	known = bpf_map_lookup_elem(&client_netns, &p->src);
+	if (!known || known->cookie != now.cookie)
+		bpf_map_update_elem(&client_netns, &p->src, &now, BPF_ANY);
+}
+
+/*
  * A packet to an address that is no frontend. If its tuple is claimed by a connection through a frontend, its backend
  * would take one for the other: the direct one gets a client port of its own (clause E1).
  */
@@ -135,6 +157,8 @@ static __noinline int direct(struct __sk_buff *skb, struct work *w, const struct
 	p = &w->packet;
 	if (dry_run || (proto_connects(p->proto) && !packet_is_syn(p)))
 		return TC_NEXT;
+	if (!from_outside(device))
+		learn_client(skb, p);
 	flow_between(&w->inner, &p->src, p->sport, &p->dst, p->dport, p->proto);
 	holder = flow_find(&w->inner);
 	if (!holder)

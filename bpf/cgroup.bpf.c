@@ -75,21 +75,20 @@ static __always_inline __u32 service_epoch(__u32 service)
 
 /* Chooses a backend, rewrites the destination, and leaves in *slot what the socket is to remember. */
 static __always_inline int choose_for(struct bpf_sock_addr *ctx, bool v4, const struct frontend *frontend,
-				      enum client_kind who, struct sock_peer *slot)
+				      struct client *client, struct choice *chosen, struct sock_peer *slot)
 {
-	struct choice chosen = {};
 	int err;
 
 	slot->epoch = service_epoch(frontend->service);
-	err = socket_choose(frontend, who, &chosen);
+	err = socket_choose(frontend, client, chosen);
 	if (err)
-		return refuse(chosen.service, -err);
-	set_address(ctx, v4, &chosen.addr, chosen.port);
-	count_connection(chosen.service, chosen.backend);
-	slot->backend = chosen.addr;
-	slot->backend_port = chosen.port;
-	slot->backend_id = chosen.backend;
-	slot->service = chosen.service;
+		return refuse(chosen->service, -err);
+	set_address(ctx, v4, &chosen->addr, chosen->port);
+	count_connection(chosen->service, chosen->backend);
+	slot->backend = chosen->addr;
+	slot->backend_port = chosen->port;
+	slot->backend_id = chosen->backend;
+	slot->service = chosen->service;
 	return PROCEED;
 }
 
@@ -97,12 +96,14 @@ static __always_inline int choose_for(struct bpf_sock_addr *ctx, bool v4, const 
 static __always_inline int to_backend(struct bpf_sock_addr *ctx, bool v4, bool sticky)
 {
 	struct sock_peer slot = {.vip = get_address(ctx, v4), .vip_port = ctx->user_port};
-	bool host = bpf_get_netns_cookie(ctx) == host_netns_cookie;
-	enum client_kind who = host ? CLIENT_HOST : CLIENT_POD;
-	struct frontend *frontend = socket_frontend(&slot.vip, slot.vip_port, ctx->protocol, who);
+	struct client client = {.key.netns = bpf_get_netns_cookie(ctx)};
 	struct sock_peers *peers = socket_peers(ctx, 0);
+	struct choice chosen = {};
+	struct frontend *frontend;
 	struct sock_peer *peer;
 
+	client.kind = client.key.netns == host_netns_cookie ? CLIENT_HOST : CLIENT_POD;
+	frontend = socket_frontend(&slot.vip, slot.vip_port, ctx->protocol, client.kind);
 	if (!frontend) {
 		if (peers)
 			peers_forget(peers, &slot.vip, slot.vip_port);
@@ -114,7 +115,7 @@ static __always_inline int to_backend(struct bpf_sock_addr *ctx, bool v4, bool s
 		set_address(ctx, v4, &peer->backend, peer->backend_port);
 		return PROCEED;
 	}
-	if (choose_for(ctx, v4, frontend, who, &slot) == REFUSE)
+	if (choose_for(ctx, v4, frontend, &client, &chosen, &slot) == REFUSE)
 		return REFUSE;
 
 	if (!peers)
@@ -126,6 +127,8 @@ static __always_inline int to_backend(struct bpf_sock_addr *ctx, bool v4, bool s
 	slot.sent = peer->sent;
 	*peer = slot;
 	peer_touch(peers, peer);
+	if (chosen.affinity)
+		peers->netns = client.key.netns;
 	return PROCEED;
 }
 

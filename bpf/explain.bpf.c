@@ -16,21 +16,26 @@ static __always_inline __u32 verdict_of(int reason)
 SEC("syscall")
 int pt_explain_socket(struct socket_question *question)
 {
-	enum client_kind who = question->who == CLIENT_HOST ? CLIENT_HOST : CLIENT_POD;
+	struct client client = {.kind = question->who == CLIENT_HOST ? CLIENT_HOST : CLIENT_POD};
 	struct explanation answer = {.verdict = VERDICT_PASS};
 	struct ip_addr dst = question->dst;
 	struct choice chosen = {};
 	struct frontend *frontend;
 
-	frontend = socket_frontend(&dst, question->port, question->proto, who);
+	if (client.kind == CLIENT_HOST)
+		client.key.netns = host_netns_cookie;
+	else
+		client.key.client = question->client;
+	frontend = socket_frontend(&dst, question->port, question->proto, client.kind);
 	if (frontend) {
-		int err = socket_choose(frontend, who, &chosen);
+		int err = socket_choose(frontend, &client, &chosen);
 
 		answer.verdict = verdict_of(-err);
 		answer.reason = -err;
 		answer.service = chosen.service;
 		answer.kind = chosen.kind;
 		answer.local_set = chosen.local_set;
+		answer.affinity = chosen.affinity;
 		/* A socket connects to the backend itself, so that sees the client: masquerade stays 0. */
 		answer.backend = chosen.backend;
 		answer.backend_addr = chosen.addr;

@@ -28,6 +28,7 @@ static __always_inline void explain_choice(__u32 verdict, __u32 reason, const st
 	out->backend = chosen->backend;
 	out->kind = chosen->kind;
 	out->local_set = chosen->local_set;
+	out->affinity = chosen->affinity;
 	out->masquerade = masquerade;
 	out->existing = 0;
 	out->backend_addr = chosen->addr;

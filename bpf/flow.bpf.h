@@ -15,13 +15,9 @@
 #include <linux/errno.h>
 #include <bpf/bpf_helpers.h>
 #include "addr.bpf.h"
+#include "clock.bpf.h"
 #include "config.bpf.h"
 #include "maps.bpf.h"
-
-static __always_inline __u32 now_seconds(void)
-{
-	return bpf_ktime_get_ns() / 1000000000ULL;
-}
 
 /* Keys are written in place: a key by value would cost a copy on the small stack. */
 static __always_inline void flow_outer_key(struct flow_key *key, const struct ip_addr *src, __be16 sport,

@@ -144,6 +144,22 @@ struct {
 	__type(value, struct fragment_ports);
 } fragments SEC(".maps");
 
+/* Which endpoint a client has by session affinity. Programs write; eviction lets a client choose anew. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 131072);
+	__type(key, struct affinity_key);
+	__type(value, struct affinity);
+} affinity SEC(".maps");
+
+/* Address of a pod on this node -> its network namespace, of those that use services with affinity. Programs write. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 8192);
+	__type(key, struct ip_addr);
+	__type(value, struct client_netns);
+} client_netns SEC(".maps");
+
 /* Per service id; programs count, the CLI reads. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

@@ -6,9 +6,7 @@
 #ifndef PORTOLAN_SELECT_BPF_H
 #define PORTOLAN_SELECT_BPF_H
 
-#include "maps.bpf.h"
-#include "config.bpf.h"
-#include "addr.bpf.h"
+#include "affinity.bpf.h"
 
 #include <stdbool.h>
 
@@ -21,6 +19,7 @@ struct choice {
 	__u8 kind;       /* enum frontend_kind */
 	bool masquerade; /* on the wire the backend must not see the client */
 	bool local_set;
+	__u8 affinity; /* enum affinity_part */
 };
 
 /*
@@ -181,19 +180,39 @@ static __always_inline bool still_serves(struct remembered *endpoint)
 	return true;
 }
 
+/* The same with session affinity: the endpoint that the client has. first_row: of the set's ids in members. */
+static __always_inline __u32 affine_position(const struct block_header *block, const struct endpoint_set *set,
+					     __u32 first_row, struct client *client, __u32 hash, struct choice *chosen)
+{
+	struct affinity_search *search = &client->search;
+	__u32 position = choose_position(block, set, client->kind, hash);
+
+	if (!block->affinity_timeout)
+		return position;
+	identify(client);
+	client->key.service = chosen->service;
+	search->first_row = first_row;
+	search->count = set->count;
+	search->timeout = block->affinity_timeout;
+	search->position = position;
+	search->memory.epoch = block->affinity_epoch;
+	chosen->affinity = affinity_keep(&client->key, search);
+	return search->position;
+}
+
 /*
  * Chooses a backend for a new connection through frontend. hash decides with a Maglev table; hash_flow() makes it the
- * same on every node. Returns 0 and fills chosen, or a negative enum drop_reason; chosen->service and ->kind are valid
- * in both cases.
+ * same on every node. client->search is scratch. Returns 0 and fills chosen, or a negative enum drop_reason;
+ * chosen->service and ->kind are valid in both cases.
  */
-static __always_inline int choose_backend(const struct frontend *frontend, enum client_kind who, __u32 hash,
+static __always_inline int choose_backend(const struct frontend *frontend, struct client *client, __u32 hash,
 					  struct choice *chosen)
 {
 	struct service_word *word;
 	struct endpoint_set set;
-	struct block_row *block, *ids;
+	struct block_row *block;
 	struct backend *backend;
-	__u32 row, id_row, position;
+	__u32 row, first_row, position;
 	bool local;
 
 	chosen->service = frontend->service;
@@ -209,24 +228,20 @@ static __always_inline int choose_backend(const struct frontend *frontend, enum 
 
 	local = chosen->kind == FRONTEND_CLUSTER_IP
 		    ? (block->header.flags & BLOCK_INTERNAL_LOCAL)
-		    : (block->header.flags & BLOCK_EXTERNAL_LOCAL) && who == CLIENT_OUTSIDE;
+		    : (block->header.flags & BLOCK_EXTERNAL_LOCAL) && client->kind == CLIENT_OUTSIDE;
 	set = local ? block->header.local : block->header.cluster;
 	chosen->local_set = local;
 	if (!set.count)
 		return block->header.flags & BLOCK_HAS_ENDPOINTS ? -DROP_NO_LOCAL_ENDPOINTS : -DROP_NO_ENDPOINTS;
 
-	position = choose_position(&block->header, &set, who, hash);
-	id_row = row + set.first_row + position / IDS_PER_ROW;
-	ids = bpf_map_lookup_elem(&members, &id_row);
-	if (!ids)
-		return -DROP_STALE_SERVICE;
-	chosen->backend = ids->ids.backend[position & (IDS_PER_ROW - 1)];
-	backend = bpf_map_lookup_elem(&backends, &chosen->backend);
-	if (!backend || !(backend->flags & BACKEND_LIVE))
+	first_row = row + set.first_row;
+	position = affine_position(&block->header, &set, first_row, client, hash, chosen);
+	backend = endpoint_at(first_row, position, &chosen->backend);
+	if (!backend)
 		return -DROP_STALE_SERVICE;
 	chosen->addr = backend->addr;
 	chosen->port = backend->port;
-	chosen->masquerade = must_masquerade(&block->header, chosen->kind, who);
+	chosen->masquerade = must_masquerade(&block->header, chosen->kind, client->kind);
 	return 0;
 }
 

@@ -27,9 +27,9 @@ static __always_inline struct frontend *socket_frontend(const struct ip_addr *ds
  * afterwards by the route to the backend: so there is nothing to hash, and a random number stands for the hash. With
  * a Maglev table that keeps the table's shares.
  */
-static __always_inline int socket_choose(const struct frontend *frontend, enum client_kind who, struct choice *chosen)
+static __always_inline int socket_choose(const struct frontend *frontend, struct client *client, struct choice *chosen)
 {
-	return choose_backend(frontend, who, bpf_get_prandom_u32(), chosen);
+	return choose_backend(frontend, client, bpf_get_prandom_u32(), chosen);
 }
 
 #endif

@@ -9,6 +9,7 @@
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 #include "abi.h"
+#include "affinity.bpf.h"
 #include "packet.bpf.h"
 
 #define QUOTE_MAX 128 /* IP header with options or extension headers, and 20 bytes behind it */
@@ -20,6 +21,7 @@ struct work {
 	struct flow_key snat;
 	struct flow_key owner;
 	struct flow_key probe; /* lookups in passing */
+	struct client client;
 	struct flow flow;      /* under construction, or on the move */
 	__u8 quote[QUOTE_MAX]; /* headers an ICMP error quotes */
 	__u32 now;             /* seconds since boot */

@@ -235,6 +235,18 @@ export const clientKindNames: Readonly<Record<number, string>> = {
   2: "outside",
 };
 
+export const AffinityPart = {
+  AFFINITY_NONE: 0,
+  AFFINITY_BEGUN: 1,
+  AFFINITY_KEPT: 2,
+} as const;
+/** value → name without its prefix */
+export const affinityPartNames: Readonly<Record<number, string>> = {
+  0: "none",
+  1: "begun",
+  2: "kept",
+};
+
 export interface FrontendKey {
   readonly addr: Uint8Array;
   readonly port: number;
@@ -345,8 +357,10 @@ export interface BlockHeader {
   readonly local: EndpointSet;
   readonly scheduler: number;
   readonly flags: number;
+  readonly affinityTimeout: number;
   readonly servingCount: number;
   readonly servingFirstRow: number;
+  readonly affinityEpoch: number;
 }
 /** bytes from the start of the struct */
 export const blockHeaderOffset = {
@@ -356,8 +370,10 @@ export const blockHeaderOffset = {
   local: 24,
   scheduler: 40,
   flags: 42,
+  affinityTimeout: 44,
   servingCount: 48,
   servingFirstRow: 52,
+  affinityEpoch: 56,
 } as const;
 export const blockHeader: Codec<BlockHeader> = {
   name: "block_header",
@@ -370,8 +386,10 @@ export const blockHeader: Codec<BlockHeader> = {
       local: endpointSet.read(view, offset + 24),
       scheduler: view.getUint8(offset + 40),
       flags: view.getUint16(offset + 42, LE),
+      affinityTimeout: view.getUint32(offset + 44, LE),
       servingCount: view.getUint32(offset + 48, LE),
       servingFirstRow: view.getUint32(offset + 52, LE),
+      affinityEpoch: view.getUint32(offset + 56, LE),
     };
   },
   write(view: DataView, offset: number, value: BlockHeader): void {
@@ -382,10 +400,11 @@ export const blockHeader: Codec<BlockHeader> = {
     view.setUint8(offset + 40, value.scheduler);
     writeZeros(view, offset + 41, 1);
     view.setUint16(offset + 42, value.flags, LE);
-    writeZeros(view, offset + 44, 4);
+    view.setUint32(offset + 44, value.affinityTimeout, LE);
     view.setUint32(offset + 48, value.servingCount, LE);
     view.setUint32(offset + 52, value.servingFirstRow, LE);
-    writeZeros(view, offset + 56, 8);
+    view.setUint32(offset + 56, value.affinityEpoch, LE);
+    writeZeros(view, offset + 60, 4);
   },
 };
 
@@ -818,19 +837,22 @@ export const flow: Codec<Flow> = {
 export interface SockPeers {
   readonly peer: readonly SockPeer[];
   readonly clock: number;
+  readonly netns: bigint;
 }
 /** bytes from the start of the struct */
 export const sockPeersOffset = {
   peer: 0,
   clock: 416,
+  netns: 424,
 } as const;
 export const sockPeers: Codec<SockPeers> = {
   name: "sock_peers",
-  size: 420,
+  size: 432,
   read(view: DataView, offset: number): SockPeers {
     return {
       peer: Array.from({ length: 8 }, (_, i) => sockPeer.read(view, offset + 0 + i * 52)),
       clock: view.getUint32(offset + 416, LE),
+      netns: view.getBigUint64(offset + 424, LE),
     };
   },
   write(view: DataView, offset: number, value: SockPeers): void {
@@ -839,6 +861,8 @@ export const sockPeers: Codec<SockPeers> = {
       if (item !== undefined) sockPeer.write(view, offset + 0 + i * 52, item);
     }
     view.setUint32(offset + 416, value.clock, LE);
+    writeZeros(view, offset + 420, 4);
+    view.setBigUint64(offset + 424, value.netns, LE);
   },
 };
 
@@ -887,6 +911,91 @@ export const sockPeer: Codec<SockPeer> = {
     view.setUint32(offset + 40, value.service, LE);
     view.setUint32(offset + 44, value.epoch, LE);
     view.setUint32(offset + 48, value.sent, LE);
+  },
+};
+
+export interface AffinityKey {
+  readonly netns: bigint;
+  readonly client: Uint8Array;
+  readonly service: number;
+}
+/** bytes from the start of the struct */
+export const affinityKeyOffset = {
+  netns: 0,
+  client: 8,
+  service: 24,
+} as const;
+export const affinityKey: Codec<AffinityKey> = {
+  name: "affinity_key",
+  size: 32,
+  read(view: DataView, offset: number): AffinityKey {
+    return {
+      netns: view.getBigUint64(offset + 0, LE),
+      client: readBytes(view, offset + 8, 16),
+      service: view.getUint32(offset + 24, LE),
+    };
+  },
+  write(view: DataView, offset: number, value: AffinityKey): void {
+    view.setBigUint64(offset + 0, value.netns, LE);
+    writeBytes(view, offset + 8, 16, value.client);
+    view.setUint32(offset + 24, value.service, LE);
+    writeZeros(view, offset + 28, 4);
+  },
+};
+
+export interface Affinity {
+  readonly backend: Uint8Array;
+  readonly port: number;
+  readonly position: number;
+  readonly epoch: number;
+  readonly lastUsed: number;
+}
+/** bytes from the start of the struct */
+export const affinityOffset = {
+  backend: 0,
+  port: 16,
+  position: 18,
+  epoch: 20,
+  lastUsed: 24,
+} as const;
+export const affinity: Codec<Affinity> = {
+  name: "affinity",
+  size: 28,
+  read(view: DataView, offset: number): Affinity {
+    return {
+      backend: readBytes(view, offset + 0, 16),
+      port: view.getUint16(offset + 16, false),
+      position: view.getUint16(offset + 18, LE),
+      epoch: view.getUint32(offset + 20, LE),
+      lastUsed: view.getUint32(offset + 24, LE),
+    };
+  },
+  write(view: DataView, offset: number, value: Affinity): void {
+    writeBytes(view, offset + 0, 16, value.backend);
+    view.setUint16(offset + 16, value.port, false);
+    view.setUint16(offset + 18, value.position, LE);
+    view.setUint32(offset + 20, value.epoch, LE);
+    view.setUint32(offset + 24, value.lastUsed, LE);
+  },
+};
+
+export interface ClientNetns {
+  readonly cookie: bigint;
+}
+/** bytes from the start of the struct */
+export const clientNetnsOffset = {
+  cookie: 0,
+} as const;
+export const clientNetns: Codec<ClientNetns> = {
+  name: "client_netns",
+  size: 8,
+  read(view: DataView, offset: number): ClientNetns {
+    return {
+      cookie: view.getBigUint64(offset + 0, LE),
+    };
+  },
+  write(view: DataView, offset: number, value: ClientNetns): void {
+    view.setBigUint64(offset + 0, value.cookie, LE);
   },
 };
 
@@ -953,6 +1062,7 @@ export interface Explanation {
   readonly existing: number;
   readonly backendAddr: Uint8Array;
   readonly backendPort: number;
+  readonly affinity: number;
 }
 /** bytes from the start of the struct */
 export const explanationOffset = {
@@ -966,6 +1076,7 @@ export const explanationOffset = {
   existing: 19,
   backendAddr: 20,
   backendPort: 36,
+  affinity: 38,
 } as const;
 export const explanation: Codec<Explanation> = {
   name: "explanation",
@@ -982,6 +1093,7 @@ export const explanation: Codec<Explanation> = {
       existing: view.getUint8(offset + 19),
       backendAddr: readBytes(view, offset + 20, 16),
       backendPort: view.getUint16(offset + 36, false),
+      affinity: view.getUint8(offset + 38),
     };
   },
   write(view: DataView, offset: number, value: Explanation): void {
@@ -995,7 +1107,8 @@ export const explanation: Codec<Explanation> = {
     view.setUint8(offset + 19, value.existing);
     writeBytes(view, offset + 20, 16, value.backendAddr);
     view.setUint16(offset + 36, value.backendPort, false);
-    writeZeros(view, offset + 38, 2);
+    view.setUint8(offset + 38, value.affinity);
+    writeZeros(view, offset + 39, 1);
   },
 };
 
@@ -1036,6 +1149,7 @@ export interface SocketQuestion {
   readonly port: number;
   readonly proto: number;
   readonly who: number;
+  readonly client: Uint8Array;
   readonly answer: Explanation;
 }
 /** bytes from the start of the struct */
@@ -1044,18 +1158,20 @@ export const socketQuestionOffset = {
   port: 16,
   proto: 18,
   who: 19,
-  answer: 20,
+  client: 20,
+  answer: 36,
 } as const;
 export const socketQuestion: Codec<SocketQuestion> = {
   name: "socket_question",
-  size: 60,
+  size: 76,
   read(view: DataView, offset: number): SocketQuestion {
     return {
       dst: readBytes(view, offset + 0, 16),
       port: view.getUint16(offset + 16, false),
       proto: view.getUint8(offset + 18),
       who: view.getUint8(offset + 19),
-      answer: explanation.read(view, offset + 20),
+      client: readBytes(view, offset + 20, 16),
+      answer: explanation.read(view, offset + 36),
     };
   },
   write(view: DataView, offset: number, value: SocketQuestion): void {
@@ -1063,7 +1179,8 @@ export const socketQuestion: Codec<SocketQuestion> = {
     view.setUint16(offset + 16, value.port, false);
     view.setUint8(offset + 18, value.proto);
     view.setUint8(offset + 19, value.who);
-    explanation.write(view, offset + 20, value.answer);
+    writeBytes(view, offset + 20, 16, value.client);
+    explanation.write(view, offset + 36, value.answer);
   },
 };
 
@@ -1075,7 +1192,7 @@ export const layouts: Readonly<Record<string, StructLayout>> = {
   node_addr: { size: 8, fields: { flags: [0, "u32"], pad: [4, "u32"] } },
   service_word: { size: 8, fields: { row: [0, "u32"], epoch: [4, "u32"] } },
   block_row: { size: 64, fields: { header: [0, "struct block_header"], ids: [0, "struct block_ids"] } },
-  block_header: { size: 64, fields: { service: [0, "u32"], rows: [4, "u32"], cluster: [8, "struct endpoint_set"], local: [24, "struct endpoint_set"], scheduler: [40, "u8"], pad: [41, "u8"], flags: [42, "u16"], pad2: [44, "u32"], serving_count: [48, "u32"], serving_first_row: [52, "u32"], pad3: [56, "u32[2]"] } },
+  block_header: { size: 64, fields: { service: [0, "u32"], rows: [4, "u32"], cluster: [8, "struct endpoint_set"], local: [24, "struct endpoint_set"], scheduler: [40, "u8"], pad: [41, "u8"], flags: [42, "u16"], affinity_timeout: [44, "u32"], serving_count: [48, "u32"], serving_first_row: [52, "u32"], affinity_epoch: [56, "u32"], pad2: [60, "u32"] } },
   endpoint_set: { size: 16, fields: { count: [0, "u32"], first_row: [4, "u32"], table_row: [8, "u32"], table_size: [12, "u32"] } },
   block_ids: { size: 64, fields: { backend: [0, "u32[16]"] } },
   table_row: { size: 32, fields: { slot: [0, "u16[16]"] } },
@@ -1086,11 +1203,14 @@ export const layouts: Readonly<Record<string, StructLayout>> = {
   device: { size: 48, fields: { flags: [0, "u32"], bridge: [4, "u32"], snat4: [8, "struct ip_addr"], snat6: [24, "struct ip_addr"], mac: [40, "u8[6]"], pad: [46, "u8[2]"] } },
   flow_key: { size: 40, fields: { src: [0, "struct ip_addr"], dst: [16, "struct ip_addr"], sport: [32, "be16"], dport: [34, "be16"], proto: [36, "u8"], space: [37, "u8"], pad: [38, "u16"] } },
   flow: { size: 104, fields: { client: [0, "struct ip_addr"], vip: [16, "struct ip_addr"], backend: [32, "struct ip_addr"], snat: [48, "struct ip_addr"], client_port: [64, "be16"], vip_port: [66, "be16"], backend_port: [68, "be16"], snat_port: [70, "be16"], mapped_port: [72, "be16"], role: [74, "u8"], proto: [75, "u8"], service: [76, "u32"], backend_id: [80, "u32"], created: [84, "u32"], last_seen: [88, "u32"], state: [92, "u32"], flags: [96, "u32"], epoch: [100, "u32"] } },
-  sock_peers: { size: 420, fields: { peer: [0, "struct sock_peer[8]"], clock: [416, "u32"] } },
+  sock_peers: { size: 432, fields: { peer: [0, "struct sock_peer[8]"], clock: [416, "u32"], pad: [420, "u32"], netns: [424, "u64"] } },
   sock_peer: { size: 52, fields: { vip: [0, "struct ip_addr"], backend: [16, "struct ip_addr"], vip_port: [32, "be16"], backend_port: [34, "be16"], backend_id: [36, "u32"], service: [40, "u32"], epoch: [44, "u32"], sent: [48, "u32"] } },
+  affinity_key: { size: 32, fields: { netns: [0, "u64"], client: [8, "struct ip_addr"], service: [24, "u32"], pad: [28, "u32"] } },
+  affinity: { size: 28, fields: { backend: [0, "struct ip_addr"], port: [16, "be16"], position: [18, "u16"], epoch: [20, "u32"], last_used: [24, "u32"] } },
+  client_netns: { size: 8, fields: { cookie: [0, "u64"] } },
   service_stats: { size: 32, fields: { connections: [0, "u64"], packets: [8, "u64"], bytes: [16, "u64"], rejects: [24, "u64"] } },
   backend_stats: { size: 8, fields: { connections: [0, "u64"] } },
-  explanation: { size: 40, fields: { verdict: [0, "u32"], reason: [4, "u32"], service: [8, "u32"], backend: [12, "u32"], kind: [16, "u8"], local_set: [17, "u8"], masquerade: [18, "u8"], existing: [19, "u8"], backend_addr: [20, "struct ip_addr"], backend_port: [36, "be16"], pad: [38, "u16"] } },
+  explanation: { size: 40, fields: { verdict: [0, "u32"], reason: [4, "u32"], service: [8, "u32"], backend: [12, "u32"], kind: [16, "u8"], local_set: [17, "u8"], masquerade: [18, "u8"], existing: [19, "u8"], backend_addr: [20, "struct ip_addr"], backend_port: [36, "be16"], affinity: [38, "u8"], pad: [39, "u8"] } },
   sweep_report: { size: 16, fields: { scanned: [0, "u32"], owners_deleted: [4, "u32"], indexes_deleted: [8, "u32"], failed: [12, "u32"] } },
-  socket_question: { size: 60, fields: { dst: [0, "struct ip_addr"], port: [16, "be16"], proto: [18, "u8"], who: [19, "u8"], answer: [20, "struct explanation"] } },
+  socket_question: { size: 76, fields: { dst: [0, "struct ip_addr"], port: [16, "be16"], proto: [18, "u8"], who: [19, "u8"], client: [20, "struct ip_addr"], answer: [36, "struct explanation"] } },
 };
