@@ -13,6 +13,8 @@ const MIN_NODE_ADDRESSES = 4096;
 const MIN_NAMES = 8192;
 /** Flows that may come to nothing, as a share of those that last. */
 const FLOWS_PER_NASCENT = 8;
+/** Clients that keep to an endpoint, as a share of flows that last. */
+const FLOWS_PER_AFFINITY = 8;
 
 export function mapSizeTable(sizes: MapSizes): MapSizeTable {
   // Ids 0 and rows 0 are never used.
@@ -31,5 +33,6 @@ export function mapSizeTable(sizes: MapSizes): MapSizeTable {
     backend_stats: backends,
     flows: sizes.maxFlows,
     nascent: Math.ceil(sizes.maxFlows / FLOWS_PER_NASCENT),
+    affinity: Math.ceil(sizes.maxFlows / FLOWS_PER_AFFINITY),
   };
 }

@@ -1,13 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-// The listings: `services`, `backends`, `frontends`, `flows`, `drops`. They read the pinned maps and write nothing.
+// The listings: `services`, `backends`, `frontends`, `flows`, `affinity`, `drops`. They read the pinned maps and write nothing.
 
 import { Command } from "commander";
 import type { DatapathState } from "../datapath/ebpf/state-types.ts";
 import { type Filterable, filterRows, type RowFilter } from "../inspect/filter.ts";
-import type { BackendRow, DropRow, FlowRow, FrontendRow, ServiceRow } from "../inspect/rows.ts";
+import type { AffinityRow, BackendRow, DropRow, FlowRow, FrontendRow, ServiceRow } from "../inspect/rows.ts";
 import { type Listing, renderListing } from "./format/listing.ts";
 import { explainCommand } from "./inspect-explain.ts";
-import { BACKEND_LISTING, DROP_LISTING, FLOW_LISTING, FRONTEND_LISTING, SERVICE_LISTING } from "./inspect-listings.ts";
+import {
+  AFFINITY_LISTING,
+  BACKEND_LISTING,
+  DROP_LISTING,
+  FLOW_LISTING,
+  FRONTEND_LISTING,
+  SERVICE_LISTING,
+} from "./inspect-listings.ts";
 import { addListingOptions, type ListingOptions, printOrWatch } from "./inspect-options.ts";
 import { statusCommand } from "./inspect-status.ts";
 
@@ -19,6 +26,7 @@ export function inspectCommands(): readonly Command[] {
     backendsCommand(),
     listingCommand("frontends", "Every address:port that is served.", FRONTENDS),
     listingCommand("flows", "Connections on the wire path.", FLOWS),
+    listingCommand("affinity", "Clients that keep to an endpoint by session affinity.", AFFINITY),
     listingCommand("drops", "What was not served, by reason.", DROPS),
     explainCommand(),
   ];
@@ -67,9 +75,24 @@ const FLOWS: RowSource<FlowRow> = {
   listing: FLOW_LISTING,
   load: async () => {
     const { flowRows } = await import("../inspect/flow-rows.ts");
-    return (state) => flowRows(state.flows(), Number(process.hrtime.bigint() / 1_000_000_000n));
+    return (state) => flowRows(state.flows(), bootSeconds());
   },
   filter: filterBy(({ client, vip, backend, snat }) => [client, vip, backend, snat ?? ""]),
+};
+
+const AFFINITY: RowSource<AffinityRow> = {
+  listing: AFFINITY_LISTING,
+  load: async () => {
+    const { affinityRows } = await import("../inspect/affinity-rows.ts");
+    return (state) =>
+      affinityRows(state.affinity(), {
+        services: state.services(),
+        clients: state.clientNetns(),
+        hostNetns: state.agent()?.netnsCookie ?? 0n,
+        now: bootSeconds(),
+      });
+  },
+  filter: filterBy(({ client, endpoint }) => [...client.split(",").map((address) => `[${address}]:0`), endpoint]),
 };
 
 const DROPS: RowSource<DropRow> = {
@@ -81,6 +104,11 @@ const DROPS: RowSource<DropRow> = {
   /** Counted over all Services: no filter says anything about them. */
   filter: (rows) => rows,
 };
+
+/** Of the monotonic clock, as the kernel's records have it. */
+function bootSeconds(): number {
+  return Number(process.hrtime.bigint() / 1_000_000_000n);
+}
 
 function listingCommand<Row>(name: string, description: string, source: RowSource<Row>): Command {
   return addListingOptions(new Command(name).description(description)).action((options: ListingOptions) =>

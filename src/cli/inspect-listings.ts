@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the listings look like: the columns over each row type.
 
-import type { BackendRow, DropRow, FlowRow, FrontendRow, ServiceRow } from "../inspect/rows.ts";
+import type { AffinityRow, BackendRow, DropRow, FlowRow, FrontendRow, ServiceRow } from "../inspect/rows.ts";
 import type { Listing } from "./format/listing.ts";
 import { formatAge, formatShare } from "./format/quantity.ts";
 
@@ -14,6 +14,7 @@ export const SERVICE_LISTING: Listing<ServiceRow> = {
     { header: "TYPE", cell: (row) => row.type },
     { header: "FRONTENDS", cell: (row) => row.frontends.join(",") },
     { header: "SCHEDULER", cell: (row) => row.scheduler },
+    { header: "AFFINITY", wide: true, cell: (row) => (row.affinitySeconds === null ? "" : `${row.affinitySeconds}s`) },
     { header: "POLICY", cell: policyCell },
     { header: "ENDPOINTS", cell: (row) => `${row.endpoints.local}/${row.endpoints.total}` },
     { header: "CONNECTIONS", cell: (row) => String(row.connections) },
@@ -68,6 +69,18 @@ export const FLOW_LISTING: Listing<FlowRow> = {
     { header: "AGE", cell: (row) => formatAge(row.ageSeconds) },
     { header: "IDLE", wide: true, cell: (row) => formatAge(row.idleSeconds) },
     { header: "SERVICE", cell: (row) => row.service ?? "" },
+  ],
+};
+
+export const AFFINITY_LISTING: Listing<AffinityRow> = {
+  name: (row) => `${row.client}/${row.service}`,
+  columns: [
+    { header: "CLIENT", cell: (row) => row.client },
+    { header: "SERVICE", cell: (row) => row.service },
+    { header: "PROTO", cell: (row) => row.protocol },
+    { header: "ENDPOINT", cell: (row) => row.endpoint },
+    { header: "IDLE", cell: (row) => formatAge(row.idleSeconds) },
+    { header: "EXPIRES", cell: (row) => formatAge(row.expiresInSeconds) },
   ],
 };
 

@@ -61,6 +61,7 @@ function compilePort(
     externalLocal,
     hasAnyEndpoints: members.hasAny,
     scheduler: schedulerOf(service) ?? "default",
+    affinitySeconds: service.affinitySeconds,
   };
 }
 

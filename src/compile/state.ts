@@ -58,6 +58,8 @@ export interface CompiledService {
   /** Any node has a usable endpoint: an empty set then drops instead of rejecting (row 19). */
   readonly hasAnyEndpoints: boolean;
   readonly scheduler: Scheduler;
+  /** Seconds after its last connection in which a client keeps its endpoint (rows 51, 52); 0: no session affinity. */
+  readonly affinitySeconds: number;
 }
 
 /**

@@ -41,6 +41,8 @@ export interface Decision {
   /** An established flow answered, not the frontend. */
   readonly existing: boolean;
   readonly policy: "Cluster" | "Local";
+  /** Session affinity: begun by the choice, or the reason of it. */
+  readonly affinity: "none" | "begun" | "kept";
 }
 
 export interface DecidedService {
@@ -48,6 +50,8 @@ export interface DecidedService {
   /** Of the policy in force. */
   readonly endpoints: readonly string[];
   readonly scheduler: "random choice" | "Maglev";
+  /** 0: no session affinity */
+  readonly affinitySeconds: number;
 }
 
 export function composeAnswer(question: Question, entry: Entry, decision: Decision): Answer {
@@ -78,9 +82,14 @@ function verdictClause(question: Question, entry: Entry, decision: Decision): st
   if (decision.verdict !== "dnat")
     return `${frontend}; ${DROP_EXPLANATIONS[decision.dropReason] ?? decision.dropReason}`;
   if (decision.existing) return `${frontend}; the connection exists already and keeps its endpoint`;
-  const count = decision.service?.endpoints.length ?? 0;
-  const how = count === 1 ? "the only endpoint" : `chosen from ${count} endpoints by ${decision.service?.scheduler}`;
-  return `${frontend}; ${how}, traffic policy ${decision.policy}`;
+  return `${frontend}; ${choiceClause(decision)}, traffic policy ${decision.policy}`;
+}
+
+function choiceClause({ service, affinity }: Decision): string {
+  const count = service?.endpoints.length ?? 0;
+  if (affinity === "kept") return `of ${count} endpoints the one this client has by session affinity`;
+  const how = count === 1 ? "the only endpoint" : `chosen from ${count} endpoints by ${service?.scheduler}`;
+  return affinity === "none" ? how : `${how}, to be kept by session affinity for ${service?.affinitySeconds} s`;
 }
 
 function natClauses(entry: Entry, decision: Decision): readonly string[] {

@@ -26,7 +26,8 @@ export function usedEntries(
   if (!service || decision.verdict === "pass") return [];
   const entries = [...frontendEntries(question, service), `services ${service.id} -> ${serviceName(service.key)}`];
   if (backend === undefined) return entries;
-  if (decision.service?.scheduler === "Maglev") entries.push(`tables -> ${service.tableSize} slots`);
+  if (decision.affinity === "kept") entries.push(`affinity ${source} ${serviceName(service.key)} ${backend}`);
+  else if (decision.service?.scheduler === "Maglev") entries.push(`tables -> ${service.tableSize} slots`);
   return [...entries, `backends ${said.backend} ${backend}`];
 }
 

@@ -36,6 +36,7 @@ export interface Explained {
 }
 
 const { DEVICE_UPLINK, DEVICE_POD, DEVICE_OVERLAY, DEVICE_BRIDGE, DEVICE_BRIDGE_PORT } = abi.DeviceFlags;
+const AFFINITY = ["none", "begun", "kept"] as const;
 const VERDICTS = ["pass", "dnat", "reject", "drop"] as const;
 const KINDS: Readonly<Record<number, string>> = {
   [abi.FrontendKind.FRONTEND_CLUSTER_IP]: "a ClusterIP",
@@ -114,6 +115,7 @@ export class Explainer {
       port: question.destinationPort,
       proto: protocolNumber(question.protocol),
       who: entry.client === "host" ? abi.ClientKind.CLIENT_HOST : abi.ClientKind.CLIENT_POD,
+      client: ipToBytes(question.source),
     });
   }
 
@@ -130,6 +132,7 @@ export class Explainer {
       // A process of the host sends from a node address whatever happens.
       masquerade: verdict === "dnat" && (said.masquerade !== 0 || entry.client === "host"),
       existing: said.existing !== 0,
+      affinity: AFFINITY[said.affinity] ?? "none",
       policy: said.localSet ? "Local" : "Cluster",
     };
   }
@@ -170,6 +173,7 @@ function decidedService(service: ServiceState, said: abi.Explanation, entry: Ent
     name: serviceName(service.key),
     endpoints: set.map(({ address, port }) => formatEndpoint(address, port)),
     scheduler: maglev ? "Maglev" : "random choice",
+    affinitySeconds: service.affinitySeconds,
   };
 }
 

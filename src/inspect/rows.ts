@@ -13,6 +13,8 @@ export interface ServiceRow {
   /** A NodePort stands under the family's wildcard: `0.0.0.0:30080`, `[::]:30080`. */
   readonly frontends: readonly string[];
   readonly scheduler: "default" | "random" | "mh";
+  /** Seconds after its last connection in which a client keeps its endpoint; null: no session affinity. */
+  readonly affinitySeconds: number | null;
   readonly internalTrafficPolicy: TrafficPolicy;
   readonly externalTrafficPolicy: TrafficPolicy;
   readonly endpoints: { readonly local: number; readonly total: number };
@@ -64,6 +66,19 @@ export interface FlowRow {
   readonly idleSeconds: number;
   /** null: a direct connection that had to give up its port to a Service's. */
   readonly service: string | null;
+}
+
+/** A client that keeps to an endpoint of a service port. */
+export interface AffinityRow {
+  /** Its address; a pod whose sockets were seen to use several has one row, with all of them. */
+  readonly client: string;
+  readonly service: string;
+  readonly protocol: string;
+  readonly endpoint: string;
+  /** Since its last new connection. */
+  readonly idleSeconds: number;
+  /** Until it is forgotten, unless there is another new connection. */
+  readonly expiresInSeconds: number;
 }
 
 export interface DropRow {

@@ -21,6 +21,7 @@ export function serviceRows(services: readonly ServiceState[]): readonly Service
       type: service.type,
       frontends: [...service.frontends].sort(byKind).map(({ address, port }) => formatEndpoint(address, port)),
       scheduler: service.scheduler,
+      affinitySeconds: service.affinitySeconds || null,
       internalTrafficPolicy: policyName(service.internalLocal),
       externalTrafficPolicy: policyName(service.externalLocal),
       endpoints: { local: endpoints.filter((backend) => backend.local).length, total: endpoints.length },

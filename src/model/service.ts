@@ -35,6 +35,8 @@ export interface Service {
   readonly externalTrafficPolicy: "Cluster" | "Local";
   /** Where load balancers ask for this node's health (row 66): 1..65535, 0: none */
   readonly healthCheckNodePort: number;
+  /** sessionAffinity ClientIP: seconds after its last connection in which a client keeps its endpoint; 0: None. */
+  readonly affinitySeconds: number;
   readonly ports: readonly ServicePort[];
   /** The annotation portolan.dev/scheduler as it is written. */
   readonly scheduler: string | undefined;

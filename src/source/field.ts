@@ -121,6 +121,14 @@ export class Field {
     return this.fail(`${problem}: use ${known.join(", ")}`);
   }
 
+  /** A whole number in a range; undefined when absent. */
+  integer(min: number, max: number): number | undefined {
+    const value = this.#value;
+    if (value === undefined) return undefined;
+    if (typeof value === "number" && Number.isInteger(value) && value >= min && value <= max) return value;
+    return this.fail(`${JSON.stringify(value)} is not a whole number from ${min} to ${max}`);
+  }
+
   /** 1..65535; undefined when absent or 0. */
   port(): number | undefined {
     const value = this.#value;

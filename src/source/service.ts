@@ -9,6 +9,9 @@ import { hasLabel, namespacedName } from "./metadata.ts";
 
 const TYPES = ["ClusterIP", "NodePort", "LoadBalancer", "ExternalName"] as const;
 const POLICIES = ["Cluster", "Local"] as const;
+const AFFINITIES = ["None", "ClientIP"] as const;
+const DEFAULT_AFFINITY_SECONDS = 10800;
+const MAX_AFFINITY_SECONDS = 86400;
 
 /** What cannot be used of it is left out. Throws InvalidField when nothing is left to serve. */
 export function toService(object: Field): Service {
@@ -35,6 +38,7 @@ export function toService(object: Field): Service {
     internalTrafficPolicy: policy("internalTrafficPolicy"),
     externalTrafficPolicy: policy("externalTrafficPolicy"),
     healthCheckNodePort: spec.at("healthCheckNodePort").orElse(undefined, (field) => field.port()) ?? 0,
+    affinitySeconds: affinitySeconds(spec),
     ports,
     scheduler: annotation(metadata, "portolan.dev/scheduler"),
   };
@@ -122,6 +126,16 @@ function loadBalancerIps(object: Field): readonly Ip[] {
 
 function addresses(ips: readonly (Ip | undefined)[]): readonly Ip[] {
   return [...new Set(ips.filter((ip) => ip !== undefined))];
+}
+
+/** Rows 51 and 52; 0: None. */
+function affinitySeconds(spec: Field): number {
+  const affinity = spec.at("sessionAffinity").orElse("None", (field) => field.word(AFFINITIES, "None"));
+  if (affinity === "None") return 0;
+  return spec.at("sessionAffinityConfig").orElse(DEFAULT_AFFINITY_SECONDS, (config) => {
+    const seconds = config.at("clientIP").at("timeoutSeconds").integer(1, MAX_AFFINITY_SECONDS);
+    return seconds ?? DEFAULT_AFFINITY_SECONDS;
+  });
 }
 
 function timestamp(field: Field): number {

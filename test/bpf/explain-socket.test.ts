@@ -24,13 +24,15 @@ const NOTHING: abi.Explanation = {
   existing: 0,
   backendAddr: new Uint8Array(16),
   backendPort: 0,
+  affinity: 0,
 };
 
 const fixture = useSocketDatapath("explain", { hostNetnsCookie: netnsCookie() });
 
 function explain(dst: string, port: number, who: number = CLIENT_HOST, proto = 6): abi.Explanation {
+  const client = ipToBytes(ip("10.244.9.9"));
   using object = fixture().datapath.loadBeside("explain");
-  const question = { dst: ipToBytes(ip(dst)), port, proto, who, answer: NOTHING };
+  const question = { dst: ipToBytes(ip(dst)), port, proto, who, client, answer: NOTHING };
   const { ctxOut } = object.program("pt_explain_socket").testRun({ ctx: encode(abi.socketQuestion, question) });
   return decode(abi.socketQuestion, ctxOut).answer;
 }

@@ -48,6 +48,7 @@ const service: fc.Arbitrary<Service> = fc.record({
   healthCheckNodePort: fc.constant(0),
   ports,
   scheduler: fc.constantFrom(undefined, "random", "wrong"),
+  affinitySeconds: fc.constantFrom(0, 10800),
 });
 
 const endpoint = (family: 4 | 6): fc.Arbitrary<Endpoint> =>

@@ -54,6 +54,7 @@ export function service(options: ServiceOptions): CompiledService {
     externalLocal: false,
     hasAnyEndpoints: cluster.length > 0,
     scheduler: "default",
+    affinitySeconds: 0,
     ...more,
   };
 }

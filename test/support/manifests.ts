@@ -39,6 +39,8 @@ export interface ServiceSpec {
   readonly externalTrafficPolicy?: "Local";
   readonly internalTrafficPolicy?: "Local";
   readonly healthCheckNodePort?: number;
+  /** sessionAffinity ClientIP with this timeout; default None. */
+  readonly affinitySeconds?: number;
 }
 
 /** The addresses of a Service with this number. */
@@ -108,6 +110,7 @@ function service(spec: ServiceSpec): object {
       ...(spec.externalTrafficPolicy === undefined ? {} : { externalTrafficPolicy: spec.externalTrafficPolicy }),
       ...(spec.internalTrafficPolicy === undefined ? {} : { internalTrafficPolicy: spec.internalTrafficPolicy }),
       ...(spec.healthCheckNodePort === undefined ? {} : { healthCheckNodePort: spec.healthCheckNodePort }),
+      ...(spec.affinitySeconds === undefined ? {} : affinity(spec.affinitySeconds)),
       ports: ports(spec).map((port) => ({
         ...port,
         port: spec.port ?? 80,
@@ -116,6 +119,10 @@ function service(spec: ServiceSpec): object {
     },
     status: spec.external ? { loadBalancer: { ingress: both(loadBalancer).map((ip) => ({ ip })) } } : {},
   };
+}
+
+function affinity(timeoutSeconds: number): object {
+  return { sessionAffinity: "ClientIP", sessionAffinityConfig: { clientIP: { timeoutSeconds } } };
 }
 
 function slices(spec: ServiceSpec, name: string): readonly object[] {

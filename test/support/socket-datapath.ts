@@ -6,7 +6,7 @@ import { join } from "node:path";
 import type { CompiledService, ServiceKey } from "../../src/compile/state.ts";
 import type { NodeAddress } from "../../src/datapath/contract.ts";
 import * as abi from "../../src/datapath/ebpf/abi.gen.ts";
-import { decode, HOST_LITTLE_ENDIAN } from "../../src/datapath/ebpf/codec.ts";
+import { decode, encode, HOST_LITTLE_ENDIAN } from "../../src/datapath/ebpf/codec.ts";
 import { bpfDirectory } from "../../src/datapath/ebpf/programs.ts";
 import { MapWriter } from "../../src/datapath/ebpf/writer.ts";
 import {
@@ -43,6 +43,8 @@ const SIZES: Readonly<Record<string, number>> = {
   backend_stats: 4096,
   names: 64,
   nascent: 1024,
+  affinity: 1024,
+  client_netns: 64,
 };
 
 /** Variables of bpf/config.bpf.h. */
@@ -150,6 +152,17 @@ export class SocketDatapath implements Disposable {
     );
   }
 
+  /** Lets this many seconds pass for everything that session affinity remembers. Returns how many entries there are. */
+  ageAffinity(seconds: number): number {
+    const map = this.#maps.map("affinity");
+    const entries = [...map.entries()];
+    for (const [key, value] of entries) {
+      const memory = decode(abi.affinity, value);
+      map.update(key, encode(abi.affinity, { ...memory, lastUsed: memory.lastUsed - seconds }));
+    }
+    return entries.length;
+  }
+
   serviceId(key: ServiceKey): number {
     const meta = this.#maps.map("service_meta");
     for (let id = 1; id < meta.maxEntries; id++) {
@@ -184,6 +197,7 @@ function load(name: string, config: SocketConfig, shared?: LoadedBpfObject): Loa
   object.setRodata("host_netns_cookie", u64(config.hostNetnsCookie ?? 0n));
   object.setRodata("masquerade_all", u32(config.masqueradeAll ? 1 : 0));
   object.setRodata("has_set_retval", u32((config.setRetval ?? true) ? 1 : 0));
+  if (name === "explain") object.setRodata("dry_run", u32(1));
   return object.load();
 }
 

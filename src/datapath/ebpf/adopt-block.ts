@@ -39,9 +39,12 @@ export function adoptBlock(stores: Stores, service: number, row: number): Adopte
     adoptIds(stores, header, row, servingRows(header), held.serving) ??
     adoptTables(stores, header, held.tableRuns);
   if (problem !== undefined) return { held, problem };
-  const { scheduler, flags } = header;
+  const { scheduler, flags, affinityTimeout, affinityEpoch } = header;
   const tables = header.cluster.tableRow !== 0 || header.local.tableRow !== 0;
-  return { held: { ...held, block: { ...held, service, scheduler, flags, tables } }, problem: undefined };
+  return {
+    held: { ...held, block: { ...held, service, scheduler, flags, affinityTimeout, affinityEpoch, tables } },
+    problem: undefined,
+  };
 }
 
 function adoptIds(

@@ -17,6 +17,9 @@ export interface BlockPlan extends IdSets {
   readonly service: number;
   readonly scheduler: number;
   readonly flags: number;
+  /** abi.BlockHeader: both 0 without session affinity. */
+  readonly affinityTimeout: number;
+  readonly affinityEpoch: number;
   /** Whether the sets have Maglev tables. */
   readonly tables: boolean;
 }
@@ -74,9 +77,10 @@ export class BlockStore {
       this.#freeRows(row, rows);
       throw error;
     }
-    const { service, scheduler, flags } = plan;
+    const { service, scheduler, flags, affinityTimeout, affinityEpoch } = plan;
     const serving = { servingCount: plan.serving.length, servingFirstRow: servingFirst };
-    const header = { service, rows, cluster, local, scheduler, flags, ...serving };
+    const affinity = { affinityTimeout, affinityEpoch };
+    const header = { service, rows, cluster, local, scheduler, flags, ...serving, ...affinity };
     abi.blockHeader.write(this.#members.view, this.#members.offset(row), header);
     this.#members.written(row);
     return { ...plan, row, rows, tableRuns: tableRuns(header) };
@@ -182,6 +186,8 @@ export function samePlan(block: BlockPlan, plan: BlockPlan): boolean {
   return (
     block.flags === plan.flags &&
     block.scheduler === plan.scheduler &&
+    block.affinityTimeout === plan.affinityTimeout &&
+    block.affinityEpoch === plan.affinityEpoch &&
     block.tables === plan.tables &&
     sameIds(block.cluster, plan.cluster) &&
     sameIds(block.local, plan.local) &&

@@ -33,11 +33,25 @@ export function protocolName(proto: number): string {
   return Object.entries(PROTOCOLS).find(([, number]) => number === proto)?.[0] ?? String(proto);
 }
 
-export function schedulerNumber(scheduler: Scheduler): number {
-  return SCHEDULERS[scheduler];
+/** What a block header says of the service besides its endpoints. */
+export type Traits = Pick<abi.BlockHeader, "scheduler" | "flags" | "affinityTimeout" | "affinityEpoch">;
+
+/**
+ * Affinity begins with the service word that makes it so, whose epoch would be nextEpoch: what clients had before that,
+ * of an earlier service of the same id too, is void. before: the block in force.
+ */
+export function traitsOf(service: CompiledService, before: Traits | undefined, nextEpoch: number): Traits {
+  const affinityTimeout = service.affinitySeconds;
+  const going = before !== undefined && before.affinityTimeout > 0;
+  return {
+    scheduler: SCHEDULERS[service.scheduler],
+    flags: blockFlags(service),
+    affinityTimeout,
+    affinityEpoch: affinityTimeout === 0 ? 0 : going ? before.affinityEpoch : nextEpoch,
+  };
 }
 
-export function blockFlags(service: CompiledService): number {
+function blockFlags(service: CompiledService): number {
   return (
     (service.internalLocal ? BLOCK_INTERNAL_LOCAL : 0) |
     (service.externalLocal ? BLOCK_EXTERNAL_LOCAL : 0) |

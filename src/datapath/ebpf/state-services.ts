@@ -182,6 +182,8 @@ export class ServiceReader {
       family: meta.family === 6 ? 6 : 4,
       type: TYPES[meta.type] ?? "ClusterIP",
       scheduler: SCHEDULERS[header.scheduler] ?? "default",
+      affinitySeconds: header.affinityTimeout,
+      affinityEpoch: header.affinityEpoch,
       internalLocal: has(abi.BlockFlags.BLOCK_INTERNAL_LOCAL),
       externalLocal: has(abi.BlockFlags.BLOCK_EXTERNAL_LOCAL),
       hasAnyEndpoints: has(abi.BlockFlags.BLOCK_HAS_ENDPOINTS),

@@ -17,6 +17,10 @@ export interface ServiceState {
   readonly family: Family;
   readonly type: "ClusterIP" | "NodePort" | "LoadBalancer";
   readonly scheduler: Scheduler;
+  /** 0: no session affinity */
+  readonly affinitySeconds: number;
+  /** Entries of the affinity map with another epoch are void. */
+  readonly affinityEpoch: number;
   readonly internalLocal: boolean;
   readonly externalLocal: boolean;
   readonly hasAnyEndpoints: boolean;
@@ -86,6 +90,27 @@ export interface FlowState {
   readonly lastSeen: number;
 }
 
+/** Which endpoint a client has by session affinity; void when expired or of another epoch than its service's. */
+export interface AffinityState {
+  /** undefined: known by its network namespace. */
+  readonly client: Ip | undefined;
+  /** Cookie; 0n: known by its address. */
+  readonly netns: bigint;
+  readonly serviceId: number;
+  readonly epoch: number;
+  readonly backend: Ip;
+  readonly backendPort: number;
+  /** Seconds since boot. */
+  readonly lastUsed: number;
+}
+
+/** An address that the sockets of a network namespace were seen to use. */
+export interface ClientNetnsState {
+  readonly address: Ip;
+  /** Cookie */
+  readonly netns: bigint;
+}
+
 export interface DropState {
   /** abi.DropReason */
   readonly reason: number;
@@ -124,6 +149,8 @@ export interface DatapathState extends Disposable {
   backends(): readonly BackendState[];
   /** Answered flows, then nascent ones. */
   flows(): IterableIterator<FlowState>;
+  affinity(): readonly AffinityState[];
+  clientNetns(): readonly ClientNetnsState[];
   drops(): readonly DropState[];
   devices(): readonly DeviceState[];
   nodeAddresses(): readonly NodeAddressState[];

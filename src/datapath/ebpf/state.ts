@@ -9,8 +9,10 @@ import { mapPin, type Pins, pinsUnder } from "./pins.ts";
 import { protocolName } from "./service-plan.ts";
 import { ServiceReader, sumCpus } from "./state-services.ts";
 import type {
+  AffinityState,
   AgentInfo,
   BackendState,
+  ClientNetnsState,
   DatapathState,
   DeviceState,
   DropState,
@@ -71,6 +73,29 @@ class PinnedState implements DatapathState {
     }
   }
 
+  affinity(): readonly AffinityState[] {
+    return [...this.#map("affinity").entries()].map(([keyBytes, value]) => {
+      const { client, netns, service } = decode(abi.affinityKey, keyBytes);
+      const { backend, port, epoch, lastUsed } = decode(abi.affinity, value);
+      return {
+        client: netns === 0n ? ipFromBytes(client) : undefined,
+        netns,
+        serviceId: service,
+        epoch,
+        backend: ipFromBytes(backend),
+        backendPort: port,
+        lastUsed,
+      };
+    });
+  }
+
+  clientNetns(): readonly ClientNetnsState[] {
+    return [...this.#map("client_netns").entries()].map(([key, value]) => ({
+      address: ipFromBytes(key),
+      netns: decode(abi.clientNetns, value).cookie,
+    }));
+  }
+
   drops(): readonly DropState[] {
     const found: DropState[] = [];
     for (let reason = 1; reason < abi.DropReason.DROP_REASONS; reason++) {
@@ -105,7 +130,7 @@ class PinnedState implements DatapathState {
   }
 
   fill(): readonly MapFill[] {
-    const hashes = ["flows", "nascent", "devices", "node_addrs"].map((map) => ({
+    const hashes = ["flows", "nascent", "affinity", "devices", "node_addrs"].map((map) => ({
       map,
       used: count(this.#map(map).entries()),
       size: this.#map(map).maxEntries,

@@ -11,9 +11,9 @@ import { MapFullError } from "./errors.ts";
 import { type FrontendEntry, frontendEntries } from "./frontends.ts";
 import type { WriteHook } from "./mapped-array.ts";
 import { type RcuSync, Reclaimer } from "./reclaim.ts";
-import { blockFlags, checkSize, protocolNumber, schedulerNumber, serviceMeta, wantsTables } from "./service-plan.ts";
+import { checkSize, protocolNumber, serviceMeta, traitsOf, wantsTables } from "./service-plan.ts";
 import { openStores, type ServiceEntry, type Stores, type WriterMaps } from "./stores.ts";
-import { publishRow } from "./words.ts";
+import { nextEpoch, publishRow } from "./words.ts";
 
 export interface WriterOptions {
   readonly rcuSync: RcuSync;
@@ -204,8 +204,7 @@ export class MapWriter implements Disposable {
   /** The block in force if it says what the service says, else a new one. */
   #blockFor(service: CompiledService, id: number, proto: number, before: Block | undefined): Block {
     const { backends, blocks } = this.stores;
-    const [scheduler, flags] = [schedulerNumber(service.scheduler), blockFlags(service)];
-    const rest = { service: id, scheduler, flags };
+    const rest = { service: id, ...traitsOf(service, before, nextEpoch(this.stores.cells.services, id)) };
     const wanted = wantsTables(service);
     const known = before && backends.findSets(service, proto);
     if (known && samePlan(before, { ...rest, ...known, tables: wanted })) return before;

@@ -44,6 +44,8 @@ const smallMaps = {
   devices: 32,
   flows: 1024,
   nascent: 4096,
+  affinity: 4096,
+  client_netns: 64,
   service_stats: 64,
   backend_stats: 64,
 };
@@ -85,6 +87,10 @@ export class Datapath {
     await this.machine.ask({ do: "write", handle: this.#handle, map, entries });
   }
 
+  async remove(map: string, keys: readonly Uint8Array[]): Promise<void> {
+    await this.machine.ask({ do: "remove", handle: this.#handle, map, keys });
+  }
+
   async run(hook: "ingress" | "egress", device: DeviceName, data: Uint8Array, mark = 0, gsoSize = 0): Promise<Outcome> {
     const packet = { program: `pt_${hook}`, ifindex: deviceIndex[device], mark, gsoSize, data } as const;
     const done = await this.machine.ask({ do: "run", handle: this.#handle, packet });
@@ -111,7 +117,7 @@ export class Datapath {
   async records(): Promise<FlowRecord[]> {
     const found: FlowRecord[] = [];
     for (const table of ["flows", "nascent"] as const) {
-      for (const [key, value] of await this.#entries(table)) found.push({ table, key, flow: decode(abi.flow, value) });
+      for (const [key, value] of await this.entries(table)) found.push({ table, key, flow: decode(abi.flow, value) });
     }
     return found;
   }
@@ -146,7 +152,7 @@ export class Datapath {
   /** Whatever an earlier, failed scenario left. */
   async forgetFlows(): Promise<void> {
     for (const table of ["flows", "nascent"] as const) {
-      const keys = (await this.#entries(table)).map(([key]) => key);
+      const keys = (await this.entries(table)).map(([key]) => key);
       await this.machine.ask({ do: "remove", handle: this.#handle, map: table, keys });
     }
   }
@@ -157,14 +163,15 @@ export class Datapath {
     return { scanned: word(0), owners: word(1), indexes: word(2), failed: word(3) };
   }
 
-  #entries(map: string): Promise<readonly Entry[]> {
+  /** Everything a map holds. */
+  entries(map: string): Promise<readonly Entry[]> {
     return this.machine.ask({ do: "entries", handle: this.#handle, map });
   }
 
   /** Adds the u64 fields of a per-CPU array's values over the CPUs. */
   async #sum(map: string, name: (id: number, field: number) => string, into: Map<string, number>): Promise<void> {
     const perCpu = map === "service_stats" ? 4 : 1;
-    for (const [key, value] of await this.#entries(map)) {
+    for (const [key, value] of await this.entries(map)) {
       const id = new DataView(key.buffer, key.byteOffset).getUint32(0, true);
       const view = new DataView(value.buffer, value.byteOffset, value.byteLength);
       for (let at = 0; at < value.length; at += 8) {

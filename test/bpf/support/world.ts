@@ -28,6 +28,10 @@ export interface Service {
   readonly table?: readonly number[];
   /** enum scheduler */
   readonly scheduler?: number;
+  /** Timeout of its session affinity in seconds; none when not given. */
+  readonly affinity?: number;
+  /** Of the service word when that began; 1 when not given. */
+  readonly affinityEpoch?: number;
   /** The frontend names a service that has no block. */
   readonly stale?: boolean;
 }
@@ -105,6 +109,8 @@ class Layout {
       servingCount: 0,
       servingFirstRow: 0,
       scheduler: service.scheduler ?? 0,
+      affinityTimeout: service.affinity ?? 0,
+      affinityEpoch: service.affinity === undefined ? 0 : (service.affinityEpoch ?? 1),
       flags: (service.flags ?? 0) | (service.endpoints.length > 0 ? abi.BlockFlags.BLOCK_HAS_ENDPOINTS : 0),
     };
   }

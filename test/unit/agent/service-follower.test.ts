@@ -60,6 +60,7 @@ function service(name: string, address: string): Service {
     healthCheckNodePort: 0,
     ports: [{ name: "", protocol: "TCP", port: 80, nodePort: 0 }],
     scheduler: undefined,
+    affinitySeconds: 0,
   };
 }
 

@@ -54,6 +54,8 @@ describe("the ABI codec", () => {
       flags: abi.BlockFlags.BLOCK_EXTERNAL_LOCAL,
       servingCount: 9,
       servingFirstRow: 3,
+      affinityTimeout: 10800,
+      affinityEpoch: 3,
     };
     expect(decode(abi.blockHeader, encode(abi.blockHeader, header))).toEqual(header);
   });

@@ -155,6 +155,7 @@ export function service(name: string, over: Partial<CompiledService> = {}): Comp
     externalLocal: false,
     hasAnyEndpoints: (over.cluster?.length ?? 0) > 0,
     scheduler: "default",
+    affinitySeconds: 0,
     ...over,
   };
 }

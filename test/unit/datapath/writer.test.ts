@@ -237,6 +237,8 @@ describe("the map writer", () => {
       serving: [],
       scheduler: 0,
       flags: 0,
+      affinityTimeout: 0,
+      affinityEpoch: 0,
       tables: true,
     });
     const second = writerOver(maps);

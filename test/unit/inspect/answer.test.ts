@@ -10,19 +10,25 @@ const HOST: Entry = { client: "host", device: null, socket: true };
 const DNAT: Decision = {
   verdict: "dnat",
   dropReason: "none",
-  service: { name: "ns1/svc1:http", endpoints: ["10.180.0.1:80", "10.180.0.2:80"], scheduler: "Maglev" },
+  service: {
+    name: "ns1/svc1:http",
+    endpoints: ["10.180.0.1:80", "10.180.0.2:80"],
+    scheduler: "Maglev",
+    affinitySeconds: 0,
+  },
   kind: "a ClusterIP",
   chosen: "10.180.0.2:80",
   masquerade: true,
   existing: false,
   policy: "Cluster",
+  affinity: "none",
 };
 const PASS: Decision = { ...DNAT, verdict: "pass", service: undefined, kind: "", chosen: null, masquerade: false };
 const REJECT: Decision = {
   ...DNAT,
   verdict: "reject",
   dropReason: "no_endpoints",
-  service: { name: "ns1/svc1:http", endpoints: [], scheduler: "random choice" },
+  service: { name: "ns1/svc1:http", endpoints: [], scheduler: "random choice", affinitySeconds: 0 },
   chosen: null,
   masquerade: false,
 };
@@ -33,6 +39,17 @@ test("an answer carries the candidates, the choice and the NAT in the documented
       '"service":"ns1/svc1:http","reason":"a client from outside, by eth0; 172.30.0.41:80/TCP is a ClusterIP of ' +
       "ns1/svc1:http; chosen from 2 endpoints by Maglev, traffic policy Cluster; masqueraded: the backend sees a node " +
       'address"}',
+  );
+});
+
+test("session affinity is named as the reason, or as what begins", () => {
+  const service = { name: "ns1/svc1:http", endpoints: ["10.180.0.1:80", "10.180.0.2:80"], affinitySeconds: 125 };
+  const sticky: Decision = { ...DNAT, service: { ...service, scheduler: "Maglev" } };
+  const clause = (affinity: Decision["affinity"]) =>
+    composeAnswer(QUESTION, OUTSIDE, { ...sticky, affinity }).reason.split("; ")[2];
+  expect(clause("kept")).toBe("of 2 endpoints the one this client has by session affinity, traffic policy Cluster");
+  expect(clause("begun")).toBe(
+    "chosen from 2 endpoints by Maglev, to be kept by session affinity for 125 s, traffic policy Cluster",
   );
 });
 

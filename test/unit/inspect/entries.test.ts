@@ -18,6 +18,8 @@ const SERVICE: ServiceState = {
   family: 4,
   type: "NodePort",
   scheduler: "default",
+  affinitySeconds: 0,
+  affinityEpoch: 0,
   internalLocal: false,
   externalLocal: false,
   hasAnyEndpoints: true,
@@ -31,12 +33,13 @@ const SERVICE: ServiceState = {
 const DECISION: Decision = {
   verdict: "dnat",
   dropReason: "none",
-  service: { name: "default/web:http", endpoints: [], scheduler: "Maglev" },
+  service: { name: "default/web:http", endpoints: [], scheduler: "Maglev", affinitySeconds: 0 },
   kind: "a ClusterIP",
   chosen: "10.244.1.5:8080",
   masquerade: false,
   existing: false,
   policy: "Cluster",
+  affinity: "none",
 };
 const SAID = { backend: 5, backendAddr: ipToBytes("10.244.1.5" as Ip), backendPort: 8080 };
 const CLUSTER_IP = parseQuestion("203.0.113.2", "10.96.0.1:80");
@@ -50,10 +53,19 @@ test("a ClusterIP is met by its frontend, service, table and backend", () => {
   ]);
 });
 
+test("a client that keeps its endpoint is met by its affinity, not by the table", () => {
+  expect(usedEntries(CLUSTER_IP, SAID, { ...DECISION, affinity: "kept" }, SERVICE)).toEqual([
+    "frontends 10.96.0.1:80/TCP -> service 7",
+    "services 7 -> default/web:http",
+    "affinity 203.0.113.2 default/web:http -> 10.244.1.5:8080",
+    "backends 5 -> 10.244.1.5:8080",
+  ]);
+});
+
 test("a NodePort is met by way of the node's address", () => {
   const random: Decision = {
     ...DECISION,
-    service: { name: "default/web:http", endpoints: [], scheduler: "random choice" },
+    service: { name: "default/web:http", endpoints: [], scheduler: "random choice", affinitySeconds: 0 },
   };
   expect(usedEntries(parseQuestion("10.244.1.9", "192.0.2.11:30080"), SAID, random, SERVICE)).toEqual([
     "node_addrs 192.0.2.11",

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { renderListing } from "../../../src/cli/format/listing.ts";
 import {
+  AFFINITY_LISTING,
   BACKEND_LISTING,
   DROP_LISTING,
   FLOW_LISTING,
@@ -10,7 +11,14 @@ import {
   SERVICE_LISTING,
 } from "../../../src/cli/inspect-listings.ts";
 import type { ServiceKey } from "../../../src/compile/state.ts";
-import type { BackendState, FlowState, FrontendState, ServiceState } from "../../../src/datapath/ebpf/state-types.ts";
+import type {
+  AffinityState,
+  BackendState,
+  FlowState,
+  FrontendState,
+  ServiceState,
+} from "../../../src/datapath/ebpf/state-types.ts";
+import { affinityRows } from "../../../src/inspect/affinity-rows.ts";
 import { dropRows, flowRows } from "../../../src/inspect/flow-rows.ts";
 import { backendRows, frontendRows, serviceName, serviceRows } from "../../../src/inspect/service-rows.ts";
 import { type Ip, parseIp } from "../../../src/model/ip.ts";
@@ -34,6 +42,8 @@ const WEB: ServiceState = {
   family: 4,
   type: "LoadBalancer",
   scheduler: "default",
+  affinitySeconds: 0,
+  affinityEpoch: 0,
   internalLocal: false,
   externalLocal: false,
   hasAnyEndpoints: true,
@@ -55,6 +65,16 @@ const DNS: ServiceState = {
   frontends: [{ ...frontend("ClusterIP", "fd00:10:96::a", 53), protocol: "UDP" }],
   stats: { connections: 0n, packets: 0n, bytes: 0n, rejects: 0n },
 };
+const STICKY: ServiceState = { ...WEB, affinitySeconds: 10800, affinityEpoch: 4 };
+const MEMORY: AffinityState = {
+  client: ip("203.0.113.2"),
+  netns: 0n,
+  serviceId: 7,
+  epoch: 4,
+  backend: ip("10.244.1.5"),
+  backendPort: 8080,
+  lastUsed: 990,
+};
 
 test("services: one line for each service port and family, frontends in the order of their kinds", () => {
   expect(renderListing(SERVICE_LISTING, serviceRows([WEB, DNS]), "table")).toBe(
@@ -74,6 +94,7 @@ test("a service's JSON has the documented fields", () => {
       type: "LoadBalancer",
       frontends: ["10.96.0.1:80", "0.0.0.0:30080", "198.51.100.1:80"],
       scheduler: "default",
+      affinitySeconds: null,
       internalTrafficPolicy: "Cluster",
       externalTrafficPolicy: "Cluster",
       endpoints: { local: 1, total: 2 },
@@ -141,6 +162,33 @@ no_endpoints   3       the Service has no usable endpoint on any node: refused (
   );
 });
 
+test("affinity: who keeps which endpoint; what is void is left out", () => {
+  const netns = (cookie: bigint) => ({ client: undefined, netns: cookie });
+  const clients = [
+    { address: ip("10.244.1.9"), netns: 55n },
+    { address: ip("fd00:244:1::9"), netns: 55n },
+  ];
+  const entries: readonly AffinityState[] = [
+    MEMORY,
+    { ...MEMORY, ...netns(1n), backend: ip("10.244.2.5") },
+    { ...MEMORY, ...netns(55n), lastUsed: -9800 },
+    { ...MEMORY, ...netns(56n) },
+    { ...MEMORY, client: ip("203.0.113.3"), lastUsed: -9801 },
+    { ...MEMORY, client: ip("203.0.113.4"), epoch: 3 },
+    { ...MEMORY, client: ip("203.0.113.5"), backend: ip("10.244.9.9") },
+    { ...MEMORY, client: ip("203.0.113.6"), serviceId: 8 },
+  ];
+  const rows = affinityRows(entries, { services: [STICKY], clients, hostNetns: 1n, now: 1000 });
+  expect(renderListing(AFFINITY_LISTING, rows, "table")).toBe(
+    `CLIENT        SERVICE            PROTO   ENDPOINT          IDLE   EXPIRES
+10.244.1.9    default/web:http   TCP     10.244.1.5:8080   3h     0s
+203.0.113.2   default/web:http   TCP     10.244.1.5:8080   10s    2h59m
+host          default/web:http   TCP     10.244.2.5:8080   10s    2h59m
+netns:56      default/web:http   TCP     10.244.1.5:8080   10s    2h59m
+`,
+  );
+});
+
 test("docs/cli.md names every field of every row", () => {
   const docs = readFileSync(new URL("../../../docs/cli.md", import.meta.url), "utf8");
   const rows: readonly object[] = [
@@ -148,6 +196,7 @@ test("docs/cli.md names every field of every row", () => {
     ...backendRows([WEB]),
     ...frontendRows(FRONTENDS),
     ...flowRows([flow({})], 0),
+    ...affinityRows([MEMORY], { services: [STICKY], clients: [], hostNetns: 1n, now: 1000 }),
     ...dropRows([{ reason: 1, name: "no_endpoints", count: 3n }]),
   ];
   const fields = new Set(rows.flatMap((row) => Object.keys(row)));

@@ -40,6 +40,7 @@ test("a ClusterIP Service and its EndpointSlice in a file become one compiled se
           externalLocal: false,
           hasAnyEndpoints: true,
           scheduler: "default",
+          affinitySeconds: 0,
         },
       ],
     },
