@@ -179,6 +179,7 @@ describe("the map writer over kernel maps", () => {
       { map: "frontends", used: 1, size: 4096 },
       { map: "flows", used: 0, size: 64 },
       { map: "nascent", used: 0, size: 64 },
+      { map: "affinity", used: 0, size: 64 },
       { map: "devices", used: 0, size: 64 },
       { map: "node_addrs", used: 0, size: 64 },
     ]);

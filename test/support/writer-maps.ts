@@ -27,6 +27,7 @@ const SPECS: Readonly<Record<string, readonly [number, number, number, number, n
   devices: [HASH, 4, abi.device.size, 64, NO_PREALLOC],
   flows: [HASH, abi.flowKey.size, abi.flow.size, 64, NO_PREALLOC],
   nascent: [HASH, abi.flowKey.size, abi.flow.size, 64, NO_PREALLOC],
+  affinity: [HASH, abi.affinityKey.size, abi.affinity.size, 64, NO_PREALLOC],
 };
 
 /** Creates and pins them all below BPFFS/portolan. */

@@ -68,7 +68,7 @@ export const PROGRAM_FAULTS: Readonly<Record<string, Mutation>> = {
   },
   "row 34: policy Local binds the node's own pods": {
     file: "select.bpf.h",
-    from: "(block->header.flags & BLOCK_EXTERNAL_LOCAL) && who == CLIENT_OUTSIDE",
+    from: "(block->header.flags & BLOCK_EXTERNAL_LOCAL) && client->kind == CLIENT_OUTSIDE",
     to: "(block->header.flags & BLOCK_EXTERNAL_LOCAL)",
   },
   "row 37: clients from outside are not masqueraded at the cluster IP": {
