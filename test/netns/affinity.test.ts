@@ -89,6 +89,16 @@ async function publish(spec: ServiceSpec): Promise<void> {
 }
 
 describe.each(["v4", "v6"] as const)("%s", (family) => {
+  // First: no socket of b1a has talked to such a Service before.
+  test("row 51: a pod whose packets came first has one endpoint after its first balanced socket", async () => {
+    const [sockets, packets] = [await client("b1a", "socket"), await client("b1a", "wire")];
+    const where = target(8, "clusterIP", family);
+    expect(await answering(packets, "tcp", where)).toHaveLength(1);
+    const chosen = await answering(sockets, "tcp", where);
+    expect(chosen).toHaveLength(1);
+    expect(await answering(packets, "tcp", where)).toEqual(chosen);
+  });
+
   test.each([
     { from: "client", by: "wire", frontend: "nodePort" },
     { from: "client", by: "wire", frontend: "loadBalancer" },
@@ -114,15 +124,6 @@ describe.each(["v4", "v6"] as const)("%s", (family) => {
       expect(await answering(packets, protocol, target(2, "nodePort", family))).toEqual(chosen);
       expect(await answering(sockets, protocol, target(2, "loadBalancer", family))).toEqual(chosen);
     }
-  });
-
-  test("row 51: a pod whose packets came first has one endpoint after its first balanced socket", async () => {
-    const [sockets, packets] = [await client("p1b", "socket"), await client("p1b", "wire")];
-    const where = target(8, "clusterIP", family);
-    expect(await answering(packets, "tcp", where)).toHaveLength(1);
-    const chosen = await answering(sockets, "tcp", where);
-    expect(chosen).toHaveLength(1);
-    expect(await answering(packets, "tcp", where)).toEqual(chosen);
   });
 
   test.each(["wire", "socket"] as const)("row 51: affinity is switched off and on for %s", async (by) => {
