@@ -124,7 +124,8 @@ static __noinline int no_flow(struct __sk_buff *skb, struct work *w, const struc
 
 /*
  * A packet that a pod's socket sends to the backend it was given, at the one hook that sees both the socket, with what
- * it remembers, and the address the kernel has chosen for it: the two are one client for session affinity.
+ * it remembers, and the address the kernel has chosen for it: the two are one client for session affinity. Only the one
+ * aligned word is read, for nobody holds the socket's lock here.
  */
 static __always_inline void learn_client(struct __sk_buff *skb, const struct packet *p)
 {
