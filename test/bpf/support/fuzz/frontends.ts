@@ -35,11 +35,13 @@ const SNAT: readonly (readonly [prefix: string, snat: string])[] = [
 export class Frontends {
   readonly #targets = new Map<string, Target>();
   readonly #snat = new Map<string, string>();
+  readonly #clusterIps = new Set<string>();
 
   constructor(services: readonly Service[]) {
     const world = worldOf(services);
     for (const service of services) {
       const { address: text, port } = destinationOf(service);
+      if (service.kind === "ClusterIP") this.#clusterIps.add(rawAddress(text));
       const proto = service.proto === "tcp" ? 6 : 17;
       const ask = (client: "pod" | "outside") => {
         const verdict = verdictFor(world, service, client, text.includes(":") ? "2001:db8:99::1" : "203.0.113.1");
@@ -67,6 +69,12 @@ export class Frontends {
   /** The frontend that a packet is addressed to. */
   at(frame: Buffer, reading: Reading): Target | undefined {
     return this.#targets.get(reading.proto + endKey(frame, reading, "destination"));
+  }
+
+  /** Whatever its port or protocol. */
+  isClusterIp(frame: Buffer): boolean {
+    const [at, size] = frame.readUInt16BE(12) === 0x0800 ? [30, 4] : [38, 16];
+    return this.#clusterIps.has(frame.toString("latin1", at, at + size));
   }
 
   /** Undefined where a masqueraded packet leaves by no device: it stays as it is. */

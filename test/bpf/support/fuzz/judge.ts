@@ -58,10 +58,13 @@ export class Judge {
   /** Throws what is wrong with it. */
   judge(run: Run, out: Outcome): Kind {
     const reading = run.stray ? undefined : readFrame(run.frame);
-    if (out.verdict === "drop") return this.#dropped(run, reading);
+    const refusable = !run.stray && run.hook === "ingress" && this.#frontends.isClusterIp(run.frame);
+    if (out.verdict === "drop") return refusable ? "dropped" : this.#dropped(run, reading);
     if (out.verdict === "next" && out.mark === run.mark) return this.#untouched(run, out, reading);
+    const answered = out.verdict === "redirect" && isReply(run.frame, out.frame);
+    if (answered && refusable && (!reading || !this.#frontends.at(run.frame, reading))) return unserved(out);
     if (!reading) throw new Error("changed a packet that is nobody's");
-    if (out.verdict === "redirect" && isReply(run.frame, out.frame, reading)) return this.#replied(run, out, reading);
+    if (answered) return this.#replied(run, out, reading);
     const after = readFrame(out.frame);
     if (!after) throw new Error("made a packet that cannot be read");
     expectKept(run, out, reading, after);
@@ -199,9 +202,16 @@ function expectDrawn(end: string, size: number): void {
   if (port < 1024 || (port >= 30000 && port <= 32767)) throw new Error(`drew port ${port}`);
 }
 
-function isReply(before: Buffer, after: Buffer, { v4, ip }: Reading): boolean {
-  const [source, destination, size] = v4 ? [ip + 12, ip + 16, 4] : [ip + 8, ip + 24, 16];
-  if (after.length < ip + (v4 ? 20 : 40)) return false;
+/** Row 46: a port or protocol of a ClusterIP that nothing serves may be refused. */
+function unserved(out: Outcome): Kind {
+  const fault = faultOf(out.frame);
+  if (fault !== undefined) throw new Error(`answered with a wrong packet: ${fault}`);
+  return "reply";
+}
+
+function isReply(before: Buffer, after: Buffer): boolean {
+  const [source, destination, size] = before.readUInt16BE(12) === 0x0800 ? [26, 30, 4] : [22, 38, 16];
+  if (Math.min(before.length, after.length) < destination + size) return false;
   const swapped = (a: number, b: number): boolean => before.compare(after, b, b + size, a, a + size) === 0;
   return swapped(source, destination) && swapped(destination, source);
 }
