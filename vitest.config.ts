@@ -13,7 +13,7 @@ const config: ViteUserConfig = {
         test: {
           name: "kernel",
           globalSetup: ["test/support/leftovers.ts"],
-          include: ["test/bpf/**/*.test.ts", "test/netns/**/*.test.ts"],
+          include: ["test/bpf/**/*.test.ts", "test/netns/**/*.test.ts", "test/conformance/**/*.test.ts"],
           fileParallelism: false,
           pool: "forks",
           testTimeout: 60_000,
