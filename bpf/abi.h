@@ -172,6 +172,15 @@ enum agent_config {
 	AGENT_MASQUERADE_ALL = 1,
 };
 
+/* How clients on the wire are told apart: kube-proxy's detectLocalMode (row 38), and our own way before it. */
+enum detect_local {
+	DETECT_DEVICE = 0,                /* by what lies behind the device: DEVICE_UPLINK, DEVICE_OVERLAY or neither */
+	DETECT_CLUSTER_CIDR = 1,          /* by source address, in client_kinds */
+	DETECT_NODE_CIDR = 2,             /* likewise */
+	DETECT_BRIDGE_INTERFACE = 3,      /* by DEVICE_LOCAL */
+	DETECT_INTERFACE_NAME_PREFIX = 4, /* likewise */
+};
+
 struct agent_state {
 	__u32 abi_version;
 	__u32 synced;       /* 1 once the first complete state is in the kernel */
@@ -186,6 +195,8 @@ struct agent_state {
 	__u16 problems;       /* objects of which something cannot be used; 65535: so many or more */
 	struct ip_addr pods4; /* the node's own pod ranges, as its Node object names them: explain tells pods by them */
 	struct ip_addr pods6;
+	__u8 detect_local; /* enum detect_local */
+	__u8 pad[7];
 	char version[NAME_SIZE];
 };
 
@@ -199,6 +210,7 @@ enum device_flags {
 	DEVICE_BRIDGE = 8,
 	DEVICE_L3 = 16,      /* no Ethernet header (tun, wireguard) */
 	DEVICE_OVERLAY = 32, /* vxlan, geneve: an uplink whose packets travel inside another */
+	DEVICE_LOCAL = 64,   /* clients behind it are local pods by its name: detectLocalMode */
 };
 
 struct device {
@@ -208,6 +220,28 @@ struct device {
 	struct ip_addr snat6;
 	__u8 mac[6]; /* the bridge's for a bridge port, else the device's own */
 	__u8 pad[2];
+};
+
+/* ---- clients -----------------------------------------------------------------------------------------------------
+ */
+
+/* Where a connection comes from, as far as policy and masquerade ask (kube-proxy rows 34-38). */
+enum client_kind {
+	CLIENT_HOST = 0,    /* a process in the host's network namespace */
+	CLIENT_POD = 1,     /* a local pod; what that is on the wire enum detect_local says */
+	CLIENT_OUTSIDE = 2, /* anybody else */
+	CLIENT_UNTOLD =
+	    3, /* nothing tells pods from others in its family (row 35): no pod, and no reason to masquerade */
+};
+
+/* Key of an LPM trie; prefix_length counts from the first of the 128 bits, so IPv4 ranges begin at 96. */
+struct client_range {
+	__u32 prefix_length;
+	struct ip_addr addr;
+};
+
+struct client_range_kind {
+	__u32 kind; /* enum client_kind */
 };
 
 /* ---- flows --------------------------------------------------------------------------------------------------------
@@ -394,14 +428,7 @@ struct explanation {
 	struct ip_addr backend_addr;
 	__be16 backend_port;
 	__u8 affinity; /* enum affinity_part */
-	__u8 pad;
-};
-
-/* Where a connection comes from, as far as policy and masquerade ask (kube-proxy rows 34-38). */
-enum client_kind {
-	CLIENT_HOST = 0,    /* a process in the host's network namespace */
-	CLIENT_POD = 1,     /* a pod of this node */
-	CLIENT_OUTSIDE = 2, /* beyond an uplink */
+	__u8 client;   /* enum client_kind */
 };
 
 /* The context of pt_explain_socket: asks what a connecting socket meets; answer is written back. */

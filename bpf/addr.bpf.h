@@ -23,6 +23,12 @@ static __always_inline struct ip_addr addr_wildcard(bool v4)
 	return (struct ip_addr){{0, 0, v4 ? bpf_htonl(0xffff) : 0, 0}};
 }
 
+/* 127.0.0.1 or ::1 */
+static __always_inline struct ip_addr addr_loopback(bool v4)
+{
+	return v4 ? addr_v4(bpf_htonl(0x7f000001)) : (struct ip_addr){{0, 0, 0, bpf_htonl(1)}};
+}
+
 static __always_inline bool addr_is_unspecified(const struct ip_addr *a)
 {
 	return a->w[3] == 0 && a->w[0] == 0 && a->w[1] == 0 && (a->w[2] == 0 || a->w[2] == bpf_htonl(0xffff));

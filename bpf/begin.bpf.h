@@ -54,7 +54,7 @@ static __noinline int plan(struct __sk_buff *skb, struct work *w, const struct d
 	if (!w || !device || !frontend)
 		return TC_ACT_SHOT;
 	p = &w->packet;
-	w->client.kind = from_outside(device) ? CLIENT_OUTSIDE : CLIENT_POD;
+	w->client.kind = client_kind(device, &p->src);
 	w->client.key = (struct affinity_key){.client = p->src};
 	err = choose_backend(frontend, &w->client, hash_flow(&p->src, &p->dst, p->sport, p->dport, p->proto), &chosen);
 	if (err) {

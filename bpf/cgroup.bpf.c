@@ -163,9 +163,11 @@ static __always_inline int leave_node_ports(struct bpf_sock_addr *ctx, bool v4)
 
 	if (!ctx->user_port || bpf_get_netns_cookie(ctx) != host_netns_cookie)
 		return PROCEED;
-	frontend = frontend_lookup(&addr, ctx->user_port, ctx->protocol, true);
-	if (!frontend && !v4 && addr_is_unspecified(&addr)) {
-		addr = addr_wildcard(true);
+	if (addr_is_unspecified(&addr)) {
+		frontend = node_port_lookup(addr_is_v4(&addr), ctx->user_port, ctx->protocol);
+		if (!frontend && !v4)
+			frontend = node_port_lookup(true, ctx->user_port, ctx->protocol);
+	} else {
 		frontend = frontend_lookup(&addr, ctx->user_port, ctx->protocol, true);
 	}
 	if (!frontend || frontend->kind != FRONTEND_NODE_PORT)

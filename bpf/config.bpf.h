@@ -27,6 +27,9 @@ const volatile __u16 snat_port_max = 65535;
 const volatile __u16 node_port_min = 30000;
 const volatile __u16 node_port_max = 32767;
 
+/* How pods are told from other clients on the wire: enum detect_local. */
+const volatile __u32 detect_local = 0;
+
 /* 1: every connection is masqueraded, ClusterIP included; sockets then leave the packet to tc. */
 const volatile __u32 masquerade_all = 0;
 

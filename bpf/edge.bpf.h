@@ -8,14 +8,10 @@
 
 #include <linux/if_packet.h>
 #include "claim.bpf.h"
+#include "client.bpf.h"
 #include "fragment.bpf.h"
 #include "icmp.bpf.h"
 #include "route.bpf.h"
-
-static __always_inline bool from_outside(const struct device *device)
-{
-	return device->flags & (DEVICE_UPLINK | DEVICE_OVERLAY);
-}
 
 /*
  * A frame to somebody else's MAC, met because the device is promiscuous: nothing of ours, and no reason to answer. On a

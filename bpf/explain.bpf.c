@@ -17,7 +17,7 @@ SEC("syscall")
 int pt_explain_socket(struct socket_question *question)
 {
 	struct client client = {.kind = question->who == CLIENT_HOST ? CLIENT_HOST : CLIENT_POD};
-	struct explanation answer = {.verdict = VERDICT_PASS};
+	struct explanation answer = {.verdict = VERDICT_PASS, .client = client.kind};
 	struct ip_addr dst = question->dst;
 	struct choice chosen = {};
 	struct frontend *frontend;

@@ -7,6 +7,7 @@
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 #include "maps.bpf.h"
+#include "client.bpf.h"
 #include "select.bpf.h"
 
 static __always_inline struct explanation *explanation(void)
@@ -14,6 +15,14 @@ static __always_inline struct explanation *explanation(void)
 	__u32 zero = 0;
 
 	return dry_run ? bpf_map_lookup_elem(&explained, &zero) : NULL;
+}
+
+static __always_inline void explain_client(const struct device *device, const struct ip_addr *src)
+{
+	struct explanation *out = explanation();
+
+	if (out)
+		out->client = client_kind(device, src);
 }
 
 static __always_inline void explain_choice(__u32 verdict, __u32 reason, const struct choice *chosen, bool masquerade)

@@ -101,6 +101,18 @@ struct {
 } devices SEC(".maps");
 
 /*
+ * Source addresses -> who that is, where detect_local tells clients by address: the whole of each family, and the pods'
+ * ranges within. Not there: CLIENT_UNTOLD. Agent writes, tc programs read, once for a connection.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, 64);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct client_range);
+	__type(value, struct client_range_kind);
+} client_kinds SEC(".maps");
+
+/*
  * Flows whose client went on after the backend's answer, so that forged senders leave nothing here. Full: new flows are
  * refused, old ones never evicted. Programs write, the sweeper deletes. A masqueraded flow takes three records and
  * keeps them for a minute after its end: a million records bear 5 800 such connections a second.

@@ -22,32 +22,47 @@ struct choice {
 	__u8 affinity; /* enum affinity_part */
 };
 
+/* The NodePort of a family, whichever addresses serve it; or NULL. */
+static __always_inline struct frontend *node_port_lookup(bool v4, __be16 port, __u8 proto)
+{
+	struct frontend_key key = {.addr = addr_wildcard(v4), .port = port, .proto = proto};
+
+	return bpf_map_lookup_elem(&frontends, &key);
+}
+
 /*
  * Returns the frontend of addr:port, or NULL when the address is not ours. NodePorts come last, on the addresses of
- * this node (row 27); loopback and the unspecified address are the node only for its own processes (row 29).
+ * this node (row 27); loopback is the node only for its own processes (row 29), and the unspecified address is
+ * loopback, as it is to connect().
  */
 static __always_inline struct frontend *frontend_lookup(const struct ip_addr *addr, __be16 port, __u8 proto,
 							bool own_process)
 {
 	struct frontend_key key = {.addr = *addr, .port = port, .proto = proto};
-	bool unspecified = addr_is_unspecified(addr);
 	struct frontend *frontend;
 	struct node_addr *node;
 
-	if (!unspecified) {
+	if (addr_is_unspecified(addr)) { /* a NodePort's own key: not to be found by it */
+		key.addr = addr_loopback(addr_is_v4(addr));
+	} else {
 		frontend = bpf_map_lookup_elem(&frontends, &key);
 		if (frontend)
 			return frontend;
-		node = bpf_map_lookup_elem(&node_addrs, &key.addr);
-		if (!node || !(node->flags & NODE_ADDR_NODEPORT))
-			return NULL;
-		if ((node->flags & NODE_ADDR_LOOPBACK) && !own_process)
-			return NULL;
-	} else if (!own_process) {
-		return NULL;
 	}
+	node = bpf_map_lookup_elem(&node_addrs, &key.addr);
+	if (!node || !(node->flags & NODE_ADDR_NODEPORT))
+		return NULL;
+	if ((node->flags & NODE_ADDR_LOOPBACK) && !own_process)
+		return NULL;
 	key.addr = addr_wildcard(addr_is_v4(addr));
-	return bpf_map_lookup_elem(&frontends, &key);
+	return bpf_map_lookup_elem(&frontends,
+				   &key); /* not node_port_lookup(): a second key would not fit tc's frame */
+}
+
+/* Neither a process of the host nor a pod, as far as anybody can tell. */
+static __always_inline bool is_outsider(enum client_kind who)
+{
+	return who == CLIENT_OUTSIDE || who == CLIENT_UNTOLD;
 }
 
 /* Position in the set for a connection: from the consistent table where it counts, else uniformly random. */
@@ -55,7 +70,7 @@ static __always_inline __u32 choose_position(const struct block_header *block, c
 					     enum client_kind who, __u32 hash)
 {
 	bool table =
-	    block->scheduler == SCHEDULER_MAGLEV || (block->scheduler == SCHEDULER_DEFAULT && who == CLIENT_OUTSIDE);
+	    block->scheduler == SCHEDULER_MAGLEV || (block->scheduler == SCHEDULER_DEFAULT && is_outsider(who));
 
 	if (table && set->table_row && set->table_size) {
 		__u32 slot = hash % set->table_size;
@@ -68,13 +83,13 @@ static __always_inline __u32 choose_position(const struct block_header *block, c
 	return ((__u64)bpf_get_prandom_u32() * set->count) >> 32;
 }
 
-/* kube-proxy rows 34, 36, 37, 39; a hairpin is always masqueraded. */
+/* kube-proxy rows 34-37, 39; a hairpin is always masqueraded. */
 static __always_inline bool must_masquerade(const struct block_header *block, __u8 kind, enum client_kind who)
 {
 	if (masquerade_all)
 		return true;
 	if (kind == FRONTEND_CLUSTER_IP)
-		return who != CLIENT_POD;
+		return who == CLIENT_HOST || who == CLIENT_OUTSIDE;
 	if (block->flags & BLOCK_EXTERNAL_LOCAL)
 		return who == CLIENT_HOST;
 	return true;
@@ -228,7 +243,7 @@ static __always_inline int choose_backend(const struct frontend *frontend, struc
 
 	local = chosen->kind == FRONTEND_CLUSTER_IP
 		    ? (block->header.flags & BLOCK_INTERNAL_LOCAL)
-		    : (block->header.flags & BLOCK_EXTERNAL_LOCAL) && client->kind == CLIENT_OUTSIDE;
+		    : (block->header.flags & BLOCK_EXTERNAL_LOCAL) && is_outsider(client->kind);
 	set = local ? block->header.local : block->header.cluster;
 	chosen->local_set = local;
 	if (!set.count)

@@ -94,6 +94,7 @@ int pt_ingress(struct __sk_buff *skb)
 	if (read_packet(skb, p, device, SPACE_OUTER))
 		return TC_NEXT;
 
+	explain_client(device, &p->src);
 	w->now = now_seconds();
 	flow_outer_key(&w->tuple, &p->src, p->sport, &p->dst, p->dport, p->proto);
 	record = flow_find(&w->tuple);

@@ -54,6 +54,7 @@ export async function runAgent(options: AgentOptions, log: Log, stop: AbortSigna
   });
   const node = new NodeFollower(options, nodePortRule, network, driver, health, log);
   await using source: Source = new ManifestSource(options.manifests);
+  node.begin();
   await startSource(source, { node, services, health, driver }, log);
 
   using forward = new ForwardKeeper(options.markBits.inbound, findFilterTables, log);
@@ -76,6 +77,7 @@ function openDriver(options: AgentOptions, pins: Pins, features: Features, log: 
     config: {
       hostNetnsCookie: netnsCookie(),
       masqueradeAll: options.masqueradeAll,
+      detectLocalMode: options.localDetector.mode,
       snatPorts: options.snatPorts,
       nodePorts: options.nodePorts,
       markBits: options.markBits,

@@ -38,14 +38,19 @@ export function nodePortWarnings(rule: NodePortRule): readonly string[] {
 
 /**
  * Every local address once; then the Node object's others, own, which are on no interface (a cloud's external address):
- * they are this node to `explain`, but only local addresses serve NodePorts.
+ * they are this node to `explain`, but only local addresses serve NodePorts. localhost: those of loopback may too (29).
  */
-export function nodeAddresses(network: NetworkView, rule: NodePortRule, own: readonly Ip[]): readonly NodeAddress[] {
+export function nodeAddresses(
+  network: NetworkView,
+  rule: NodePortRule,
+  own: readonly Ip[],
+  localhost = true,
+): readonly NodeAddress[] {
   const local = new Set(network.addresses.map(({ address }) => ipFromBytes(address)));
   return [...new Set([...local, ...own])].map((address) => {
     const loopback = isLoopback(address);
     const chosen = rule === "primary" ? !loopback && own.includes(address) : isWithin(address, rule);
-    return { address, loopback, nodePort: chosen && local.has(address) };
+    return { address, loopback, nodePort: chosen && local.has(address) && (localhost || !loopback) };
   });
 }
 

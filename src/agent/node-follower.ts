@@ -5,7 +5,9 @@ import type { Datapath } from "../datapath/contract.ts";
 import type { EbpfDriver } from "../datapath/ebpf/driver.ts";
 import type { Network } from "../datapath/network.ts";
 import type { Change } from "../model/changes.ts";
+import type { Cidr } from "../model/ip.ts";
 import type { Node } from "../model/node.ts";
+import { firstOfEach, isLocalInterface } from "./local-detector.ts";
 import type { Log } from "./log.ts";
 import { type NodePortRule, nodeAddresses } from "./node-addresses.ts";
 import type { AgentOptions } from "./options.ts";
@@ -19,6 +21,8 @@ export class NodeFollower {
   readonly #log: Log;
   #node: Node | undefined;
   #attached = false;
+  /** As last logged. */
+  #localRanges: string | undefined;
 
   /** health: is told of the node's addresses too, after the driver. */
   constructor(
@@ -47,8 +51,17 @@ export class NodeFollower {
     }
     const node = own.current;
     this.#node = node;
-    this.#attempt(() => this.#driver.setPodRanges(node.podCidrs));
+    this.#attempt(() => {
+      this.#driver.setPodRanges(node.podCidrs);
+      if (this.#options.localDetector.mode === "NodeCIDR") this.#setLocalRanges(node.podCidrs);
+    });
     this.refresh();
+  }
+
+  /** Before the first state: whom the programs take for a local pod, as far as no Node is needed to say it. */
+  begin(): void {
+    const { localDetector } = this.#options;
+    if (localDetector.mode === "ClusterCIDR") this.#setLocalRanges(localDetector.cidrs);
   }
 
   /** From now on hooks follow the devices: the first state is in the kernel. */
@@ -56,6 +69,10 @@ export class NodeFollower {
     if (this.#rule === "primary" && !this.#node) {
       const why = `--nodeport-addresses primary: no Node ${this.#options.nodeName} is known yet`;
       this.#log.warn(`${why}, so NodePorts are served on no address: add its manifest`);
+    }
+    if (this.#options.localDetector.mode === "NodeCIDR" && !this.#node) {
+      this.#log.warn(`--detect-local-mode NodeCIDR: no Node ${this.#options.nodeName} is known yet: add its manifest`);
+      if (!this.#driver.localRangesKnown) this.#setLocalRanges([]);
     }
     this.#attached = true;
     this.refresh();
@@ -65,10 +82,22 @@ export class NodeFollower {
   /** Brings addresses and devices up to date. */
   refresh(): void {
     const own = this.#node?.addresses ?? [];
-    const addresses = nodeAddresses(this.#network.view(), this.#rule, own);
+    const { localhostNodePorts } = this.#options;
+    const addresses = nodeAddresses(this.#network.view(), this.#rule, own, localhostNodePorts);
     this.#attempt(() => this.#driver.setNodeAddresses(addresses));
     this.#health.setNodeAddresses(addresses);
     if (this.#attached) this.#attempt(() => this.#followDevices());
+  }
+
+  #setLocalRanges(ranges: readonly Cidr[]): void {
+    this.#driver.setLocalRanges(ranges);
+    const { used, missing } = firstOfEach(ranges);
+    const text = used.join(",");
+    if (text === this.#localRanges) return;
+    this.#localRanges = text;
+    const none = missing.map((family) => `, of IPv${family} none`).join("");
+    const level = used.length === 0 ? "warn" : "info";
+    this.#log[level](`${this.#options.localDetector.mode}: local pods are ${text || "not known"}${none}`);
   }
 
   /** What fails is logged and tried again with the next change. */
@@ -85,6 +114,7 @@ export class NodeFollower {
       uplinkPatterns: this.#options.devices,
       podPatterns: this.#options.podDevices,
       nodeAddresses: this.#node?.addresses ?? [],
+      isLocalInterface: isLocalInterface(this.#options.localDetector),
     });
     for (const device of changes.added)
       this.#log.info({ device: device.name, roles: rolesOf(device.role) }, "attached");

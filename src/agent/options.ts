@@ -2,8 +2,11 @@
 // What an agent is told: the flags of `portolan agent`, checked. Every location is one of them, so that several agents
 // run on one machine.
 
+import { hostname } from "node:os";
 import { resolve } from "node:path";
+import type { DetectLocalMode } from "../datapath/contract.ts";
 import { UsageError } from "./errors.ts";
+import { type LocalDetector, localDetector } from "./local-detector.ts";
 
 export type LogFormat = "json" | "text";
 export const LOG_FORMATS: readonly LogFormat[] = ["json", "text"];
@@ -39,6 +42,9 @@ export interface AgentOptions {
   readonly podDevices: readonly string[];
   /** CIDRs, or the single word "primary"; empty: every local address. */
   readonly nodePortAddresses: readonly string[];
+  /** NodePorts at 127.0.0.1 and ::1 too, for the node's own processes. */
+  readonly localhostNodePorts: boolean;
+  readonly localDetector: LocalDetector;
   /** undefined: the cgroup2 mount of /proc/mounts. */
   readonly cgroupRoot: string | undefined;
   readonly bpffs: string;
@@ -54,16 +60,45 @@ export interface AgentOptions {
   readonly markBits: MarkBits;
 }
 
+/** What a configuration file says; a flag beats it. */
+export interface FileSettings {
+  readonly nodeName: string | undefined;
+  readonly clusterCidrs: readonly string[];
+  readonly detectLocalMode: DetectLocalMode | undefined;
+  readonly bridgeInterface: string | undefined;
+  readonly interfaceNamePrefix: string | undefined;
+  readonly nodePortAddresses: readonly string[];
+  readonly masqueradeAll: boolean;
+  readonly localhostNodePorts: boolean;
+}
+
+export const NO_FILE: FileSettings = {
+  nodeName: undefined,
+  clusterCidrs: [],
+  detectLocalMode: undefined,
+  bridgeInterface: undefined,
+  interfaceNamePrefix: undefined,
+  nodePortAddresses: [],
+  masqueradeAll: false,
+  localhostNodePorts: true,
+};
+
 /** The flags as commander hands them over; every value is already of its own kind. */
 export interface AgentFlags {
+  readonly config?: string;
   readonly kubeconfig?: string;
   readonly inCluster?: boolean;
   readonly manifests?: string;
-  readonly nodeName: string;
+  readonly nodeName?: string;
   readonly mode: string;
   readonly devices?: readonly string[];
   readonly podDevices?: readonly string[];
   readonly nodeportAddresses?: readonly string[];
+  readonly localhostNodeports?: boolean;
+  readonly detectLocalMode?: DetectLocalMode;
+  readonly clusterCidr?: readonly string[];
+  readonly podBridgeInterface?: string;
+  readonly podInterfaceNamePrefix?: string;
   readonly cgroupRoot?: string;
   readonly bpffs: string;
   readonly stateDir: string;
@@ -78,7 +113,7 @@ export interface AgentFlags {
 }
 
 /** Throws UsageError for what cannot be, and for what is not there yet. */
-export function agentOptions(flags: AgentFlags): AgentOptions {
+export function agentOptions(flags: AgentFlags, file: FileSettings = NO_FILE): AgentOptions {
   if (flags.kubeconfig !== undefined) throw notYet("--kubeconfig");
   if (flags.inCluster) throw notYet("--in-cluster");
   if (flags.mode !== "auto" && flags.mode !== "ebpf") throw notYet(`--mode ${flags.mode}`, "use --mode ebpf");
@@ -87,15 +122,22 @@ export function agentOptions(flags: AgentFlags): AgentOptions {
   }
   return {
     manifests: resolve(flags.manifests),
-    nodeName: flags.nodeName,
+    nodeName: flags.nodeName ?? file.nodeName ?? hostname().toLowerCase(),
     devices: flags.devices ?? [],
     podDevices: flags.podDevices ?? [],
-    nodePortAddresses: flags.nodeportAddresses ?? [],
+    nodePortAddresses: flags.nodeportAddresses ?? file.nodePortAddresses,
+    localhostNodePorts: flags.localhostNodeports ?? file.localhostNodePorts,
+    localDetector: localDetector({
+      mode: flags.detectLocalMode ?? file.detectLocalMode,
+      clusterCidrs: flags.clusterCidr ?? file.clusterCidrs,
+      bridgeInterface: flags.podBridgeInterface ?? file.bridgeInterface,
+      interfaceNamePrefix: flags.podInterfaceNamePrefix ?? file.interfaceNamePrefix,
+    }),
     cgroupRoot: flags.cgroupRoot === undefined ? undefined : resolve(flags.cgroupRoot),
     bpffs: resolve(flags.bpffs),
     stateDir: resolve(flags.stateDir),
     sizes: { maxServices: flags.maxServices, maxBackends: flags.maxBackends, maxFlows: flags.maxFlows },
-    masqueradeAll: flags.masqueradeAll ?? false,
+    masqueradeAll: flags.masqueradeAll ?? file.masqueradeAll,
     protectNodePorts: flags.protectNodeports ?? false,
     snatPorts: flags.snatPortRange,
     nodePorts: flags.serviceNodePortRange,

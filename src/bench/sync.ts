@@ -63,6 +63,7 @@ function openDriver(size: SyncSize, bpffs: string): EbpfDriver {
     config: {
       hostNetnsCookie: netnsCookie(),
       masqueradeAll: false,
+      detectLocalMode: "Device",
       snatPorts: { min: 1024, max: 65_535 },
       nodePorts: { min: 30_000, max: 32_767 },
       markBits: { inbound: 29, outbound: 30 },

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // `portolan agent`: the flags. What they do is in src/agent.
 
-import { hostname } from "node:os";
 import { Command, Option } from "commander";
+import type { ReadConfig } from "../agent/config/kube-proxy-config.ts";
+import { DETECT_LOCAL_MODES } from "../agent/local-detector.ts";
 import {
   type AgentFlags,
   agentOptions,
@@ -30,7 +31,8 @@ export function agentCommand(): Command {
     .option("--manifests <dir>", "directory of Service, EndpointSlice and Node files, watched")
     .option("--kubeconfig <file>", "read from an API server (not yet)")
     .option("--in-cluster", "read from the API server of the pod's cluster (not yet)")
-    .option("--node-name <name>", "this node's name in the cluster", hostname().toLowerCase())
+    .option("--config <file>", "a KubeProxyConfiguration, YAML or JSON; a flag beats what it says")
+    .option("--node-name <name>", "this node's name in the cluster (default: the host's name)")
     .addOption(new Option("--mode <mode>", "driver of the datapath").choices(MODES).default("auto"))
     .option("--devices <patterns>", "devices that are uplinks, beside those found (eth*,bond0)", parseList)
     .option("--pod-devices <patterns>", "devices that lead to pods, whatever they look like (tap*)", parseList)
@@ -39,6 +41,20 @@ export function agentCommand(): Command {
       'node addresses that serve NodePorts, or "primary" (default: all)',
       parseList,
     )
+    .option("--localhost-nodeports", "serve NodePorts at 127.0.0.1 and ::1 too, to the node's own processes (default)")
+    .option("--no-localhost-nodeports", "serve none there")
+    .addOption(
+      new Option("--detect-local-mode <mode>", "how local pods are told from other clients on the wire").choices(
+        DETECT_LOCAL_MODES,
+      ),
+    )
+    .option(
+      "--cluster-cidr <cidrs>",
+      "the cluster's pod range, one a family: local pods in mode ClusterCIDR",
+      parseList,
+    )
+    .option("--pod-bridge-interface <name>", "the pods' bridge, in mode BridgeInterface")
+    .option("--pod-interface-name-prefix <prefix>", "how pods' devices begin, in mode InterfaceNamePrefix")
     .option("--cgroup-root <dir>", "cgroup2 directory whose sockets are balanced (default: where cgroup2 is mounted)")
     .addOption(bpffsOption())
     .addOption(stateDirOption())
@@ -53,6 +69,7 @@ export function agentCommand(): Command {
         .default(MARK_BITS, "29,30"),
     )
     .option("--masquerade-all", "backends see a node address for every connection to a Service")
+    .option("--no-masquerade-all", "only where they must (default)")
     .option("--protect-nodeports", "refuse bind() to a NodePort, which no socket holds, to processes of the host")
     .addOption(new Option("--log-format <format>", "of the log on stderr").choices(LOG_FORMATS).default("text"))
     .addOption(new Option("--log-level <level>", "least level logged").choices(LOG_LEVELS).default("info"))
@@ -64,11 +81,19 @@ function portRange(flag: string, description: string, initial: PortRange): Optio
 }
 
 async function run(flags: AgentFlags & LogFlags): Promise<void> {
-  const options = agentOptions(flags);
+  const file = flags.config === undefined ? undefined : await readConfig(flags.config);
+  const options = agentOptions(flags, file?.settings);
   const [{ runAgent }, { openLog }] = await Promise.all([import("../agent/agent.ts"), import("../agent/log.ts")]);
+  const log = openLog(flags.logFormat, flags.logLevel);
+  for (const warning of file?.warnings ?? []) log.warn(warning);
   const stop = new AbortController();
   process.once("SIGTERM", () => stop.abort("SIGTERM"));
   process.once("SIGINT", () => stop.abort("SIGINT"));
   process.on("SIGHUP", () => undefined);
-  await runAgent(options, openLog(flags.logFormat, flags.logLevel), stop.signal);
+  await runAgent(options, log, stop.signal);
+}
+
+async function readConfig(file: string): Promise<ReadConfig> {
+  const { readConfigFile } = await import("../agent/config/kube-proxy-config.ts");
+  return readConfigFile(file);
 }

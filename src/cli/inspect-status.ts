@@ -65,6 +65,7 @@ export function statusText(status: Status, features?: Features): string {
       ["State", status.synced ? `in the kernel, last change ${status.lastSync ?? "unknown"}` : "not yet in the kernel"],
       ["Services", `${status.services} service ports, ${status.endpoints} endpoints`],
       ...problemLines(status.problems),
+      ...(status.detectLocalMode ? [["Pods", `told by detectLocalMode ${status.detectLocalMode}`] as const] : []),
       ["Sockets", status.sockets.length > 0 ? status.sockets.join(" ") : "no hook attached"],
       ["Drops", `${status.drops} (portolan drops says why)`],
       ["Pins", status.pins],

@@ -12,6 +12,12 @@ export interface NodeAddress {
   readonly nodePort: boolean;
 }
 
+/**
+ * How clients on the wire are told from local pods (row 38): kube-proxy's modes, and Portolan's own, by what lies behind
+ * the device that a packet comes in by.
+ */
+export type DetectLocalMode = "Device" | "ClusterCIDR" | "NodeCIDR" | "BridgeInterface" | "InterfaceNamePrefix";
+
 /** What one apply() wrote; all zero when nothing had to change. */
 export interface ApplyReport {
   readonly servicesWritten: number;

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // From what a dry run decided to what people and scripts read: the JSON of `explain` and its sentence of reasons. Pure.
 
+import type { DetectLocalMode } from "../datapath/contract.ts";
+import { familyOf } from "../model/ip.ts";
 import { DROP_EXPLANATIONS } from "./drop-reasons.ts";
 import { formatEndpoint } from "./endpoint.ts";
+import type { ClientKind } from "./entry.ts";
 import type { Question } from "./question.ts";
 
 export type VerdictName = "pass" | "dnat" | "reject" | "drop";
@@ -21,7 +24,7 @@ export interface Answer {
 
 /** Where the connection begins; device is the name of the device its first packet enters by. */
 export interface Entry {
-  readonly client: "host" | "pod" | "outside";
+  readonly client: ClientKind;
   readonly device: string | null;
   /** Answered for a connect() of a local process instead of a packet on the wire. */
   readonly socket: boolean;
@@ -30,6 +33,9 @@ export interface Entry {
 /** What the programs decided, names instead of ids. */
 export interface Decision {
   readonly verdict: VerdictName;
+  /** Whom the programs took the client for; "untold": nothing tells pods from others in its family. */
+  readonly client: ClientKind | "untold";
+  readonly detectLocalMode: DetectLocalMode;
   /** Name of enum drop_reason; "none" unless the verdict is reject or drop. */
   readonly dropReason: string;
   /** Undefined with pass. */
@@ -61,16 +67,27 @@ export function composeAnswer(question: Question, entry: Entry, decision: Decisi
     chosen: decision.chosen,
     masquerade: decision.masquerade,
     service: decision.service?.name ?? null,
-    reason: [entryClause(entry), verdictClause(question, entry, decision), ...natClauses(entry, decision)].join("; "),
+    reason: [
+      entryClause(question, entry, decision),
+      verdictClause(question, entry, decision),
+      ...natClauses(entry, decision),
+    ].join("; "),
   };
 }
 
-function entryClause(entry: Entry): string {
+function entryClause(question: Question, entry: Entry, decision: Decision): string {
   if (entry.client === "host")
     return "the source is this node: its packets pass no tc ingress, so its sockets' path answers";
-  const client = entry.client === "pod" ? "a pod of this node" : "a client from outside";
-  if (entry.socket) return `connect() of ${client}`;
+  if (entry.socket) return "connect() of a pod of this node";
+  const client = clientClause(question, decision);
   return entry.device === null ? client : `${client}, by ${entry.device}`;
+}
+
+function clientClause({ source }: Question, { client, detectLocalMode }: Decision): string {
+  if (detectLocalMode === "Device") return client === "pod" ? "a pod of this node" : "a client from outside";
+  if (client === "pod") return `a local pod to detectLocalMode ${detectLocalMode}`;
+  if (client === "outside") return `no local pod to detectLocalMode ${detectLocalMode}`;
+  return `detectLocalMode ${detectLocalMode} knows no range of IPv${familyOf(source)} pods, so this may be one or not`;
 }
 
 function verdictClause(question: Question, entry: Entry, decision: Decision): string {

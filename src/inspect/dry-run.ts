@@ -113,6 +113,7 @@ function loadDryRun(
   for (const name of object.programNames) object.setAutoload(name, programs.includes(name));
   object.setRodata("dry_run", u32(1));
   object.setRodata("masquerade_all", u32(agent.config & abi.AgentConfig.AGENT_MASQUERADE_ALL ? 1 : 0));
+  object.setRodata("detect_local", u32(agent.detectLocal));
   object.setRodata("host_netns_cookie", u64(agent.netnsCookie));
   object.setRodata("has_conntrack", u32(probeFeatures().conntrackLookup.supported ? 1 : 0));
   return object.load();

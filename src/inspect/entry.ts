@@ -8,8 +8,8 @@ export type ClientKind = "host" | "pod" | "outside";
 /** A route of the node, as far as it tells where an address lives. */
 export interface SourceRoute {
   readonly destination: Cidr;
-  /** It leads to a device that pods are behind. */
-  readonly toPods: boolean;
+  /** Ifindex of the device that it leads to, if pods are behind that. */
+  readonly podDevice: number | undefined;
 }
 
 export interface NodeFacts {
@@ -25,7 +25,12 @@ export interface NodeFacts {
 export function clientKind(source: Ip, facts: NodeFacts): ClientKind {
   if (facts.nodeAddresses.has(source)) return "host";
   if (facts.localEndpoints.has(source) || facts.podRanges.some((range) => contains(range, source))) return "pod";
-  return bestRoute(source, facts.routes)?.toPods ? "pod" : "outside";
+  return podDevice(source, facts) === undefined ? "outside" : "pod";
+}
+
+/** Ifindex of the device by which a pod's packets come in, as far as routes tell. */
+export function podDevice(source: Ip, facts: Pick<NodeFacts, "routes">): number | undefined {
+  return bestRoute(source, facts.routes)?.podDevice;
 }
 
 function bestRoute(source: Ip, routes: readonly SourceRoute[]): SourceRoute | undefined {

@@ -2,7 +2,9 @@
 // `explain`: where a new connection would go, and why. The decision is the programs' own, by a dry run; the state gives it
 // names and candidates.
 
+import type { DetectLocalMode } from "../datapath/contract.ts";
 import * as abi from "../datapath/ebpf/abi.gen.ts";
+import { detectLocalMode } from "../datapath/ebpf/client-kinds.ts";
 import { protocolNumber } from "../datapath/ebpf/service-plan.ts";
 import type { AgentInfo, DatapathState, DeviceState, ServiceState } from "../datapath/ebpf/state-types.ts";
 import type { LinkInfo, RouteInfo } from "../libbpf/types.ts";
@@ -11,7 +13,7 @@ import { type Answer, composeAnswer, type DecidedService, type Decision, type En
 import type { DryRuns } from "./dry-run.ts";
 import { formatEndpoint } from "./endpoint.ts";
 import { usedEntries } from "./entries.ts";
-import { clientKind, type NodeFacts, type SourceRoute } from "./entry.ts";
+import { clientKind, type NodeFacts, podDevice, type SourceRoute } from "./entry.ts";
 import { craftPacket } from "./packet.ts";
 import { type Question, QuestionError } from "./question.ts";
 import { serviceName } from "./service-rows.ts";
@@ -35,9 +37,10 @@ export interface Explained {
   readonly entries: readonly string[];
 }
 
-const { DEVICE_UPLINK, DEVICE_POD, DEVICE_OVERLAY, DEVICE_BRIDGE, DEVICE_BRIDGE_PORT } = abi.DeviceFlags;
+const { DEVICE_UPLINK, DEVICE_POD, DEVICE_OVERLAY, DEVICE_BRIDGE, DEVICE_BRIDGE_PORT, DEVICE_LOCAL } = abi.DeviceFlags;
 const AFFINITY = ["none", "begun", "kept"] as const;
 const VERDICTS = ["pass", "dnat", "reject", "drop"] as const;
+const CLIENTS = ["host", "pod", "outside", "untold"] as const;
 const KINDS: Readonly<Record<number, string>> = {
   [abi.FrontendKind.FRONTEND_CLUSTER_IP]: "a ClusterIP",
   [abi.FrontendKind.FRONTEND_NODE_PORT]: "a NodePort",
@@ -48,6 +51,7 @@ const KINDS: Readonly<Record<number, string>> = {
 export class Explainer {
   readonly #programs: DryRuns;
   readonly #network: NetworkFacts | undefined;
+  readonly #detectLocalMode: DetectLocalMode;
   readonly #facts: NodeFacts;
   readonly #devices: readonly DeviceState[];
   readonly #services: ReadonlyMap<number, ServiceState>;
@@ -64,6 +68,7 @@ export class Explainer {
   ) {
     this.#programs = programs;
     this.#network = network;
+    this.#detectLocalMode = detectLocalMode(agent.detectLocal);
     this.#options = options;
     this.#devices = state.devices();
     this.#services = new Map(state.services().map((service) => [service.id, service]));
@@ -77,8 +82,8 @@ export class Explainer {
   }
 
   explain(question: Question): Explained {
-    const entry = this.#entry(question.source);
-    const said = entry.socket ? this.#askSocket(question, entry) : this.#askWire(question, entry);
+    const { entry, device } = this.#enter(question.source);
+    const said = entry.socket ? this.#askSocket(question, entry) : this.#askWire(question, entry, device);
     const decision = this.#decision(said, entry);
     return {
       answer: composeAnswer(question, entry, decision),
@@ -86,25 +91,41 @@ export class Explainer {
     };
   }
 
-  #entry(source: Ip): Entry {
-    if (this.#via) {
-      const client = this.#via.flags & (DEVICE_UPLINK | DEVICE_OVERLAY) ? "outside" : "pod";
-      return { client, device: this.#nameOf(this.#via), socket: false };
+  #enter(source: Ip): { readonly entry: Entry; readonly device: DeviceState | undefined } {
+    const device = this.#via;
+    if (device) {
+      const client = device.flags & (DEVICE_UPLINK | DEVICE_OVERLAY) ? "outside" : "pod";
+      return { entry: { client, device: this.#nameOf(device), socket: false }, device };
     }
     const client = clientKind(source, this.#facts);
-    if (client === "host") return { client, device: null, socket: true };
-    if (this.#options.socket) return { client: "pod", device: null, socket: true };
-    const uplink = client === "outside" ? this.#devices.find(({ flags }) => flags & DEVICE_UPLINK) : undefined;
-    return { client, device: uplink ? this.#nameOf(uplink) : null, socket: false };
+    if (client === "host" || this.#options.socket) {
+      return { entry: { client: client === "host" ? client : "pod", device: null, socket: true }, device };
+    }
+    const found = client === "outside" ? this.#uplink() : this.#podDevice(source);
+    const named = found && client === "outside" ? this.#nameOf(found) : null;
+    return { entry: { client, device: named, socket: false }, device: found };
   }
 
-  #askWire(question: Question, entry: Entry): abi.Explanation {
+  #uplink(): DeviceState | undefined {
+    return this.#devices.find(({ flags }) => flags & DEVICE_UPLINK);
+  }
+
+  /** Without routes to tell, that of any pod: all of them count alike to detectLocalMode. */
+  #podDevice(source: Ip): DeviceState | undefined {
+    const ifindex = podDevice(source, this.#facts);
+    return this.#devices.find((device) =>
+      ifindex === undefined ? device.flags & DEVICE_POD : device.ifindex === ifindex,
+    );
+  }
+
+  #askWire(question: Question, entry: Entry, device: DeviceState | undefined): abi.Explanation {
     const frame = craftPacket({
       ...question,
       source: packetAddress(question.source),
       destination: packetAddress(question.destination),
     });
-    const flags = entry.client === "outside" ? DEVICE_UPLINK : DEVICE_POD;
+    const place = entry.client === "outside" ? DEVICE_UPLINK : DEVICE_POD;
+    const flags = place | ((device?.flags ?? 0) & DEVICE_LOCAL);
     const said = this.#programs.wire.run(frame, { ...(this.#via ?? NO_DEVICE), bridge: 0, flags });
     return this.#network ? said : withoutRoutes(said);
   }
@@ -123,10 +144,13 @@ export class Explainer {
     const verdict = VERDICTS[said.verdict] ?? "pass";
     const service = this.#services.get(said.service);
     const chosen = verdict === "dnat" ? formatEndpoint(ipFromBytes(said.backendAddr), said.backendPort) : null;
+    const client = CLIENTS[said.client] ?? entry.client;
     return {
       verdict,
+      client,
+      detectLocalMode: this.#detectLocalMode,
       dropReason: abi.dropReasonNames[said.reason] ?? String(said.reason),
-      service: service && verdict !== "pass" ? decidedService(service, said, entry) : undefined,
+      service: service && verdict !== "pass" ? decidedService(service, said, client) : undefined,
       kind: KINDS[said.kind] ?? "an address",
       chosen,
       // A process of the host sends from a node address whatever happens.
@@ -164,10 +188,9 @@ function withoutRoutes(said: abi.Explanation): abi.Explanation {
   return { ...said, verdict: abi.Verdict.VERDICT_DNAT, reason: abi.DropReason.DROP_NONE };
 }
 
-function decidedService(service: ServiceState, said: abi.Explanation, entry: Entry): DecidedService {
-  const maglev =
-    service.scheduler === "mh" ||
-    (service.scheduler === "default" && entry.client === "outside" && service.tableSize > 0);
+function decidedService(service: ServiceState, said: abi.Explanation, client: Decision["client"]): DecidedService {
+  const outsider = client === "outside" || client === "untold";
+  const maglev = service.scheduler === "mh" || (service.scheduler === "default" && outsider && service.tableSize > 0);
   const set = said.localSet ? service.local : service.cluster;
   return {
     name: serviceName(service.key),
@@ -196,7 +219,8 @@ function sourceRoute(route: RouteInfo, devices: readonly DeviceState[]): readonl
   const device = devices.find(({ ifindex }) => ifindex === route.outputIfindex);
   const inside = DEVICE_POD | DEVICE_BRIDGE | DEVICE_BRIDGE_PORT;
   const toPods = device !== undefined && (device.flags & inside) !== 0 && (device.flags & DEVICE_UPLINK) === 0;
-  return [{ destination: { address: ipFromBytes(route.destination), prefixLength: route.prefixLength }, toPods }];
+  const destination = { address: ipFromBytes(route.destination), prefixLength: route.prefixLength };
+  return [{ destination, podDevice: toPods ? device.ifindex : undefined }];
 }
 
 /** As it stands in a packet: 4 or 16 bytes. */

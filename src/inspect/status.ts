@@ -2,7 +2,9 @@
 // What `status` says: the agent, its state in the kernel, the hooks by device, how full the maps are.
 
 import { readdirSync, readFileSync } from "node:fs";
-import { deviceFlagsNames } from "../datapath/ebpf/abi.gen.ts";
+import type { DetectLocalMode } from "../datapath/contract.ts";
+import { AgentConfig, deviceFlagsNames } from "../datapath/ebpf/abi.gen.ts";
+import { detectLocalMode } from "../datapath/ebpf/client-kinds.ts";
 import type { Pins } from "../datapath/ebpf/pins.ts";
 import type { DatapathState, DeviceState } from "../datapath/ebpf/state-types.ts";
 import type { LinkInfo } from "../libbpf/types.ts";
@@ -24,6 +26,8 @@ export interface Status {
     readonly settings: AgentSettings | null;
   } | null;
   readonly masqueradeAll: boolean;
+  /** How local pods are told from other clients on the wire; null before the first start. */
+  readonly detectLocalMode: DetectLocalMode | null;
   readonly services: number;
   readonly endpoints: number;
   /** Objects of which something cannot be used, by the agent's word; its log says what. */
@@ -65,7 +69,8 @@ export function readStatus(state: DatapathState, pins: Pins, stateDir: string, l
           settings: readSettings(stateDir, agent.pid),
         }
       : null,
-    masqueradeAll: agent ? agent.config !== 0 : false,
+    masqueradeAll: agent ? (agent.config & AgentConfig.AGENT_MASQUERADE_ALL) !== 0 : false,
+    detectLocalMode: agent ? detectLocalMode(agent.detectLocal) : null,
     services: services.length,
     endpoints: state.backends().length,
     problems: agent?.problems ?? 0,

@@ -10,10 +10,10 @@ import { memberOf, type SocketFixture, useSocketDatapath } from "../support/sock
 const NODE_PORT = 30080;
 
 /** 127.77.0.9 and fd00:77::9 stand for addresses of the node that others reach too. */
-function publish({ datapath, servers }: SocketFixture): void {
+function publish({ datapath, servers }: SocketFixture, localhost = true): void {
   datapath.setNodeAddresses([
-    { address: ip("127.0.0.1"), loopback: true, nodePort: true },
-    { address: ip("::1"), loopback: true, nodePort: true },
+    { address: ip("127.0.0.1"), loopback: true, nodePort: localhost },
+    { address: ip("::1"), loopback: true, nodePort: localhost },
     { address: ip("127.77.0.9"), loopback: false, nodePort: true },
     { address: ip("fd00:77::9"), loopback: false, nodePort: true },
     { address: ip("127.77.0.10"), loopback: false, nodePort: false },
@@ -52,6 +52,16 @@ describe("a process of the host", () => {
     using udp = new UdpClient(address.includes(":") ? "udp6" : "udp4");
     expect(await udp.ask(address, NODE_PORT)).toEqual({ server: "b", from: shown });
   });
+
+  test.each(["127.0.0.1", "::1", "::ffff:127.0.0.1", "0.0.0.0", "::"])(
+    "row 29: does not reach a NodePort at %s where loopback serves none",
+    async (address) => {
+      publish(fixture(), false);
+      await expect(TcpClient.open(address, NODE_PORT)).rejects.toMatchObject({ code: "ECONNREFUSED" });
+      using tcp = await TcpClient.open("127.77.0.9", NODE_PORT);
+      expect(tcp.server).toBe("a");
+    },
+  );
 
   test("does not reach a NodePort at an address of the node that serves none", async () => {
     publish(fixture());

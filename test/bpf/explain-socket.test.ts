@@ -25,6 +25,7 @@ const NOTHING: abi.Explanation = {
   backendAddr: new Uint8Array(16),
   backendPort: 0,
   affinity: 0,
+  client: 0,
 };
 
 const fixture = useSocketDatapath("explain", { hostNetnsCookie: netnsCookie() });

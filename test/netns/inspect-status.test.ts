@@ -18,6 +18,7 @@ test("status exits with 3 until the first state is in the kernel, and with 0 fro
     config: {
       hostNetnsCookie: netnsCookie(),
       masqueradeAll: false,
+      detectLocalMode: "Device",
       snatPorts: { min: 1024, max: 65_535 },
       nodePorts: { min: 30_000, max: 32_767 },
       markBits: { inbound: 29, outbound: 30 },

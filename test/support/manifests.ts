@@ -71,8 +71,9 @@ export function writeSlices(directory: string, spec: ServiceSpec, name: string):
 }
 
 /** The Node object of this name. */
-export function writeNode(directory: string, name: string, labels: Labels): void {
-  writeList(directory, `node-${name}`, [{ apiVersion: "v1", kind: "Node", metadata: { name, labels } }]);
+export function writeNode(directory: string, name: string, labels: Labels, podCIDRs: readonly string[] = []): void {
+  const node = { apiVersion: "v1", kind: "Node", metadata: { name, labels }, spec: { podCIDRs } };
+  writeList(directory, `node-${name}`, [node]);
 }
 
 function writeList(directory: string, name: string, items: readonly object[]): void {

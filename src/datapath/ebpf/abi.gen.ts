@@ -105,6 +105,22 @@ export const agentConfigNames: Readonly<Record<number, string>> = {
   1: "masquerade_all",
 };
 
+export const DetectLocal = {
+  DETECT_DEVICE: 0,
+  DETECT_CLUSTER_CIDR: 1,
+  DETECT_NODE_CIDR: 2,
+  DETECT_BRIDGE_INTERFACE: 3,
+  DETECT_INTERFACE_NAME_PREFIX: 4,
+} as const;
+/** value → name without its prefix */
+export const detectLocalNames: Readonly<Record<number, string>> = {
+  0: "device",
+  1: "cluster_cidr",
+  2: "node_cidr",
+  3: "bridge_interface",
+  4: "interface_name_prefix",
+};
+
 export const DeviceFlags = {
   DEVICE_UPLINK: 1,
   DEVICE_POD: 2,
@@ -112,6 +128,7 @@ export const DeviceFlags = {
   DEVICE_BRIDGE: 8,
   DEVICE_L3: 16,
   DEVICE_OVERLAY: 32,
+  DEVICE_LOCAL: 64,
 } as const;
 /** value → name without its prefix */
 export const deviceFlagsNames: Readonly<Record<number, string>> = {
@@ -121,6 +138,7 @@ export const deviceFlagsNames: Readonly<Record<number, string>> = {
   8: "bridge",
   16: "l3",
   32: "overlay",
+  64: "local",
 };
 
 export const FlowSpace = {
@@ -227,12 +245,14 @@ export const ClientKind = {
   CLIENT_HOST: 0,
   CLIENT_POD: 1,
   CLIENT_OUTSIDE: 2,
+  CLIENT_UNTOLD: 3,
 } as const;
 /** value → name without its prefix */
 export const clientKindNames: Readonly<Record<number, string>> = {
   0: "host",
   1: "pod",
   2: "outside",
+  3: "untold",
 };
 
 export const AffinityPart = {
@@ -610,6 +630,7 @@ export interface AgentState {
   readonly problems: number;
   readonly pods4: Uint8Array;
   readonly pods6: Uint8Array;
+  readonly detectLocal: number;
   readonly version: string;
 }
 /** bytes from the start of the struct */
@@ -627,11 +648,12 @@ export const agentStateOffset = {
   problems: 46,
   pods4: 48,
   pods6: 64,
-  version: 80,
+  detectLocal: 80,
+  version: 88,
 } as const;
 export const agentState: Codec<AgentState> = {
   name: "agent_state",
-  size: 144,
+  size: 152,
   read(view: DataView, offset: number): AgentState {
     return {
       abiVersion: view.getUint32(offset + 0, LE),
@@ -647,7 +669,8 @@ export const agentState: Codec<AgentState> = {
       problems: view.getUint16(offset + 46, LE),
       pods4: readBytes(view, offset + 48, 16),
       pods6: readBytes(view, offset + 64, 16),
-      version: readText(view, offset + 80, 64),
+      detectLocal: view.getUint8(offset + 80),
+      version: readText(view, offset + 88, 64),
     };
   },
   write(view: DataView, offset: number, value: AgentState): void {
@@ -664,7 +687,9 @@ export const agentState: Codec<AgentState> = {
     view.setUint16(offset + 46, value.problems, LE);
     writeBytes(view, offset + 48, 16, value.pods4);
     writeBytes(view, offset + 64, 16, value.pods6);
-    writeText(view, offset + 80, 64, value.version);
+    view.setUint8(offset + 80, value.detectLocal);
+    writeZeros(view, offset + 81, 7);
+    writeText(view, offset + 88, 64, value.version);
   },
 };
 
@@ -702,6 +727,50 @@ export const device: Codec<Device> = {
     writeBytes(view, offset + 24, 16, value.snat6);
     writeBytes(view, offset + 40, 6, value.mac);
     writeZeros(view, offset + 46, 2);
+  },
+};
+
+export interface ClientRange {
+  readonly prefixLength: number;
+  readonly addr: Uint8Array;
+}
+/** bytes from the start of the struct */
+export const clientRangeOffset = {
+  prefixLength: 0,
+  addr: 4,
+} as const;
+export const clientRange: Codec<ClientRange> = {
+  name: "client_range",
+  size: 20,
+  read(view: DataView, offset: number): ClientRange {
+    return {
+      prefixLength: view.getUint32(offset + 0, LE),
+      addr: readBytes(view, offset + 4, 16),
+    };
+  },
+  write(view: DataView, offset: number, value: ClientRange): void {
+    view.setUint32(offset + 0, value.prefixLength, LE);
+    writeBytes(view, offset + 4, 16, value.addr);
+  },
+};
+
+export interface ClientRangeKind {
+  readonly kind: number;
+}
+/** bytes from the start of the struct */
+export const clientRangeKindOffset = {
+  kind: 0,
+} as const;
+export const clientRangeKind: Codec<ClientRangeKind> = {
+  name: "client_range_kind",
+  size: 4,
+  read(view: DataView, offset: number): ClientRangeKind {
+    return {
+      kind: view.getUint32(offset + 0, LE),
+    };
+  },
+  write(view: DataView, offset: number, value: ClientRangeKind): void {
+    view.setUint32(offset + 0, value.kind, LE);
   },
 };
 
@@ -1063,6 +1132,7 @@ export interface Explanation {
   readonly backendAddr: Uint8Array;
   readonly backendPort: number;
   readonly affinity: number;
+  readonly client: number;
 }
 /** bytes from the start of the struct */
 export const explanationOffset = {
@@ -1077,6 +1147,7 @@ export const explanationOffset = {
   backendAddr: 20,
   backendPort: 36,
   affinity: 38,
+  client: 39,
 } as const;
 export const explanation: Codec<Explanation> = {
   name: "explanation",
@@ -1094,6 +1165,7 @@ export const explanation: Codec<Explanation> = {
       backendAddr: readBytes(view, offset + 20, 16),
       backendPort: view.getUint16(offset + 36, false),
       affinity: view.getUint8(offset + 38),
+      client: view.getUint8(offset + 39),
     };
   },
   write(view: DataView, offset: number, value: Explanation): void {
@@ -1108,7 +1180,7 @@ export const explanation: Codec<Explanation> = {
     writeBytes(view, offset + 20, 16, value.backendAddr);
     view.setUint16(offset + 36, value.backendPort, false);
     view.setUint8(offset + 38, value.affinity);
-    writeZeros(view, offset + 39, 1);
+    view.setUint8(offset + 39, value.client);
   },
 };
 
@@ -1199,8 +1271,10 @@ export const layouts: Readonly<Record<string, StructLayout>> = {
   backend: { size: 32, fields: { addr: [0, "struct ip_addr"], port: [16, "be16"], proto: [18, "u8"], flags: [19, "u8"], weight: [20, "u16"], pad: [22, "u16"], node: [24, "u32"], zone: [28, "u32"] } },
   service_meta: { size: 256, fields: { namespace_: [0, "char[64]"], name: [64, "char[64]"], port_name: [128, "char[64]"], proto: [192, "u8"], family: [193, "u8"], type: [194, "u8"], flags: [195, "u8"], pad: [196, "u32[15]"] } },
   name_row: { size: 256, fields: { text: [0, "char[256]"] } },
-  agent_state: { size: 144, fields: { abi_version: [0, "u32"], synced: [4, "u32"], last_sync_ms: [8, "u64"], started_ms: [16, "u64"], netns_cookie: [24, "u64"], pid: [32, "u32"], node: [36, "u32"], config: [40, "u32"], pods4_prefix: [44, "u8"], pods6_prefix: [45, "u8"], problems: [46, "u16"], pods4: [48, "struct ip_addr"], pods6: [64, "struct ip_addr"], version: [80, "char[64]"] } },
+  agent_state: { size: 152, fields: { abi_version: [0, "u32"], synced: [4, "u32"], last_sync_ms: [8, "u64"], started_ms: [16, "u64"], netns_cookie: [24, "u64"], pid: [32, "u32"], node: [36, "u32"], config: [40, "u32"], pods4_prefix: [44, "u8"], pods6_prefix: [45, "u8"], problems: [46, "u16"], pods4: [48, "struct ip_addr"], pods6: [64, "struct ip_addr"], detect_local: [80, "u8"], pad: [81, "u8[7]"], version: [88, "char[64]"] } },
   device: { size: 48, fields: { flags: [0, "u32"], bridge: [4, "u32"], snat4: [8, "struct ip_addr"], snat6: [24, "struct ip_addr"], mac: [40, "u8[6]"], pad: [46, "u8[2]"] } },
+  client_range: { size: 20, fields: { prefix_length: [0, "u32"], addr: [4, "struct ip_addr"] } },
+  client_range_kind: { size: 4, fields: { kind: [0, "u32"] } },
   flow_key: { size: 40, fields: { src: [0, "struct ip_addr"], dst: [16, "struct ip_addr"], sport: [32, "be16"], dport: [34, "be16"], proto: [36, "u8"], space: [37, "u8"], pad: [38, "u16"] } },
   flow: { size: 104, fields: { client: [0, "struct ip_addr"], vip: [16, "struct ip_addr"], backend: [32, "struct ip_addr"], snat: [48, "struct ip_addr"], client_port: [64, "be16"], vip_port: [66, "be16"], backend_port: [68, "be16"], snat_port: [70, "be16"], mapped_port: [72, "be16"], role: [74, "u8"], proto: [75, "u8"], service: [76, "u32"], backend_id: [80, "u32"], created: [84, "u32"], last_seen: [88, "u32"], state: [92, "u32"], flags: [96, "u32"], epoch: [100, "u32"] } },
   sock_peers: { size: 432, fields: { peer: [0, "struct sock_peer[8]"], clock: [416, "u32"], pad: [420, "u32"], netns: [424, "u64"] } },
@@ -1210,7 +1284,7 @@ export const layouts: Readonly<Record<string, StructLayout>> = {
   client_netns: { size: 8, fields: { cookie: [0, "u64"] } },
   service_stats: { size: 32, fields: { connections: [0, "u64"], packets: [8, "u64"], bytes: [16, "u64"], rejects: [24, "u64"] } },
   backend_stats: { size: 8, fields: { connections: [0, "u64"] } },
-  explanation: { size: 40, fields: { verdict: [0, "u32"], reason: [4, "u32"], service: [8, "u32"], backend: [12, "u32"], kind: [16, "u8"], local_set: [17, "u8"], masquerade: [18, "u8"], existing: [19, "u8"], backend_addr: [20, "struct ip_addr"], backend_port: [36, "be16"], affinity: [38, "u8"], pad: [39, "u8"] } },
+  explanation: { size: 40, fields: { verdict: [0, "u32"], reason: [4, "u32"], service: [8, "u32"], backend: [12, "u32"], kind: [16, "u8"], local_set: [17, "u8"], masquerade: [18, "u8"], existing: [19, "u8"], backend_addr: [20, "struct ip_addr"], backend_port: [36, "be16"], affinity: [38, "u8"], client: [39, "u8"] } },
   sweep_report: { size: 16, fields: { scanned: [0, "u32"], owners_deleted: [4, "u32"], indexes_deleted: [8, "u32"], failed: [12, "u32"] } },
   socket_question: { size: 76, fields: { dst: [0, "struct ip_addr"], port: [16, "be16"], proto: [18, "u8"], who: [19, "u8"], client: [20, "struct ip_addr"], answer: [36, "struct explanation"] } },
 };

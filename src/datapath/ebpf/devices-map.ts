@@ -14,6 +14,7 @@ const ROLE_FLAGS: Readonly<Record<keyof DeviceRole, number>> = {
   bridgePort: abi.DeviceFlags.DEVICE_BRIDGE_PORT,
   l3: abi.DeviceFlags.DEVICE_L3,
   overlay: abi.DeviceFlags.DEVICE_OVERLAY,
+  local: abi.DeviceFlags.DEVICE_LOCAL,
 };
 
 /** struct device */

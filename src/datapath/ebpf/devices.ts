@@ -16,6 +16,8 @@ export interface DeviceRole {
   /** No Ethernet header. */
   readonly l3: boolean;
   readonly overlay: boolean;
+  /** Clients behind it are local pods by the name of their interface (BridgeInterface, InterfaceNamePrefix). */
+  readonly local: boolean;
 }
 
 export interface Device {
@@ -38,6 +40,8 @@ export interface DeviceRules {
   readonly podPatterns: readonly string[];
   /** The Node object's addresses. */
   readonly nodeAddresses: readonly Ip[];
+  /** Whether clients that netfilter would see coming in by an interface of this name are local pods; absent: none is. */
+  readonly isLocalInterface?: ((name: string) => boolean) | undefined;
 }
 
 const ARPHRD_ETHER = 1;
@@ -54,6 +58,8 @@ export function classifyDevices(network: NetworkView, rules: DeviceRules): Reado
   const pods = podsOf(links, uplinks, rules);
   const bridges = bridgesOf(links, network.addresses, pods);
   const sources = snatSources(network, rules.nodeAddresses);
+  const allBridges = new Map(links.filter(({ kind }) => kind === "bridge").map(({ ifindex, name }) => [ifindex, name]));
+  const interfaceOf = (link: LinkInfo): string => allBridges.get(link.master) ?? link.name;
   const devices = new Map<number, Device>();
   for (const link of links) {
     const bridge = bridges.get(link.master);
@@ -66,8 +72,10 @@ export function classifyDevices(network: NetworkView, rules: DeviceRules): Reado
       bridgePort: bridge !== undefined,
       l3: link.arpType !== ARPHRD_ETHER,
       overlay: isTunnel(link),
+      // What comes through a bridge's port comes in by the bridge, to netfilter with br_netfilter too.
+      local: rules.isLocalInterface?.(interfaceOf(link)) ?? false,
     };
-    if (!role.uplink && !role.pod && !role.bridge && !role.bridgePort) continue;
+    if (!role.uplink && !role.pod && !role.bridge && !role.bridgePort && !role.local) continue;
     devices.set(link.ifindex, {
       ifindex: link.ifindex,
       name: link.name,

@@ -4,13 +4,14 @@
 import type { Delta, ServiceKey } from "../../compile/state.ts";
 import { rcuSync } from "../../libbpf/index.ts";
 import type { Cidr } from "../../model/ip.ts";
-import { familyOf, ipToBytes } from "../../model/ip.ts";
+import { ipToBytes } from "../../model/ip.ts";
 import type { ApplyReport, Datapath, NodeAddress } from "../contract.ts";
 import type { NetworkView } from "../network.ts";
 import * as abi from "./abi.gen.ts";
 import { AgentStateCell } from "./agent-state.ts";
 import { type DeviceChanges, DeviceHooks, type TcAttachment } from "./attach.ts";
 import { cleanupPins } from "./cleanup.ts";
+import { DETECT_LOCAL, firstOfFamily, writeClientKinds } from "./client-kinds.ts";
 import { decode } from "./codec.ts";
 import type { DeviceRules } from "./devices.ts";
 import { networkNamespaces } from "./namespaces.ts";
@@ -42,6 +43,7 @@ export class EbpfDriver implements Datapath {
   readonly #state: AgentStateCell;
   readonly #options: DriverOptions;
   readonly #staleSockets: StaleSockets | undefined = undefined;
+  #localRangesKnown = false;
 
   /** Loads the programs over the pinned maps; nothing that serves is touched. Throws BpfError, VerifierError. */
   constructor(options: DriverOptions) {
@@ -91,6 +93,8 @@ export class EbpfDriver implements Datapath {
   adopt(): readonly ServiceKey[] {
     const found = this.#writer.adopt(this.#state.state.node);
     const { nodeName, version, config } = this.#options;
+    const detectLocal = DETECT_LOCAL[config.detectLocalMode];
+    this.#localRangesKnown = this.#state.state.detectLocal === detectLocal;
     this.#state.update({
       abiVersion: abi.PortolanAbi.ABI_VERSION,
       startedMs: BigInt(Date.now()),
@@ -98,6 +102,7 @@ export class EbpfDriver implements Datapath {
       pid: process.pid,
       node: this.#nodeRow(nodeName),
       config: config.masqueradeAll ? abi.AgentConfig.AGENT_MASQUERADE_ALL : 0,
+      detectLocal,
       version,
     });
     return found;
@@ -131,7 +136,7 @@ export class EbpfDriver implements Datapath {
 
   /** The node's own pod ranges, the first of each family: explain tells pods by them. */
   setPodRanges(ranges: readonly Cidr[]): void {
-    const [pods4, pods6] = [4, 6].map((family) => ranges.find(({ address }) => familyOf(address) === family));
+    const [pods4, pods6] = [firstOfFamily(ranges, 4), firstOfFamily(ranges, 6)];
     this.#state.update({
       pods4: pods4 ? ipToBytes(pods4.address) : new Uint8Array(16),
       pods4Prefix: pods4?.prefixLength ?? 0,
@@ -144,6 +149,17 @@ export class EbpfDriver implements Datapath {
   noteProblems(count: number): void {
     const problems = Math.min(count, 0xffff);
     if (this.#state.state.problems !== problems) this.#state.update({ problems });
+  }
+
+  /** Whether client_kinds holds what an agent of this mode has written. */
+  get localRangesKnown(): boolean {
+    return this.#localRangesKnown;
+  }
+
+  /** Whose addresses are local pods' where the mode is ClusterCIDR or NodeCIDR: the first range of each family. */
+  setLocalRanges(ranges: readonly Cidr[]): void {
+    writeClientKinds(this.#programs.map("client_kinds"), ranges);
+    this.#localRangesKnown = true;
   }
 
   /** Puts the socket programs on a cgroup, in place of those of an earlier agent. Only once the state is there. */

@@ -13,7 +13,9 @@ import {
   openPinnedMap,
   readBtf,
 } from "../../libbpf/index.ts";
+import type { DetectLocalMode } from "../contract.ts";
 import { checkAbi } from "./abi-check.ts";
+import { DETECT_LOCAL } from "./client-kinds.ts";
 import { HOST_LITTLE_ENDIAN } from "./codec.ts";
 import { BpfObjectMissingError } from "./errors.ts";
 import { dropLink, ensureLink } from "./links.ts";
@@ -40,6 +42,7 @@ const BIND_HOOKS: readonly CgroupAttachType[] = ["bind4", "bind6"];
 export interface ProgramConfig {
   readonly hostNetnsCookie: bigint;
   readonly masqueradeAll: boolean;
+  readonly detectLocalMode: DetectLocalMode;
   /** Ports, both ends included, for masqueraded connections; nodePorts are left out of them. */
   readonly snatPorts: { readonly min: number; readonly max: number };
   readonly nodePorts: { readonly min: number; readonly max: number };
@@ -197,6 +200,7 @@ function loadObject(name: ObjectName, pins: Pins, sizes: MapSizeTable, config: P
   }
   object.setRodata("host_netns_cookie", u64(config.hostNetnsCookie));
   object.setRodata("masquerade_all", flag(config.masqueradeAll));
+  object.setRodata("detect_local", u32(DETECT_LOCAL[config.detectLocalMode]));
   object.setRodata("mark_in", u32(2 ** config.markBits.inbound));
   object.setRodata("mark_out", u32(2 ** config.markBits.outbound));
   object.setRodata("snat_port_min", u16(config.snatPorts.min));

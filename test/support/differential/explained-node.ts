@@ -121,6 +121,7 @@ function openDriver(bpffsPath: string, masqueradeAll: boolean): EbpfDriver {
     config: {
       hostNetnsCookie: netnsCookie(),
       masqueradeAll,
+      detectLocalMode: "Device",
       snatPorts: { min: 1024, max: 65535 },
       nodePorts: { min: 30000, max: 32767 },
       markBits: { inbound: 29, outbound: 30 },

@@ -68,12 +68,12 @@ export const PROGRAM_FAULTS: Readonly<Record<string, Mutation>> = {
   },
   "row 34: policy Local binds the node's own pods": {
     file: "select.bpf.h",
-    from: "(block->header.flags & BLOCK_EXTERNAL_LOCAL) && client->kind == CLIENT_OUTSIDE",
+    from: "(block->header.flags & BLOCK_EXTERNAL_LOCAL) && is_outsider(client->kind)",
     to: "(block->header.flags & BLOCK_EXTERNAL_LOCAL)",
   },
   "row 37: clients from outside are not masqueraded at the cluster IP": {
     file: "select.bpf.h",
-    from: "return who != CLIENT_POD;",
+    from: "return who == CLIENT_HOST || who == CLIENT_OUTSIDE;",
     to: "return who == CLIENT_HOST;",
   },
   "row 39: a pod that reaches itself is not masqueraded": {

@@ -12,6 +12,7 @@ const pins = pinsUnder(process.argv[2] ?? "");
 using programs = Programs.load(pins, mapSizeTable({ maxServices: 1024, maxBackends: 1024, maxFlows: 1024 }), {
   hostNetnsCookie: netnsCookie(),
   masqueradeAll: false,
+  detectLocalMode: "Device",
   snatPorts: { min: 1024, max: 65_535 },
   nodePorts: { min: 30_000, max: 32_767 },
   markBits: { inbound: 29, outbound: 30 },

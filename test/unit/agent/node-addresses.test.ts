@@ -39,6 +39,12 @@ test("row 28: primary means the Node object's addresses and never loopback", () 
   expect(served(["primary"])).toEqual([]);
 });
 
+test("row 29: without localhost NodePorts loopback serves none, and everything else does", () => {
+  const all = nodeAddresses(view, parseNodePortRule(["127.0.0.0/8", "::/0"]), [], false);
+  const kept = all.filter(({ nodePort }) => nodePort).map((entry) => entry.address);
+  expect(kept).toEqual(["2001:db8::9"]);
+});
+
 test("an address of the Node object that is on no interface is the node's, and serves nothing", () => {
   const all = nodeAddresses(view, [], [ip("203.0.113.1"), ip("192.0.2.10")]);
   expect(all.filter((entry) => entry.address === "203.0.113.1" || entry.address === "192.0.2.10")).toEqual([

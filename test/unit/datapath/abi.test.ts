@@ -73,6 +73,7 @@ describe("the ABI codec", () => {
       pods4Prefix: 24,
       pods6Prefix: 0,
       problems: 3,
+      detectLocal: abi.DetectLocal.DETECT_NODE_CIDR,
       pods4: Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 244, 1, 0),
       pods6: new Uint8Array(16),
       version: "0.1.0",

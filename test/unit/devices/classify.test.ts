@@ -85,6 +85,37 @@ test("the ports of a bond are served by the bond", () => {
   expect(roles(network({ links, defaultRoutes: [defaultRoute(4)] }))).toEqual(["bond0: uplink"]);
 });
 
+test("row 38: a bridge's ports count by the name of their bridge, as netfilter sees them come in", () => {
+  const links = [
+    link(2, "cni0", { kind: "bridge" }),
+    veth(3, "cali1", { master: 2 }),
+    veth(4, "cali2"),
+    link(5, "eth0"),
+    link(6, "bond0", { kind: "bond" }),
+    veth(7, "cali3", { master: 6 }),
+  ];
+  const view = network({ links, defaultRoutes: [defaultRoute(5)] });
+  expect(roles(view, { isLocalInterface: (name) => name === "cni0" })).toEqual([
+    "cni0: bridge local",
+    "cali1: pod bridgePort local",
+    "cali2: pod",
+    "eth0: uplink",
+    "cali3: pod",
+  ]);
+  expect(roles(view, { isLocalInterface: (name) => name.startsWith("cali") })).toEqual([
+    "cni0: bridge",
+    "cali1: pod bridgePort",
+    "cali2: pod local",
+    "eth0: uplink",
+    "cali3: pod local",
+  ]);
+});
+
+test("row 38: a device that pods are behind by its name gets programs, whatever it looks like", () => {
+  const links = [link(1, "lo", { arpType: 772 }), link(2, "tap0", { kind: "tun" }), link(3, "tun0", { kind: "tun" })];
+  expect(roles(network({ links }), { isLocalInterface: (name) => name.startsWith("tap") })).toEqual(["tap0: local"]);
+});
+
 test("a pattern is a glob over the whole name", () => {
   expect(matchesAny("eth0", ["eth"])).toBe(false);
   expect(matchesAny("eth0", ["eth*"])).toBe(true);

@@ -9,6 +9,8 @@ const POD: Entry = { client: "pod", device: null, socket: true };
 const HOST: Entry = { client: "host", device: null, socket: true };
 const DNAT: Decision = {
   verdict: "dnat",
+  client: "outside",
+  detectLocalMode: "Device",
   dropReason: "none",
   service: {
     name: "ns1/svc1:http",
@@ -85,6 +87,29 @@ test.each<[string, Entry, Decision, string]>([
     "the source is this node: its packets pass no tc ingress, so its sockets' path answers; " +
       "172.30.0.41:80/TCP is a ClusterIP of ns1/svc1:http; chosen from 2 endpoints by Maglev, traffic policy Cluster; " +
       "the backend sees this node's address anyway",
+  ],
+  [
+    "a pod by its address",
+    OUTSIDE,
+    { ...DNAT, client: "pod", detectLocalMode: "ClusterCIDR", masquerade: false },
+    "a local pod to detectLocalMode ClusterCIDR, by eth0; 172.30.0.41:80/TCP is a ClusterIP of ns1/svc1:http; " +
+      "chosen from 2 endpoints by Maglev, traffic policy Cluster; the backend sees the client's address",
+  ],
+  [
+    "a pod whose interface has another name",
+    { client: "pod", device: "cali1", socket: false },
+    { ...DNAT, detectLocalMode: "InterfaceNamePrefix" },
+    "no local pod to detectLocalMode InterfaceNamePrefix, by cali1; 172.30.0.41:80/TCP is a ClusterIP of " +
+      "ns1/svc1:http; chosen from 2 endpoints by Maglev, traffic policy Cluster; masqueraded: the backend sees a node " +
+      "address",
+  ],
+  [
+    "a client of a family without a range",
+    OUTSIDE,
+    { ...DNAT, client: "untold", detectLocalMode: "NodeCIDR", masquerade: false },
+    "detectLocalMode NodeCIDR knows no range of IPv4 pods, so this may be one or not, by eth0; 172.30.0.41:80/TCP is a " +
+      "ClusterIP of ns1/svc1:http; chosen from 2 endpoints by Maglev, traffic policy Cluster; the backend sees the " +
+      "client's address",
   ],
   [
     "an existing connection",

@@ -32,6 +32,8 @@ const SERVICE: ServiceState = {
 };
 const DECISION: Decision = {
   verdict: "dnat",
+  client: "outside",
+  detectLocalMode: "Device",
   dropReason: "none",
   service: { name: "default/web:http", endpoints: [], scheduler: "Maglev", affinitySeconds: 0 },
   kind: "a ClusterIP",

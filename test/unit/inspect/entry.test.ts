@@ -8,9 +8,9 @@ const FACTS: NodeFacts = {
   podRanges: [cidr("10.244.1.0/25"), cidr("fd00:10:244:1::/64")],
   localEndpoints: new Set(["10.99.0.7"] as Ip[]),
   routes: [
-    { destination: cidr("0.0.0.0/0"), toPods: false },
-    { destination: cidr("10.88.0.0/16"), toPods: true },
-    { destination: cidr("10.88.5.0/24"), toPods: false },
+    { destination: cidr("0.0.0.0/0"), podDevice: undefined },
+    { destination: cidr("10.88.0.0/16"), podDevice: 7 },
+    { destination: cidr("10.88.5.0/24"), podDevice: undefined },
   ],
 };
 

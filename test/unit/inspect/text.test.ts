@@ -18,6 +18,7 @@ const STATUS: Status = {
   },
   masqueradeAll: false,
   problems: 0,
+  detectLocalMode: "ClusterCIDR",
   services: 3,
   endpoints: 4,
   sockets: ["connect4", "connect6"],
@@ -38,6 +39,7 @@ Source:     manifests in /etc/portolan
 Cgroups:    all, from the cgroup2 mount
 State:      in the kernel, last change 2026-11-21T14:11:40.588Z
 Services:   3 service ports, 4 endpoints
+Pods:       told by detectLocalMode ClusterCIDR
 Sockets:    connect4 connect6
 Drops:      6 (portolan drops says why)
 Pins:       /sys/fs/bpf/portolan/v1
@@ -69,6 +71,7 @@ test("status says what is missing: the agent, the first state, the hooks", () =>
     synced: false,
     lastSync: null,
     agent: null,
+    detectLocalMode: null,
     sockets: [],
     devices: [],
   };

@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: Apache-2.0
+// --config with a KubeProxyConfiguration: what counts, what is refused by file, line and field, what is only mentioned.
+
+import { expect, test } from "vitest";
+import { readConfig, readConfigFile } from "../../../src/agent/config/kube-proxy-config.ts";
+import { UsageError } from "../../../src/agent/errors.ts";
+
+const HEAD = "apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\n";
+const EMPTY = {
+  nodeName: undefined,
+  clusterCidrs: [],
+  detectLocalMode: undefined,
+  bridgeInterface: undefined,
+  interfaceNamePrefix: undefined,
+  nodePortAddresses: [],
+  masqueradeAll: false,
+  localhostNodePorts: true,
+};
+
+/** As kubeadm writes it into the ConfigMap. */
+const KUBEADM = `${HEAD}bindAddress: 0.0.0.0
+bindAddressHardFail: false
+clientConnection:
+  acceptContentTypes: ""
+  burst: 0
+  contentType: ""
+  kubeconfig: /var/lib/kube-proxy/kubeconfig.conf
+  qps: 0
+clusterCIDR: 10.244.0.0/16,fd00:10:244::/56
+configSyncPeriod: 0s
+conntrack:
+  maxPerCore: null
+  min: null
+  tcpBeLiberal: false
+  tcpCloseWaitTimeout: null
+  tcpEstablishedTimeout: null
+  udpStreamTimeout: 0s
+  udpTimeout: 0s
+detectLocal:
+  bridgeInterface: ""
+  interfaceNamePrefix: ""
+detectLocalMode: ""
+enableProfiling: false
+healthzBindAddress: ""
+hostnameOverride: ""
+iptables:
+  localhostNodePorts: null
+  masqueradeAll: false
+  masqueradeBit: null
+  minSyncPeriod: 0s
+  syncPeriod: 0s
+ipvs:
+  excludeCIDRs: null
+  minSyncPeriod: 0s
+  scheduler: ""
+  strictARP: false
+  syncPeriod: 0s
+  tcpFinTimeout: 0s
+  tcpTimeout: 0s
+  udpTimeout: 0s
+logging:
+  flushFrequency: 0
+  options:
+    json:
+      infoBufferSize: "0"
+    text:
+      infoBufferSize: "0"
+  verbosity: 0
+metricsBindAddress: ""
+mode: ""
+nftables:
+  masqueradeAll: false
+  masqueradeBit: null
+  minSyncPeriod: 0s
+  syncPeriod: 0s
+nodePortAddresses: null
+oomScoreAdj: null
+portRange: ""
+showHiddenMetricsForVersion: ""
+winkernel:
+  enableDSR: false
+  forwardHealthCheckVip: false
+  networkName: ""
+  rootHnsEndpointName: ""
+  sourceVip: ""
+`;
+
+function settings(text: string): object {
+  return readConfig("config.conf", HEAD + text).settings;
+}
+
+test("the file that kubeadm writes: its cluster CIDRs count, what it leaves empty is not mentioned", () => {
+  expect(readConfig("config.conf", KUBEADM)).toEqual({
+    settings: { ...EMPTY, clusterCidrs: ["10.244.0.0/16", "fd00:10:244::/56"] },
+    warnings: ["config.conf: has no effect: clientConnection.kubeconfig, bindAddress"],
+  });
+});
+
+test("every field with an effect", () => {
+  expect(
+    settings(`hostnameOverride: " Node-7.Example "
+clusterCIDR: 10.244.0.0/16
+detectLocalMode: BridgeInterface
+detectLocal: {bridgeInterface: cni0, interfaceNamePrefix: cali}
+nodePortAddresses: [192.0.2.0/24, "2001:db8::/32"]
+iptables: {masqueradeAll: true, localhostNodePorts: false}
+`),
+  ).toEqual({
+    nodeName: "node-7.example",
+    clusterCidrs: ["10.244.0.0/16"],
+    detectLocalMode: "BridgeInterface",
+    bridgeInterface: "cni0",
+    interfaceNamePrefix: "cali",
+    nodePortAddresses: ["192.0.2.0/24", "2001:db8::/32"],
+    masqueradeAll: true,
+    localhostNodePorts: false,
+  });
+});
+
+test("JSON says the same", () => {
+  const text = `{"apiVersion":"kubeproxy.config.k8s.io/v1alpha1","kind":"KubeProxyConfiguration","detectLocalMode":"NodeCIDR"}`;
+  expect(readConfig("kube-proxy.json", text)).toEqual({
+    settings: { ...EMPTY, detectLocalMode: "NodeCIDR" },
+    warnings: [],
+  });
+});
+
+test("the section of the file's mode counts; that of nftables knows only the node's own addresses by default", () => {
+  const both = "iptables: {masqueradeAll: true}\nnftables: {masqueradeAll: false}\n";
+  expect(settings(both)).toMatchObject({ masqueradeAll: true, nodePortAddresses: [] });
+  expect(settings(`mode: ipvs\n${both}`)).toMatchObject({ masqueradeAll: true, nodePortAddresses: [] });
+  expect(settings(`mode: nftables\n${both}`)).toMatchObject({ masqueradeAll: false, nodePortAddresses: ["primary"] });
+  expect(settings("mode: nftables\nnodePortAddresses: [192.0.2.0/24]\nnftables: {masqueradeAll: true}")).toMatchObject({
+    masqueradeAll: true,
+    nodePortAddresses: ["192.0.2.0/24"],
+  });
+});
+
+test("unknown fields are left out by name, each with its line; the rest counts", () => {
+  const text = `${HEAD}clusterCidr: 10.0.0.0/8
+iptables:
+  masqueradeAll: true
+  masquerade: true
+  syncperiod: 1s
+somethingNew: {a: 1}
+`;
+  expect(readConfig("/etc/kube-proxy/config.conf", text)).toEqual({
+    settings: { ...EMPTY, masqueradeAll: true },
+    warnings: [
+      "/etc/kube-proxy/config.conf:3: clusterCidr: unknown field, left out",
+      "/etc/kube-proxy/config.conf:6: iptables.masquerade: unknown field, left out",
+      "/etc/kube-proxy/config.conf:7: iptables.syncperiod: unknown field, left out",
+      "/etc/kube-proxy/config.conf:8: somethingNew: unknown field, left out",
+    ],
+  });
+});
+
+test("the mode never chooses the driver, and what has no effect is said once", () => {
+  const text = `${HEAD}mode: ipvs
+ipvs: {scheduler: sh, strictARP: true}
+nftables: {masqueradeAll: true}
+oomScoreAdj: -999
+metricsBindAddress: "[::]:10249"
+featureGates: {SomeGate: true}
+conntrack: {maxPerCore: 32768}
+`;
+  expect(readConfig("c.yaml", text).warnings).toEqual([
+    'c.yaml:3: mode: "ipvs" does not choose the driver: --mode does',
+    "c.yaml: has no effect: featureGates.SomeGate, metricsBindAddress, ipvs.scheduler, ipvs.strictARP, " +
+      "nftables.masqueradeAll, oomScoreAdj, conntrack.maxPerCore",
+  ]);
+});
+
+test.each<[string, string]>([
+  ["clusterCIDR: 10.0.0.1", 'c.yaml:3: clusterCIDR: "10.0.0.1" is no CIDR: give one such as 10.244.0.0/16'],
+  ["clusterCIDR: 10.0.0.0/8,10.1.0.0/16", "c.yaml:3: clusterCIDR: give one CIDR, or one of each family"],
+  [
+    "mode: ''\ndetectLocalMode: Bridge",
+    "c.yaml:4: detectLocalMode: must be ClusterCIDR, NodeCIDR, BridgeInterface or InterfaceNamePrefix",
+  ],
+  ["detectLocalMode: Device", "c.yaml:3: detectLocalMode: must be ClusterCIDR"],
+  ["nodePortAddresses: [primary, 10.0.0.0/8]", 'c.yaml:3: nodePortAddresses: "primary" must stand alone'],
+  [
+    "nodePortAddresses:\n- 10.0.0.0/8\n- 10.0.0.300/8",
+    'nodePortAddresses: "10.0.0.300/8" is no CIDR: use one such as 192.0.2.0/24',
+  ],
+  ["iptables:\n  masqueradeBit: 32", "c.yaml:4: iptables.masqueradeBit: must be a whole number from 0 to 31"],
+  ["iptables:\n  masqueradeAll: yes", "c.yaml:4: iptables.masqueradeAll: must be true or false"],
+  [
+    "nftables:\n  syncPeriod: 10s\n  minSyncPeriod: 11s",
+    "c.yaml:5: nftables.minSyncPeriod: must not be longer than syncPeriod",
+  ],
+  ["ipvs:\n  minSyncPeriod: 31s", "c.yaml:4: ipvs.minSyncPeriod: must not be longer than syncPeriod"],
+  ["ipvs:\n  udpTimeout: -1s", 'c.yaml:4: ipvs.udpTimeout: "-1s" is no duration: use one such as 30s or 1m30s'],
+  ["ipvs:\n  excludeCIDRs: [10.0.0.0]", 'ipvs.excludeCIDRs: "10.0.0.0" is no CIDR: use one such as 192.0.2.0/24'],
+  ["oomScoreAdj: -1001", "c.yaml:3: oomScoreAdj: must be a whole number from -1000 to 1000"],
+  ["bindAddress: localhost", 'c.yaml:3: bindAddress: "localhost" is no IP address'],
+  ["healthzBindAddress: 0.0.0.0:70000", 'c.yaml:3: healthzBindAddress: "0.0.0.0:70000" is no address: use one such as'],
+  ["hostnameOverride: 7", "c.yaml:3: hostnameOverride: must be text: put it in quotes"],
+  ["detectLocal: cni0", "c.yaml:3: detectLocal: must be an object with named fields"],
+  ["iptables: {\nmode: x", "c.yaml:4: "],
+])("%j is refused by file, line and field", (text, message) => {
+  expect(() => readConfig("c.yaml", HEAD + text)).toThrow(UsageError);
+  expect(() => readConfig("c.yaml", HEAD + text)).toThrow(message);
+});
+
+test("another kind of object is refused, a ConfigMap with what to do", () => {
+  expect(() => readConfig("c.yaml", "apiVersion: v1\nkind: ConfigMap\n")).toThrow(
+    "c.yaml:1: must be apiVersion kubeproxy.config.k8s.io/v1alpha1, kind KubeProxyConfiguration, not v1, ConfigMap; " +
+      "give what its data has under config.conf",
+  );
+  expect(() => readConfig("c.yaml", "")).toThrow("not no apiVersion, no kind");
+});
+
+test("a file that is not there is named", () => {
+  expect(() => readConfigFile("/nowhere/config.conf")).toThrow("--config /nowhere/config.conf cannot be read: ENOENT");
+});
