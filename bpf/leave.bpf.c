@@ -2,10 +2,12 @@
 /*
  * leave.bpf.c: takes connected UDP sockets off endpoints that serve no more. connect() chose once, so nothing of ours
  * sees what such a socket sends: it would go on into the void for ever. Its owner gets ECONNABORTED, also from a recv()
- * that waits, and connects anew. Run by reading an iterator over the UDP sockets of a network namespace; the kernel
- * holds each socket's lock meanwhile.
+ * that waits, and connects anew. Run by reading an iterator over the UDP sockets of a network namespace; since 6.5 the
+ * kernel holds each socket's lock meanwhile. What an older one shows of a socket that is just connecting may be half
+ * old: its reader destroys by tuple and cookie, and so nothing that has become another connection.
  */
 #include <linux/in.h>
+#include <linux/inet_diag.h>
 #include <bpf/bpf_core_read.h>
 #include "peers.bpf.h"
 
@@ -16,8 +18,12 @@ struct sock_common {
 	unsigned short skc_family;
 	volatile unsigned char skc_state;
 	__be32 skc_daddr;
+	__be32 skc_rcv_saddr;
 	__be16 skc_dport;
+	__u16 skc_num; /* own port, host order */
+	int skc_bound_dev_if;
 	struct ip_addr skc_v6_daddr; /* struct in6_addr */
+	struct ip_addr skc_v6_rcv_saddr;
 } __attribute__((preserve_access_index));
 
 struct udp_sock;
@@ -32,8 +38,16 @@ struct bpf_iter__udp {
 	struct udp_sock *udp_sk;
 } __attribute__((preserve_access_index));
 
-/* Kernel 6.5; the agent does not load this object where its probe did not find it. */
-extern int bpf_sock_destroy(struct sock_common *sock) __ksym;
+/* 1: the kernel has bpf_sock_destroy() (6.5); 0: who reads the iterator destroys, by SOCK_DESTROY of sock_diag. */
+const volatile __u32 has_sock_destroy = 1;
+
+extern int bpf_sock_destroy(struct sock_common *sock) __ksym __weak;
+
+/* One socket that is to go, or has gone: what SOCK_DESTROY takes. */
+struct left_socket {
+	__u32 family;
+	struct inet_diag_sockid id;
+};
 
 /* What the socket is connected to. */
 static __always_inline void read_peer(const struct sock_common *sk, struct ip_addr *addr)
@@ -55,15 +69,34 @@ static __always_inline bool left_behind(struct sock_peer *peer)
 	return frontend && !peer_still_serves(peer, frontend->service);
 }
 
-/* Writes the service id of each socket it took away. */
+static __always_inline void describe(struct sock_common *sk, const struct ip_addr *peer, struct left_socket *left)
+{
+	__u64 cookie = bpf_get_socket_cookie(sk);
+
+	left->family = sk->skc_family;
+	left->id.idiag_sport = bpf_htons(sk->skc_num);
+	left->id.idiag_dport = sk->skc_dport;
+	left->id.idiag_if = sk->skc_bound_dev_if;
+	left->id.idiag_cookie[0] = cookie;
+	left->id.idiag_cookie[1] = cookie >> 32;
+	if (sk->skc_family == AF_INET) {
+		left->id.idiag_src[0] = sk->skc_rcv_saddr;
+		left->id.idiag_dst[0] = sk->skc_daddr;
+		return;
+	}
+	bpf_core_read(left->id.idiag_src, sizeof(left->id.idiag_src), &sk->skc_v6_rcv_saddr);
+	__builtin_memcpy(left->id.idiag_dst, peer, sizeof(left->id.idiag_dst));
+}
+
+/* Writes a struct left_socket for each. */
 SEC("iter/udp")
 int pt_leave_udp(struct bpf_iter__udp *ctx)
 {
 	struct sock_common *sk = (struct sock_common *)ctx->udp_sk;
+	struct left_socket left = {};
 	struct sock_peers *peers;
 	struct sock_peer *peer;
 	struct ip_addr addr;
-	__u32 service;
 
 	if (!sk || sk->skc_state != BPF_TCP_ESTABLISHED)
 		return 0;
@@ -74,9 +107,9 @@ int pt_leave_udp(struct bpf_iter__udp *ctx)
 	peer = peers_find_backend(peers, &addr, sk->skc_dport);
 	if (!peer || !left_behind(peer))
 		return 0;
-	service = peer->service;
-	if (!bpf_sock_destroy(sk))
-		bpf_seq_write(ctx->meta->seq, &service, sizeof(service));
+	describe(sk, &addr, &left);
+	if (!has_sock_destroy || !bpf_sock_destroy(sk))
+		bpf_seq_write(ctx->meta->seq, &left, sizeof(left));
 	return 0;
 }
 

@@ -7,8 +7,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/bpf.h>
+#include <linux/inet_diag.h>
+#include <linux/netlink.h>
+#include <linux/sock_diag.h>
 #include <netinet/in.h>
 #include <sched.h>
+#include <sys/socket.h>
 
 #include <array>
 #include <cstring>
@@ -215,6 +219,35 @@ Answer ProbeSockDestroy() {
   return {.error = error, .detail = "entering other network namespaces needs CAP_SYS_ADMIN"};
 }
 
+/** SOCK_DESTROY of a UDP socket that nobody has: a kernel that can looks for it. */
+Answer ProbeSockDiagDestroy() {
+  struct {
+    nlmsghdr header;
+    inet_diag_req_v2 body;
+  } request{};
+  request.header.nlmsg_len = sizeof(request);
+  request.header.nlmsg_type = SOCK_DESTROY;
+  request.header.nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
+  request.body.sdiag_family = AF_INET;
+  request.body.sdiag_protocol = IPPROTO_UDP;
+  struct {
+    nlmsghdr header;
+    nlmsgerr error;
+    std::array<char, 256> rest;
+  } answer{};
+  const Fd fd(socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_SOCK_DIAG));
+  if (!fd.valid() || send(fd.get(), &request, sizeof(request), 0) < 0 ||
+      recv(fd.get(), &answer, sizeof(answer), 0) < 0) {
+    return {.error = errno, .detail = "no sock_diag"};
+  }
+  if (answer.error.error != -ENOENT) {
+    return {.error = -answer.error.error, .detail = "no SOCK_DESTROY: the kernel needs CONFIG_INET_DIAG_DESTROY"};
+  }
+  const int error = EnterNamespace();
+  if (error == 0) return {.supported = true};
+  return {.error = error, .detail = "entering other network namespaces needs CAP_SYS_ADMIN"};
+}
+
 // probe(name) -> {supported, errno, detail}
 Napi::Value Probe(const Napi::CallbackInfo& info) {
   struct Entry {
@@ -230,6 +263,7 @@ Napi::Value Probe(const Napi::CallbackInfo& info) {
       {"conntrackLookup", ProbeConntrackLookup},
       {"csumIpv6Flag", ProbeCsumIpv6Flag},
       {"sockDestroy", ProbeSockDestroy},
+      {"sockDiagDestroy", ProbeSockDiagDestroy},
   };
   const std::string name = StringArgument(info, 0, "name");
   for (const Entry& probe : kProbes) {

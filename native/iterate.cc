@@ -1,13 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-// Program.iterate(): runs an iterator program (SEC("iter/...")) over the objects of one network namespace. A thread of
-// its own enters the namespace and ends there, so no thread of Node.js ever leaves the agent's.
+// Program.iterate(): runs an iterator program (SEC("iter/...")) over the objects of one network namespace, and destroys
+// the UDP sockets it names if asked to. A thread of its own enters the namespace and ends there, so no thread of
+// Node.js ever leaves the agent's.
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/inet_diag.h>
+#include <linux/netlink.h>
+#include <linux/sock_diag.h>
+#include <netinet/in.h>
 #include <sched.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <array>
+#include <cstring>
 #include <thread>
 #include <vector>
 
@@ -19,18 +26,56 @@
 namespace portolan {
 namespace {
 
+/** What an iterator writes for a socket that is to be destroyed. */
+struct NamedSocket {
+  uint32_t family;
+  inet_diag_sockid id;
+};
+
+struct DestroyRequest {
+  nlmsghdr header;
+  inet_diag_req_v2 body;
+};
+
+/** Positive errno, or 0: by tuple and cookie, in the namespace of the descriptor (sock_diag(7)). */
+int DestroyUdp(int sock_diag, const NamedSocket& named) {
+  DestroyRequest request{};
+  request.header.nlmsg_len = sizeof(request);
+  request.header.nlmsg_type = SOCK_DESTROY;
+  request.header.nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
+  request.body.sdiag_family = static_cast<uint8_t>(named.family);
+  request.body.sdiag_protocol = IPPROTO_UDP;
+  request.body.idiag_states = UINT32_MAX;
+  request.body.id = named.id;
+  if (send(sock_diag, &request, sizeof(request), 0) < 0) return errno;
+  std::array<char, 512> answer;
+  const ssize_t size = recv(sock_diag, answer.data(), answer.size(), 0);
+  if (size < 0) return errno;
+  nlmsghdr header{};
+  nlmsgerr error{};
+  if (static_cast<size_t>(size) < sizeof(header) + sizeof(error)) return EPROTO;
+  std::memcpy(&header, answer.data(), sizeof(header));
+  std::memcpy(&error, answer.data() + NLMSG_HDRLEN, sizeof(error));
+  return header.nlmsg_type == NLMSG_ERROR ? -error.error : EPROTO;
+}
+
 class IterateWorker : public Napi::AsyncWorker {
  public:
-  IterateWorker(Napi::Env env, Fd program, std::string name, std::string netns)
+  IterateWorker(Napi::Env env, Fd program, std::string name, std::string netns, bool destroy)
       : Napi::AsyncWorker(env),
         deferred_(env),
         program_(std::move(program)),
         name_(std::move(name)),
-        netns_(std::move(netns)) {}
+        netns_(std::move(netns)),
+        destroy_(destroy) {}
   Napi::Promise promise() const { return deferred_.Promise(); }
 
   void Execute() override {
-    std::thread walker([this] { Walk(); });
+    std::thread walker([this] {
+      if (!netns_.empty() && !Enter()) return;
+      Walk();
+      if (destroy_ && failure_.error == 0) Destroy();
+    });
     walker.join();
   }
 
@@ -50,7 +95,6 @@ class IterateWorker : public Napi::AsyncWorker {
 
  private:
   void Walk() {
-    if (!netns_.empty() && !Enter()) return;
     const Fd link(bpf_link_create(program_.get(), 0, BPF_TRACE_ITER, nullptr));
     if (!link.valid()) return Remember("bpf(BPF_LINK_CREATE)", name_);
     const Fd iterator(bpf_iter_create(link.get()));
@@ -62,6 +106,18 @@ class IterateWorker : public Napi::AsyncWorker {
       if (count > 0) written_.insert(written_.end(), chunk.begin(), chunk.begin() + count);
       // EAGAIN: the kernel pauses after a million objects that wrote nothing.
       if (count < 0 && errno != EAGAIN && errno != EINTR) return Remember("read", "iterator " + name_);
+    }
+  }
+
+  /** What it named is done, or gone, or has become another socket. */
+  void Destroy() {
+    const Fd sock_diag(socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_SOCK_DIAG));
+    if (!sock_diag.valid()) return Remember("socket", "NETLINK_SOCK_DIAG");
+    for (size_t at = 0; at + sizeof(NamedSocket) <= written_.size(); at += sizeof(NamedSocket)) {
+      NamedSocket named{};
+      std::memcpy(&named, written_.data() + at, sizeof(named));
+      errno = DestroyUdp(sock_diag.get(), named);
+      if (errno != 0 && errno != ENOENT && errno != ESTALE) return Remember("SOCK_DESTROY", "sock_diag");
     }
   }
 
@@ -87,18 +143,19 @@ class IterateWorker : public Napi::AsyncWorker {
   std::string name_;
   /** Empty: the agent's own. */
   std::string netns_;
+  bool destroy_;
   std::vector<uint8_t> written_;
   Failure failure_;
 };
 
 }  // namespace
 
-// iterate(netnsPath | undefined) -> promise of what the program wrote
+// iterate(netnsPath | undefined, destroy) -> promise of what the program wrote
 Napi::Value Program::Iterate(const Napi::CallbackInfo& info) {
   Fd own(fcntl(fd("BPF_LINK_CREATE"), F_DUPFD_CLOEXEC, 0));
   if (!own.valid()) Fail("BPF_LINK_CREATE", errno);
   const std::string netns = info[0].IsUndefined() ? std::string() : StringArgument(info, 0, "netnsPath");
-  auto* worker = new IterateWorker(info.Env(), std::move(own), name_, netns);
+  auto* worker = new IterateWorker(info.Env(), std::move(own), name_, netns, info[1].ToBoolean().Value());
   worker->Queue();
   return worker->promise();
 }

@@ -20,6 +20,7 @@ const NEEDS: Readonly<Record<keyof Features, readonly Capability[]>> = {
   conntrackLookup: NET,
   csumIpv6Flag: NET,
   sockDestroy: ["CAP_BPF", "CAP_PERFMON", "CAP_SYS_ADMIN"],
+  sockDiagDestroy: ["CAP_SYS_ADMIN"],
   btf: [],
 };
 
@@ -35,6 +36,7 @@ export function probeFeatures(): Features {
     conntrackLookup: probe("conntrackLookup"),
     csumIpv6Flag: probe("csumIpv6Flag"),
     sockDestroy: probe("sockDestroy"),
+    sockDiagDestroy: probe("sockDiagDestroy"),
     btf: probe("btf"),
   };
   return cached;

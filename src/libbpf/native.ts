@@ -61,7 +61,7 @@ export interface NativeProgram {
   attachTcx(ifindex: number, direction: string, first: boolean): NativeLink;
   attachTc(ifindex: number, direction: string, priority: number): void;
   attachCgroup(cgroupPath: string, type: string): NativeLink;
-  iterate(netnsPath: string | undefined): Promise<Uint8Array>;
+  iterate(netnsPath: string | undefined, destroy: boolean): Promise<Uint8Array>;
   pin(path: string): void;
   close(): void;
 }

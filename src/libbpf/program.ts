@@ -64,8 +64,8 @@ export class KernelProgram implements BpfProgram {
     return new KernelLink(this.handle.attachCgroup(cgroupPath, type));
   }
 
-  iterate(netnsPath?: string): Promise<Uint8Array> {
-    return this.handle.iterate(netnsPath);
+  iterate(netnsPath?: string, destroy = false): Promise<Uint8Array> {
+    return this.handle.iterate(netnsPath, destroy);
   }
 
   pin(path: string): void {

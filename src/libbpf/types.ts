@@ -92,9 +92,10 @@ export interface BpfProgram extends Disposable {
   attachCgroup(cgroupPath: string, type: CgroupAttachType): BpfLink;
   /**
    * Runs an iterator program over the network namespace at this path (undefined: our own); resolves with what it wrote.
-   * Rejects with BpfError: ENOENT when nothing is there, EPERM without CAP_SYS_ADMIN.
+   * destroy: that names UDP sockets, each a __u32 family and a struct inet_diag_sockid, which are destroyed through
+   * sock_diag. Rejects with BpfError: ENOENT when nothing is there, EPERM without CAP_SYS_ADMIN.
    */
-  iterate(netnsPath?: string): Promise<Uint8Array>;
+  iterate(netnsPath?: string, destroy?: boolean): Promise<Uint8Array>;
   pin(path: string): void;
 }
 
@@ -224,5 +225,7 @@ export interface Features {
   readonly csumIpv6Flag: Probe;
   /** Iterators over sockets that may destroy them (kernel 6.5), and the right to enter other network namespaces. */
   readonly sockDestroy: Probe;
+  /** The same through sock_diag's SOCK_DESTROY (CONFIG_INET_DIAG_DESTROY). */
+  readonly sockDiagDestroy: Probe;
   readonly btf: Probe;
 }

@@ -6,21 +6,25 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { LoadedBpfObject } from "../../src/libbpf/index.ts";
 import { service } from "../support/compiled.ts";
 import { UdpClient } from "../support/loopback.ts";
-import { memberOf, useSocketDatapath, WAYS, type Way } from "../support/socket-fixture.ts";
+import { memberOf, useSocketDatapath, WAYS } from "../support/socket-fixture.ts";
 
 const fixture = useSocketDatapath("leave");
-let leave: LoadedBpfObject;
-beforeAll(() => {
-  leave = fixture().datapath.loadBeside("leave");
-});
-afterAll(() => leave[Symbol.dispose]());
 
-/** How many sockets one look through this process's network namespace took away. */
-async function taken(): Promise<number> {
-  return (await leave.program("pt_leave_udp").iterate()).length / 4;
-}
+/** Who destroys: the program, as from kernel 6.5 on, or who reads what it says, by sock_diag. */
+const BY = ["program", "sock_diag"] as const;
 
-describe.each(WAYS)("a connected $name socket", (way: Way) => {
+describe.each(BY.flatMap((by) => WAYS.map((way) => ({ ...way, by }))))("by $by: a connected $name socket", (way) => {
+  let leave: LoadedBpfObject;
+  beforeAll(() => {
+    leave = fixture().datapath.loadBeside("leave", { has_sock_destroy: way.by === "program" ? 1 : 0 });
+  });
+  afterAll(() => leave[Symbol.dispose]());
+
+  /** How many sockets one look through this process's network namespace took away. */
+  async function taken(): Promise<number> {
+    return (await leave.program("pt_leave_udp").iterate(undefined, way.by === "sock_diag")).length / 52;
+  }
+
   const { family, dial, shown, udp, vip } = way;
   const dns = (n: number, more: object) => service({ name: `dns${n}`, at: vip(n), port: 53, protocol: "UDP", ...more });
   const endpoints = () => {

@@ -114,9 +114,9 @@ export class SocketDatapath implements Disposable {
     if (before !== this.#maps) before[Symbol.dispose]();
   }
 
-  /** Another object over the same maps. */
-  loadBeside(object: string): LoadedBpfObject {
-    return load(object, this.#config, this.#maps);
+  /** Another object over the same maps; rodata: variables of its own. */
+  loadBeside(object: string, rodata: Readonly<Record<string, number>> = {}): LoadedBpfObject {
+    return load(object, this.#config, this.#maps, rodata);
   }
 
   /** Counters of a Service, all CPUs together. */
@@ -186,7 +186,12 @@ export class SocketDatapath implements Disposable {
   }
 }
 
-function load(name: string, config: SocketConfig, shared?: LoadedBpfObject): LoadedBpfObject {
+function load(
+  name: string,
+  config: SocketConfig,
+  shared?: LoadedBpfObject,
+  rodata: Readonly<Record<string, number>> = {},
+): LoadedBpfObject {
   using object = openObject(join(bpfDirectory(), `${name}.bpf.o`));
   for (const map of object.mapNames) {
     if (map.includes(".") || map === "explained") continue;
@@ -198,6 +203,7 @@ function load(name: string, config: SocketConfig, shared?: LoadedBpfObject): Loa
   object.setRodata("masquerade_all", u32(config.masqueradeAll ? 1 : 0));
   object.setRodata("has_set_retval", u32((config.setRetval ?? true) ? 1 : 0));
   if (name === "explain") object.setRodata("dry_run", u32(1));
+  for (const [variable, value] of Object.entries(rodata)) object.setRodata(variable, u32(value));
   return object.load();
 }
 

@@ -70,7 +70,12 @@ export class EbpfDriver implements Datapath {
     const { leaveUdp } = this.#programs;
     if (leaveUdp && options.staleSockets) {
       const namespaces = () => networkNamespaces();
-      this.#staleSockets = new StaleSockets(leaveUdp, { ...options.staleSockets, rcuSync, namespaces });
+      this.#staleSockets = new StaleSockets(leaveUdp, {
+        ...options.staleSockets,
+        rcuSync,
+        namespaces,
+        byReader: !config.features.sockDestroy.supported,
+      });
     }
     this.#hooks = new DeviceHooks(this.#programs, map("devices"), pins, tcAttachment);
     this.#state = new AgentStateCell(map("agent_state"));

@@ -93,7 +93,7 @@ export class Programs implements Disposable {
     const objects = new Map<ObjectName, LoadedBpfObject>();
     try {
       for (const name of OBJECTS) {
-        if (name === "leave" && !config.features.sockDestroy.supported) continue;
+        if (name === "leave" && !canDestroySockets(config.features)) continue;
         objects.set(name, loadObject(name, pins, inForce, config));
       }
     } catch (error) {
@@ -210,7 +210,12 @@ function loadObject(name: ObjectName, pins: Pins, sizes: MapSizeTable, config: P
   object.setRodata("csum_ipv6_flag", u64(config.features.csumIpv6Flag.supported ? BPF_F_IPV6 : 0n));
   object.setRodata("has_conntrack", flag(config.features.conntrackLookup.supported));
   object.setRodata("has_set_retval", flag(config.features.setRetval.supported));
+  if (name === "leave") object.setRodata("has_sock_destroy", flag(config.features.sockDestroy.supported));
   return object.load();
+}
+
+function canDestroySockets({ sockDestroy, sockDiagDestroy }: Features): boolean {
+  return sockDestroy.supported || sockDiagDestroy.supported;
 }
 
 /** A __u32 that is 0 or 1. */

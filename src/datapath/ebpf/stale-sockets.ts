@@ -9,6 +9,9 @@ import type { RcuSync } from "./reclaim.ts";
 /** From one pass to the next, however many changes there are. */
 const GAP_MS = 1000;
 
+/** struct left_socket in bpf/leave.bpf.c */
+const LEFT_SOCKET_BYTES = 52;
+
 /** What one pass over all namespaces did. */
 export interface SocketPass {
   /** Sockets that were taken away; their owners got ECONNABORTED. */
@@ -26,6 +29,8 @@ export interface SocketPassListener {
 export interface StaleSocketsOptions extends SocketPassListener {
   readonly rcuSync: RcuSync;
   readonly namespaces: () => Namespaces;
+  /** The program only names sockets; whoever reads it destroys them. */
+  readonly byReader: boolean;
 }
 
 export class StaleSockets implements Disposable {
@@ -74,8 +79,8 @@ export class StaleSockets implements Disposable {
     for (const path of paths) {
       if (this.#closed) break;
       try {
-        const written = await this.#program.iterate(path);
-        sockets += written.length / Uint32Array.BYTES_PER_ELEMENT;
+        const written = await this.#program.iterate(path, this.#options.byReader);
+        sockets += written.length / LEFT_SOCKET_BYTES;
       } catch (error) {
         if ((error as { code?: string }).code !== "ENOENT") failures.push(error); // else it has gone, with its sockets
       }

@@ -32,13 +32,14 @@ describe("passes over the namespaces", () => {
         onError: (error) => errors.push(String(error)),
         rcuSync: () => Promise.resolve(),
         namespaces: () => ({ paths: Object.keys(written), hidden: 3 }),
+        byReader: false,
       },
     );
     return { stale, entered, passes, errors };
   }
 
   test("a change is followed by two, a second apart", async () => {
-    const { stale, entered, passes } = sockets({ a: new Uint8Array(8), b: new Uint8Array(4) });
+    const { stale, entered, passes } = sockets({ a: new Uint8Array(104), b: new Uint8Array(52) });
     stale.look();
     await vi.advanceTimersByTimeAsync(0);
     expect(entered).toEqual(["a", "b"]);
@@ -65,7 +66,7 @@ describe("passes over the namespaces", () => {
 
   test("a namespace that has gone is none, one that fails is told after the others", async () => {
     const gone = Object.assign(new Error("gone"), { code: "ENOENT" });
-    const { stale, entered, passes, errors } = sockets({ a: gone, b: new Error("refused"), c: new Uint8Array(4) });
+    const { stale, entered, passes, errors } = sockets({ a: gone, b: new Error("refused"), c: new Uint8Array(52) });
     stale.look();
     await vi.advanceTimersByTimeAsync(0);
     expect(entered).toEqual(["a", "b", "c"]);

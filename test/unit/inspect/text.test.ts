@@ -98,6 +98,7 @@ test("status --verbose adds how full the maps are and what the kernel can do", (
     conntrackLookup: loaded,
     csumIpv6Flag: loaded,
     sockDestroy: loaded,
+    sockDiagDestroy: loaded,
     btf: loaded,
   };
   expect(statusText(STATUS, features).split("\n\n").slice(2).join("\n\n")).toBe(`MAP     FILL
@@ -111,6 +112,7 @@ mmapableArrays    yes         loaded
 conntrackLookup   yes         loaded
 csumIpv6Flag      yes         loaded
 sockDestroy       yes         loaded
+sockDiagDestroy   yes         loaded
 btf               yes         loaded
 `);
 });
