@@ -74,7 +74,7 @@ class IterateWorker : public Napi::AsyncWorker {
     std::thread walker([this] {
       if (!netns_.empty() && !Enter()) return;
       Walk();
-      if (destroy_ && failure_.error == 0) Destroy();
+      if (destroy_ && failure_.error == 0) DestroyNamed();
     });
     walker.join();
   }
@@ -110,7 +110,7 @@ class IterateWorker : public Napi::AsyncWorker {
   }
 
   /** What it named is done, or gone, or has become another socket. */
-  void Destroy() {
+  void DestroyNamed() {
     const Fd sock_diag(socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_SOCK_DIAG));
     if (!sock_diag.valid()) return Remember("socket", "NETLINK_SOCK_DIAG");
     for (size_t at = 0; at + sizeof(NamedSocket) <= written_.size(); at += sizeof(NamedSocket)) {
