@@ -206,6 +206,7 @@ describe.each(["v4", "v6"] as const)("%s", (family) => {
       );
       expect(rows).toMatchObject([{ endpoint: shown, protocol: "TCP" }]);
     }
+    const before = traces();
     const stranger = await portolan(node, [
       "explain",
       family === "v4" ? "192.0.2.77" : "2001:db8::77",
@@ -214,6 +215,7 @@ describe.each(["v4", "v6"] as const)("%s", (family) => {
       "json",
     ]);
     expect(JSON.parse(stranger).reason).toContain("to be kept by session affinity for 10800 s");
+    expect(traces()).toEqual(before);
   });
 
   test("row 51: a client keeps its endpoint over kill -9 and the next agent", async () => {
