@@ -87,7 +87,7 @@ timeout --foreground "$deadline" qemu-system-x86_64 -accel tcg,thread=multi -cpu
   -kernel "$kernel/vmlinuz" -initrd "$work/initramfs.gz" \
   -append "console=ttyS0 quiet panic=-1 PORTOLAN_CHECKOUT=$PWD PORTOLAN_MODULES=$kernel/lib/modules/$release PORTOLAN_NODE=$(command -v node)" \
   -virtfs local,path=/,mount_tag=root,security_model=none,readonly=on,multidevs=remap </dev/null 2>&1 |
-  tr -d '\r' | tee "$work/console" || true
+  sed -u 's/\r$//' | tee "$work/console" || true
 if grep -qx 'matrix: exit 0' "$work/console"; then
   say "passed on $release in $((SECONDS - begun)) s"
   exit 0
