@@ -58,11 +58,11 @@ static __noinline int plan(struct __sk_buff *skb, struct work *w, const struct d
 	w->client.key = (struct affinity_key){.client = p->src};
 	err = choose_backend(frontend, &w->client, hash_flow(&p->src, &p->dst, p->sport, p->dport, p->proto), &chosen);
 	if (err) {
-		explain_choice(err == -DROP_NO_ENDPOINTS ? VERDICT_REJECT : VERDICT_DROP, -err, &chosen, false);
+		explain_choice(reason_rejects(-err) ? VERDICT_REJECT : VERDICT_DROP, -err, &chosen, false);
 		if (dry_run)
 			return TC_ACT_SHOT;
 		count_refusal(chosen.service, -err);
-		return err == -DROP_NO_ENDPOINTS ? reply_unreachable(skb, w) : TC_ACT_SHOT;
+		return reason_rejects(-err) ? reply_unreachable(skb, w) : TC_ACT_SHOT;
 	}
 	describe_client(w);
 	w->flow.backend = chosen.addr;
@@ -99,26 +99,26 @@ static __noinline int begin(struct __sk_buff *skb, struct work *w, const struct 
 }
 
 /*
- * TCP or SCTP to a frontend that begins nothing and that we have no record of. Netfilter may know it (a kube-proxy
- * served it), or a socket of this host, or it was translated before it came to this device; else its peer is told that
- * there is no such connection. Of SCTP the kernel lets nobody ask, so that passes: an association that lives on in
- * netfilter's tables counts for more than a quick answer to one that does not.
+ * TCP or SCTP to an address of ours that begins nothing and that we have no record of. Netfilter may know it (a
+ * kube-proxy served it), or a socket of this host, or it was translated before it came to this device; else its peer is
+ * told that there is no such connection. Of SCTP the kernel lets nobody ask, so that passes: an association that lives
+ * on in netfilter's tables counts for more than a quick answer to one that does not. service 0: none serves that port.
  */
-static __noinline int no_flow(struct __sk_buff *skb, struct work *w, const struct frontend *frontend)
+static __noinline int no_flow(struct __sk_buff *skb, struct work *w, __u32 service)
 {
 	struct packet *p;
 
-	if (!w || !frontend)
+	if (!w)
 		return TC_ACT_SHOT;
 	p = &w->packet;
 	flow_between(&w->probe, &p->src, p->sport, &p->dst, p->dport, p->proto);
 	if (p->proto == IPPROTO_SCTP || flow_find(&w->probe) || conntrack_knows(skb, &w->tuple) ||
 	    socket_knows(skb, &w->tuple, false))
 		return TC_NEXT;
-	explain_refusal(VERDICT_DROP, DROP_NO_FLOW, frontend->service);
+	explain_refusal(VERDICT_DROP, DROP_NO_FLOW, service);
 	if (dry_run)
 		return TC_ACT_SHOT;
-	count_refusal(frontend->service, DROP_NO_FLOW);
+	count_refusal(service, DROP_NO_FLOW);
 	return p->tcp_flags & TCP_RST ? TC_ACT_SHOT : reply_reset(skb, p);
 }
 
@@ -144,8 +144,43 @@ static __always_inline void learn_client(struct __sk_buff *skb, const struct pac
 }
 
 /*
- * A packet to an address that is no frontend. If its tuple is claimed by a connection through a frontend, its backend
- * would take one for the other: the direct one gets a client port of its own (clause E1).
+ * A new packet to a port or protocol of a ClusterIP that nothing serves, or to a ClusterIP that no Service has (row
+ * 46). A datagram that netfilter knows is not new: a kube-proxy may have served it.
+ */
+static __noinline int unserved(struct __sk_buff *skb, struct work *w, __u32 reason)
+{
+	if (!w)
+		return TC_ACT_SHOT;
+	if (w->packet.proto == IPPROTO_UDP && conntrack_knows(skb, &w->tuple))
+		return TC_NEXT;
+	explain_refusal(reason_rejects(reason) ? VERDICT_REJECT : VERDICT_DROP, reason, 0);
+	if (dry_run)
+		return TC_ACT_SHOT;
+	count_drop(reason);
+	return reason_rejects(reason) ? reply_unreachable(skb, w) : TC_ACT_SHOT;
+}
+
+/*
+ * A packet without ports that asks its addressee for something: an echo request, or one of a protocol that no Service
+ * has.
+ */
+static __noinline int portless(struct __sk_buff *skb, struct work *w)
+{
+	struct packet *p;
+	__u32 reason;
+
+	if (!w)
+		return TC_ACT_SHOT;
+	p = &w->packet;
+	if (p->fragment)
+		return TC_NEXT;
+	reason = unserved_reason(&p->dst, address_flags(&p->dst));
+	return reason ? unserved(skb, w, reason) : TC_NEXT;
+}
+
+/*
+ * A packet to an address that is no frontend, of TCP a SYN. If its tuple is claimed by a connection through a frontend,
+ * its backend would take one for the other: the direct one gets a client port of its own (clause E1).
  */
 static __noinline int direct(struct __sk_buff *skb, struct work *w, const struct device *device)
 {
@@ -156,7 +191,7 @@ static __noinline int direct(struct __sk_buff *skb, struct work *w, const struct
 	if (!w || !device)
 		return TC_NEXT;
 	p = &w->packet;
-	if (dry_run || (proto_connects(p->proto) && !packet_is_syn(p)))
+	if (dry_run)
 		return TC_NEXT;
 	if (!from_outside(device))
 		learn_client(skb, p);

@@ -8,6 +8,7 @@
  * The hooks return 1 to go on and 0 to refuse.
  */
 #include <linux/errno.h>
+#include <linux/in.h>
 #include "socket.bpf.h"
 #include "peers.bpf.h"
 
@@ -41,7 +42,7 @@ static __always_inline struct sock_peers *socket_peers(const struct bpf_sock_add
 }
 
 /*
- * No endpoint anywhere is what REJECT says on the wire: ECONNREFUSED. A policy's silent DROP would leave the client to
+ * What REJECT says on the wire is ECONNREFUSED. A policy's silent DROP would leave the client to
  * its own timeout, which this hook cannot do; EHOSTUNREACH is what clients retry and, unlike EPERM or a hang, a reader
  * of their logs understands.
  */
@@ -49,7 +50,7 @@ static __always_inline int refuse(__u32 service, int reason)
 {
 	count_refusal(service, reason);
 	if (has_set_retval)
-		bpf_set_retval(reason == DROP_NO_ENDPOINTS ? -ECONNREFUSED : -EHOSTUNREACH);
+		bpf_set_retval(reason_rejects(reason) ? -ECONNREFUSED : -EHOSTUNREACH);
 	return REFUSE;
 }
 
@@ -92,22 +93,27 @@ static __always_inline int choose_for(struct bpf_sock_addr *ctx, bool v4, const 
 	return PROCEED;
 }
 
-/* The same for connect() and for a datagram with an address; only the latter keeps to the backend it had. */
+/*
+ * The same for connect() and for a datagram with an address; only the latter keeps to the backend it had. What nothing
+ * serves is refused, but for connect() of datagram sockets: getaddrinfo() and ping do that only to learn their own
+ * address, and never send there.
+ */
 static __always_inline int to_backend(struct bpf_sock_addr *ctx, bool v4, bool sticky)
 {
 	struct sock_peer slot = {.vip = get_address(ctx, v4), .vip_port = ctx->user_port};
 	struct client client = {.key.netns = bpf_get_netns_cookie(ctx)};
+	__u32 unserved;
 	struct sock_peers *peers = socket_peers(ctx, 0);
 	struct choice chosen = {};
 	struct frontend *frontend;
 	struct sock_peer *peer;
 
 	client.kind = client.key.netns == host_netns_cookie ? CLIENT_HOST : CLIENT_POD;
-	frontend = socket_frontend(&slot.vip, slot.vip_port, ctx->protocol, client.kind);
+	frontend = socket_frontend(&slot.vip, slot.vip_port, ctx->protocol, client.kind, &unserved);
 	if (!frontend) {
 		if (peers)
 			peers_forget(peers, &slot.vip, slot.vip_port);
-		return PROCEED;
+		return unserved && (sticky || ctx->protocol == IPPROTO_TCP) ? refuse(0, unserved) : PROCEED;
 	}
 	peer = peers ? peers_find_vip(peers, &slot.vip, slot.vip_port) : NULL;
 	if (sticky && peer && peer_still_serves(peer, frontend->service)) {

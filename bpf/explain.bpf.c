@@ -10,7 +10,7 @@ static __always_inline __u32 verdict_of(int reason)
 {
 	if (!reason)
 		return VERDICT_DNAT;
-	return reason == DROP_NO_ENDPOINTS ? VERDICT_REJECT : VERDICT_DROP;
+	return reason_rejects(reason) ? VERDICT_REJECT : VERDICT_DROP;
 }
 
 SEC("syscall")
@@ -21,12 +21,13 @@ int pt_explain_socket(struct socket_question *question)
 	struct ip_addr dst = question->dst;
 	struct choice chosen = {};
 	struct frontend *frontend;
+	__u32 unserved;
 
 	if (client.kind == CLIENT_HOST)
 		client.key.netns = host_netns_cookie;
 	else
 		client.key.client = question->client;
-	frontend = socket_frontend(&dst, question->port, question->proto, client.kind);
+	frontend = socket_frontend(&dst, question->port, question->proto, client.kind, &unserved);
 	if (frontend) {
 		int err = socket_choose(frontend, &client, &chosen);
 
@@ -40,6 +41,9 @@ int pt_explain_socket(struct socket_question *question)
 		answer.backend = chosen.backend;
 		answer.backend_addr = chosen.addr;
 		answer.backend_port = chosen.port;
+	} else if (unserved) {
+		answer.verdict = verdict_of(unserved);
+		answer.reason = unserved;
 	}
 	question->answer = answer;
 	return 0;

@@ -30,6 +30,7 @@ struct packet {
 	bool fragment; /* one of several */
 	bool later;    /* and not the first: it has no transport header */
 	bool redirect; /* an ICMP redirect (icmp.bpf.h) */
+	bool echo;     /* an ICMP echo request */
 	bool from_end; /* an ICMP error that the packet's addressee sent, no router on the way */
 	__u16 l3;      /* offset of the IP header */
 	__u16 l4;      /* offset of the transport header */
@@ -133,8 +134,8 @@ static __always_inline bool proto_is_icmp(const struct packet *p)
 
 /*
  * Reads the headers of a TCP, UDP, SCTP or ICMP packet; l3 is the offset of the IP header. Of ICMP and of later
- * fragments only the IP header: icmp.bpf.h and fragment.bpf.h know whose they are. Returns 0, or -1 for anything else,
- * and what is truncated or malformed: the stack knows best what to do with that.
+ * fragments only the IP header: icmp.bpf.h and fragment.bpf.h know whose they are. Returns 0; 1 for another protocol's,
+ * of which only the IP header is read; -1 for what is truncated or malformed: the stack knows best what to do with that.
  */
 static __noinline int packet_parse(struct __sk_buff *skb, __u16 l3, struct packet *p)
 {
@@ -145,6 +146,7 @@ static __noinline int packet_parse(struct __sk_buff *skb, __u16 l3, struct packe
 	p->l3 = l3;
 	p->tcp_flags = 0;
 	p->quote = 0;
+	p->echo = false;
 	p->l4_csum = 0;
 	p->sctp = 0;
 	p->v4 = skb->protocol == bpf_htons(ETH_P_IP);
@@ -153,7 +155,7 @@ static __noinline int packet_parse(struct __sk_buff *skb, __u16 l3, struct packe
 	if (proto_is_icmp(p))
 		return 0;
 	if (!proto_connects(p->proto) && p->proto != IPPROTO_UDP)
-		return -1;
+		return p->l4 + 8 > p->end ? -1 : 1;
 	if (p->later)
 		return 0;
 	if (bpf_skb_load_bytes(skb, p->l4, ports, sizeof(ports)) < 0)

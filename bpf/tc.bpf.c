@@ -77,12 +77,13 @@ static __noinline int error_in(struct __sk_buff *skb, struct work *w, const stru
 SEC("tc")
 int pt_ingress(struct __sk_buff *skb)
 {
-	__u32 ifindex = skb->ifindex;
+	__u32 ifindex = skb->ifindex, flags, reason;
 	struct flow *record, *owner;
 	struct frontend *frontend;
 	struct device *device;
 	struct packet *p;
 	struct work *w;
+	int other;
 
 	if (skb->mark & mark_in) /* clause E3 */
 		return TC_NEXT;
@@ -91,8 +92,9 @@ int pt_ingress(struct __sk_buff *skb)
 	if (!device || !w || skb->vlan_present || for_other_host(skb, device))
 		return TC_NEXT;
 	p = &w->packet;
-	if (read_packet(skb, p, device, SPACE_OUTER))
-		return TC_NEXT;
+	other = read_packet(skb, p, device, SPACE_OUTER);
+	if (other)
+		return other > 0 ? portless(skb, w) : TC_NEXT;
 
 	explain_client(device, &p->src);
 	w->now = now_seconds();
@@ -132,14 +134,18 @@ int pt_ingress(struct __sk_buff *skb)
 	if (record)
 		return go_on(skb, w, device, record);
 
-	frontend = frontend_lookup(&p->dst, p->dport, p->proto, false);
+	frontend = frontend_lookup(&p->dst, p->dport, p->proto, false, &flags);
 	if (p->later) /* its first begins, or is refused */
-		return frontend ? drop(-DROP_FRAGMENT) : TC_NEXT;
-	if (!frontend)
-		return direct(skb, w, device);
-	if (proto_connects(p->proto) && !packet_is_syn(p))
-		return no_flow(skb, w, frontend);
-	return begin(skb, w, device, frontend);
+		return frontend || unserved_reason(&p->dst, flags) ? drop(-DROP_FRAGMENT) : TC_NEXT;
+	if (proto_connects(p->proto) && !packet_is_syn(p)) {
+		if (frontend || (flags & ADDRESS_CLUSTER_IP))
+			return no_flow(skb, w, frontend ? frontend->service : 0);
+		return TC_NEXT;
+	}
+	if (frontend)
+		return begin(skb, w, device, frontend);
+	reason = unserved_reason(&p->dst, flags);
+	return reason ? unserved(skb, w, reason) : direct(skb, w, device);
 }
 
 /*
@@ -174,8 +180,9 @@ static __noinline int leave_claimed(struct __sk_buff *skb, struct work *w)
 static __always_inline void note_pass(struct work *w)
 {
 	const struct packet *p = &w->packet;
+	__u32 flags;
 
-	if (!frontend_lookup(&p->src, p->sport, p->proto, false))
+	if (!frontend_lookup(&p->src, p->sport, p->proto, false, &flags))
 		return;
 	describe_client(w);
 	w->flow.role = FLOW_PASS;

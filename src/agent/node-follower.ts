@@ -9,36 +9,45 @@ import type { Cidr } from "../model/ip.ts";
 import type { Node } from "../model/node.ts";
 import { firstOfEach, isLocalInterface } from "./local-detector.ts";
 import type { Log } from "./log.ts";
-import { type NodePortRule, nodeAddresses } from "./node-addresses.ts";
+import { globalAddresses, localAddresses, type NodePortRule, nodeAddresses } from "./node-addresses.ts";
 import type { AgentOptions } from "./options.ts";
+import type { ServiceFollower } from "./service-follower.ts";
+
+/** Who is told of the node's addresses, as they are and as they change. */
+interface Listeners {
+  readonly driver: EbpfDriver;
+  readonly services: ServiceFollower;
+  readonly health: Pick<Datapath, "setNodeAddresses">;
+}
 
 export class NodeFollower {
   readonly #options: AgentOptions;
   readonly #rule: NodePortRule;
   readonly #network: Network;
   readonly #driver: EbpfDriver;
-  readonly #health: Pick<Datapath, "setNodeAddresses">;
+  readonly #services: Listeners["services"];
+  readonly #health: Listeners["health"];
   readonly #log: Log;
   #node: Node | undefined;
   #attached = false;
   /** As last logged. */
   #localRanges: string | undefined;
 
-  /** health: is told of the node's addresses too, after the driver. */
   constructor(
     options: AgentOptions,
     rule: NodePortRule,
     network: Network,
-    driver: EbpfDriver,
-    health: Pick<Datapath, "setNodeAddresses">,
+    { driver, services, health }: Listeners,
     log: Log,
   ) {
     this.#options = options;
     this.#rule = rule;
     this.#network = network;
     this.#driver = driver;
+    this.#services = services;
     this.#health = health;
     this.#log = log;
+    services.setLocalAddresses(globalAddresses(localAddresses(network.view())));
   }
 
   /** Changes of Node objects; only our own counts. Its going takes no hooks off a node that serves. */
@@ -82,8 +91,9 @@ export class NodeFollower {
   /** Brings addresses and devices up to date. */
   refresh(): void {
     const own = this.#node?.addresses ?? [];
-    const { localhostNodePorts } = this.#options;
-    const addresses = nodeAddresses(this.#network.view(), this.#rule, own, localhostNodePorts);
+    const local = localAddresses(this.#network.view());
+    const addresses = nodeAddresses(local, this.#rule, own, this.#options.localhostNodePorts);
+    this.#services.setLocalAddresses(globalAddresses(local));
     this.#attempt(() => this.#driver.setNodeAddresses(addresses));
     this.#health.setNodeAddresses(addresses);
     if (this.#attached) this.#attempt(() => this.#followDevices());

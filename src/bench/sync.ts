@@ -103,6 +103,7 @@ async function changeEndpoints(
       services: [],
       endpointSlices: [{ previous, current }],
       nodes: [],
+      serviceCidrs: [],
     });
     driver.apply(delta);
     tookMs.push(performance.now() - begin);
@@ -137,5 +138,6 @@ function writes(report: ApplyReport): number {
 
 function wholeModel(model: SyncModel): ModelChanges {
   const added = <T>(current: T) => ({ previous: undefined, current });
-  return { synced: true, services: model.services.map(added), endpointSlices: model.slices.map(added), nodes: [] };
+  const [services, endpointSlices] = [model.services.map(added), model.slices.map(added)];
+  return { synced: true, services, endpointSlices, nodes: [], serviceCidrs: [] };
 }

@@ -8,14 +8,18 @@ import { honoursExternalPolicy, type Service, type ServicePort } from "../model/
 import { membersOf } from "./members.ts";
 import type { CompiledService, Frontend, FrontendKind, Scheduler, ServiceKey } from "./state.ts";
 
-/** The Service must be one that is proxied (isProxied); which of its frontends others claim too is not looked at. */
+/**
+ * The Service must be one that is proxied (isProxied); which of its frontends others claim too is not looked at. A ClusterIP
+ * among the local addresses is left to the interface that has it.
+ */
 export function compileService(
   service: Service,
   slices: readonly EndpointSlice[],
   here: NodePlace,
+  localAddresses: ReadonlySet<Ip>,
 ): readonly CompiledService[] {
   return service.clusterIps.flatMap((clusterIp) =>
-    service.ports.map((port) => compilePort(service, port, clusterIp, slices, here)),
+    service.ports.map((port) => compilePort(service, port, clusterIp, slices, here, localAddresses)),
   );
 }
 
@@ -31,6 +35,7 @@ function compilePort(
   clusterIp: Ip,
   slices: readonly EndpointSlice[],
   here: NodePlace,
+  localAddresses: ReadonlySet<Ip>,
 ): CompiledService {
   const { namespace, name } = service;
   const family = familyOf(clusterIp);
@@ -53,7 +58,7 @@ function compilePort(
     protocol: port.protocol,
     family,
     type: service.type === "ExternalName" ? "ClusterIP" : service.type,
-    frontends,
+    frontends: localAddresses.has(clusterIp) ? frontends.slice(1) : frontends,
     cluster: members.cluster,
     local: members.local,
     serving: members.serving,

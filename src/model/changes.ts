@@ -5,8 +5,9 @@ import type { EndpointSlice } from "./endpoint-slice.ts";
 import type { Node } from "./node.ts";
 import { sameValue } from "./same-value.ts";
 import type { Service } from "./service.ts";
+import type { ServiceCidr } from "./service-cidr.ts";
 
-export type ModelObject = Service | EndpointSlice | Node;
+export type ModelObject = Service | EndpointSlice | Node | ServiceCidr;
 
 /** previous undefined: new; current undefined: gone. */
 export interface Change<T> {
@@ -23,12 +24,13 @@ export interface ModelChanges {
   readonly services: readonly Change<Service>[];
   readonly endpointSlices: readonly Change<EndpointSlice>[];
   readonly nodes: readonly Change<Node>[];
+  readonly serviceCidrs: readonly Change<ServiceCidr>[];
 }
 
-/** `Kind/namespace/name`: identity of an object; a Node has the empty namespace. */
+/** `Kind/namespace/name`: identity of an object; what has no namespace, such as a Node, has the empty one. */
 export function objectKey(object: ModelObject): string {
   // join() makes a string in one piece; the pieces of a template literal would stay in memory with it.
-  return [object.kind, object.kind === "Node" ? "" : object.namespace, object.name].join("/");
+  return [object.kind, "namespace" in object ? object.namespace : "", object.name].join("/");
 }
 
 /** Collects changes until they are taken: of each object the state before the first and after the last; A→B→A is nothing. */
@@ -47,14 +49,16 @@ export class ChangeTracker {
     const services: Change<Service>[] = [];
     const endpointSlices: Change<EndpointSlice>[] = [];
     const nodes: Change<Node>[] = [];
+    const serviceCidrs: Change<ServiceCidr>[] = [];
     for (const change of this.#pending.values()) {
       const kind = (change.current ?? change.previous)?.kind;
       if (kind === "Service") services.push(change as Change<Service>);
       else if (kind === "EndpointSlice") endpointSlices.push(change as Change<EndpointSlice>);
-      else nodes.push(change as Change<Node>);
+      else if (kind === "Node") nodes.push(change as Change<Node>);
+      else serviceCidrs.push(change as Change<ServiceCidr>);
     }
     this.#pending.clear();
-    return { synced, services, endpointSlices, nodes };
+    return { synced, services, endpointSlices, nodes, serviceCidrs };
   }
 
   get empty(): boolean {

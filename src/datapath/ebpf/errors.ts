@@ -5,7 +5,7 @@
 const FLAGS: Readonly<Record<string, string>> = {
   services: "--max-services",
   frontends: "--max-services",
-  node_addrs: "--max-services",
+  addresses: "--max-services",
   members: "--max-services",
   tables: "--max-backends",
   backends: "--max-backends",
@@ -35,6 +35,16 @@ export class MapFullError extends Error {
   neededBy(service: string): MapFullError {
     if (this.#needed.includes(service)) return this;
     return new MapFullError(this.map, this.#size, `${this.#needed} of ${service}`);
+  }
+}
+
+/** More ranges of ClusterIPs than the programs look at. */
+export class TooManyRangesError extends Error {
+  override readonly name = "TooManyRangesError";
+  readonly code = "PORTOLAN_TOO_MANY_RANGES";
+
+  constructor(limit: number, left: number) {
+    super(`${left} ranges of ServiceCIDR objects beyond the ${limit} that there is room for: join them to larger ones`);
   }
 }
 

@@ -3,6 +3,7 @@
 // old frontends go, then what nothing names any more waits for an RCU period. A kill at any point leaves whole sets.
 
 import type { CompiledService, Delta, ServiceKey } from "../../compile/state.ts";
+import type { Cidr } from "../../model/ip.ts";
 import type { ApplyReport, NodeAddress } from "../contract.ts";
 import { type Adopted, adoptServices, discardBroken, retireService } from "./adopt.ts";
 import { idsOf } from "./backends.ts";
@@ -72,9 +73,10 @@ export class MapWriter implements Disposable {
    */
   adopt(nodeRow = 0): readonly ServiceKey[] {
     this.stores.names.adopt(nodeRow);
+    this.stores.addresses.adopt();
     this.#adopted = adoptServices(this.stores, this.#reclaimer);
     for (const [key, entry] of this.#adopted.services) this.#services.set(key, entry);
-    this.stores.nodeAddresses.adopt();
+    this.stores.serviceRanges.adopt();
     return [...this.#services.keys()];
   }
 
@@ -105,7 +107,11 @@ export class MapWriter implements Disposable {
   }
 
   setNodeAddresses(addresses: readonly NodeAddress[]): void {
-    this.stores.nodeAddresses.replace(addresses);
+    this.stores.addresses.replaceNode(addresses);
+  }
+
+  setServiceRanges(ranges: readonly Cidr[]): void {
+    this.stores.serviceRanges.replace(ranges);
   }
 
   /** Resolves when nothing waits for an RCU period any more. */
@@ -124,6 +130,7 @@ export class MapWriter implements Disposable {
     const { changed, stale, servicesWritten } = this.#publishAll(this.#withOverdue(upserts), failures);
     for (const entry of this.#leaving) stale.push(...entry.frontends);
     const frontends = this.#tryMoveFrontends(changed, stale, failures);
+    this.#flushAddresses(failures);
     const leaving = this.#frontendsBehind ? [] : this.#leaving.splice(0);
     for (const entry of leaving) this.#withdraw(entry, failures);
     const retried = this.#reclaimer.pending;
@@ -274,6 +281,15 @@ export class MapWriter implements Disposable {
   #waits(service: CompiledService): void {
     this.#pending.set(service.key, service);
     this.#withoutTables.delete(service.key);
+  }
+
+  /** After the frontends: a new one must not meet the refusal of its address's other ports. What fails stays due. */
+  #flushAddresses(failures: unknown[]): void {
+    try {
+      this.stores.addresses.flush();
+    } catch (error) {
+      failures.push(error);
+    }
   }
 
   #forget(key: ServiceKey): void {

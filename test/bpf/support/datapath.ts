@@ -34,7 +34,7 @@ export interface Settings {
 
 const smallMaps = {
   frontends: 128,
-  node_addrs: 16,
+  addresses: 128,
   services: 64,
   members: 256,
   tables: 64,

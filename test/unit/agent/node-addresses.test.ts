@@ -3,7 +3,13 @@
 
 import { expect, test } from "vitest";
 import { UsageError } from "../../../src/agent/errors.ts";
-import { healthPlaces, nodeAddresses, parseNodePortRule } from "../../../src/agent/node-addresses.ts";
+import {
+  globalAddresses,
+  healthPlaces,
+  localAddresses,
+  nodeAddresses,
+  parseNodePortRule,
+} from "../../../src/agent/node-addresses.ts";
 import { address, ip, network } from "../devices/builders.ts";
 
 const LOOPBACK6 = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
@@ -20,7 +26,7 @@ const view = network({
 });
 
 function served(flag: readonly string[], own: readonly string[] = []): readonly string[] {
-  const all = nodeAddresses(view, parseNodePortRule(flag), own.map(ip));
+  const all = nodeAddresses(localAddresses(view), parseNodePortRule(flag), own.map(ip));
   return all.filter(({ nodePort }) => nodePort).map((entry) => entry.address);
 }
 
@@ -46,7 +52,7 @@ test("row 29: without localhost NodePorts loopback serves none, and everything e
 });
 
 test("an address of the Node object that is on no interface is the node's, and serves nothing", () => {
-  const all = nodeAddresses(view, [], [ip("203.0.113.1"), ip("192.0.2.10")]);
+  const all = nodeAddresses(localAddresses(view), [], [ip("203.0.113.1"), ip("192.0.2.10")]);
   expect(all.filter((entry) => entry.address === "203.0.113.1" || entry.address === "192.0.2.10")).toEqual([
     { address: "192.0.2.10", loopback: false, nodePort: true },
     { address: "203.0.113.1", loopback: false, nodePort: false },
@@ -54,7 +60,7 @@ test("an address of the Node object that is on no interface is the node's, and s
 });
 
 test("loopback addresses are marked", () => {
-  const loopback = nodeAddresses(view, [], []).filter((entry) => entry.loopback);
+  const loopback = nodeAddresses(localAddresses(view), [], []).filter((entry) => entry.loopback);
   expect(loopback.map((entry) => entry.address)).toEqual(["127.0.0.1", "::1"]);
 });
 

@@ -43,7 +43,8 @@ test("what is taken is not told again", () => {
     synced: false,
     services: [],
     endpointSlices: [],
+    serviceCidrs: [],
     nodes: [{ previous: undefined, current: a }],
   });
-  expect(tracker.take(true)).toEqual({ synced: true, services: [], endpointSlices: [], nodes: [] });
+  expect(tracker.take(true)).toEqual({ synced: true, services: [], endpointSlices: [], nodes: [], serviceCidrs: [] });
 });
