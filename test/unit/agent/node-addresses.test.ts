@@ -10,10 +10,11 @@ import {
   nodeAddresses,
   parseNodePortRule,
 } from "../../../src/agent/node-addresses.ts";
-import { address, ip, network } from "../devices/builders.ts";
+import { address, ip, link, network } from "../devices/builders.ts";
 
 const LOOPBACK6 = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
 const GLOBAL6 = [0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9];
+const LINK_LOCAL = [0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
 const view = network({
   addresses: [
     address(1, [127, 0, 0, 1]),
@@ -29,6 +30,18 @@ function served(flag: readonly string[], own: readonly string[] = []): readonly 
   const all = nodeAddresses(localAddresses(view), parseNodePortRule(flag), own.map(ip));
   return all.filter(({ nodePort }) => nodePort).map((entry) => entry.address);
 }
+
+test("addresses that IPVS keeps on kube-ipvs0 are none of the node's", () => {
+  const links = [link(2, "eth0"), link(5, "kube-ipvs0", { kind: "dummy" })];
+  const addresses = [address(2, [192, 0, 2, 10]), address(5, [10, 96, 0, 1])];
+  expect([...localAddresses(network({ links, addresses }))]).toEqual(["192.0.2.10"]);
+});
+
+test("link-local addresses, which come and go with every pod, are no Service's", () => {
+  const local = localAddresses(network({ addresses: [address(2, [10, 96, 0, 10]), address(7, LINK_LOCAL)] }));
+  expect([...local]).toEqual(["10.96.0.10", "fe80::1"]);
+  expect([...globalAddresses(local)]).toEqual(["10.96.0.10"]);
+});
 
 test("row 27: without the flag every local address serves NodePorts, once", () => {
   expect(served([])).toEqual(["127.0.0.1", "::1", "192.0.2.10", "198.51.100.7", "2001:db8::9"]);

@@ -96,6 +96,31 @@ describe("objects", () => {
     });
   });
 
+  test("row 46: of a ServiceCIDR are its ranges, but not one of every address", () => {
+    const text = (cidrs: string) =>
+      `apiVersion: networking.k8s.io/v1\nkind: ServiceCIDR\nmetadata: { name: kubernetes }\nspec:\n  cidrs: ${cidrs}\n`;
+    expect(
+      read("a.yaml", text('[10.96.0.0/16, "fd00:96::/112"]')).objects.get("ServiceCIDR//kubernetes")?.object,
+    ).toEqual({
+      kind: "ServiceCIDR",
+      name: "kubernetes",
+      cidrs: [
+        { address: "10.96.0.0", prefixLength: 16 },
+        { address: "fd00:96::", prefixLength: 112 },
+      ],
+    });
+    expect(read("a.yaml", text("[10.96.0.0/16, 0.0.0.0/0]")).problems).toEqual([
+      {
+        severity: "error",
+        place: "a.yaml:5",
+        message: "ServiceCIDR kubernetes: spec.cidrs[1]: 0.0.0.0/0 is every address there is: name a smaller range",
+      },
+    ]);
+    expect(read("a.yaml", text("[10.96.0.0/33]")).problems).toMatchObject([
+      { message: expect.stringContaining('spec.cidrs[0]: "10.96.0.0/33" is not an address range') },
+    ]);
+  });
+
   test("of other kinds are ignored, which only a debug event says", () => {
     const { objects, problems } = read("a.yaml", `${service}---\napiVersion: apps/v1\nkind: Deployment\n`);
     expect(objects.size).toBe(1);
