@@ -71,6 +71,12 @@ static __always_inline int parse_ipv4(struct __sk_buff *skb, struct packet *p, _
 	return 0;
 }
 
+static __always_inline bool is_extension_header(__u8 next)
+{
+	return next == IPPROTO_HOPOPTS || next == IPPROTO_DSTOPTS || next == IPPROTO_ROUTING ||
+	       next == IPPROTO_FRAGMENT || next == IPPROTO_AH;
+}
+
 /* Walks hop-by-hop, destination, routing, fragment and authentication headers (RFC 8200, RFC 4302). */
 static __always_inline int parse_ipv6(struct __sk_buff *skb, struct packet *p, __u32 at, bool quoted)
 {
@@ -93,8 +99,7 @@ static __always_inline int parse_ipv6(struct __sk_buff *skb, struct packet *p, _
 	for (int i = 0; i < IPV6_HEADERS_MAX && !p->later; i++) {
 		__u8 ext[8];
 
-		if (next != IPPROTO_HOPOPTS && next != IPPROTO_DSTOPTS && next != IPPROTO_ROUTING &&
-		    next != IPPROTO_FRAGMENT && next != IPPROTO_AH)
+		if (!is_extension_header(next))
 			break;
 		if (bpf_skb_load_bytes(skb, at, ext, sizeof(ext)) < 0)
 			return -1;
@@ -112,6 +117,8 @@ static __always_inline int parse_ipv6(struct __sk_buff *skb, struct packet *p, _
 		}
 		next = ext[0];
 	}
+	if (!p->later && (is_extension_header(next) || next == IPPROTO_NONE))
+		return -1;
 	p->proto = next;
 	p->l4 = at;
 	return 0;

@@ -24,15 +24,6 @@ table("packets left alone over IPv6", services6, [
     "malformed",
   ),
   passes(
-    "an encrypted payload",
-    "ingress client",
-    `
-        020000000021 02000000ff10 86dd
-        6000000000143240 fd000000000000000000000000000010 fd000096000000000000000000000001
-        c350005000001001000000005002ffffe1980000`,
-    "malformed",
-  ),
-  passes(
     "a middle fragment whose first has not been seen",
     "ingress client",
     `
