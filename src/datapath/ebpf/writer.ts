@@ -130,7 +130,8 @@ export class MapWriter implements Disposable {
     const { changed, stale, servicesWritten } = this.#publishAll(this.#withOverdue(upserts), failures);
     for (const entry of this.#leaving) stale.push(...entry.frontends);
     const frontends = this.#tryMoveFrontends(changed, stale, failures);
-    this.#flushAddresses(failures);
+    // After the frontends: a new one must not meet the refusal of its address's other ports. What fails stays due.
+    attempt(failures, () => this.stores.addresses.flush());
     const leaving = this.#frontendsBehind ? [] : this.#leaving.splice(0);
     for (const entry of leaving) this.#withdraw(entry, failures);
     const retried = this.#reclaimer.pending;
@@ -283,15 +284,6 @@ export class MapWriter implements Disposable {
     this.#withoutTables.delete(service.key);
   }
 
-  /** After the frontends: a new one must not meet the refusal of its address's other ports. What fails stays due. */
-  #flushAddresses(failures: unknown[]): void {
-    try {
-      this.stores.addresses.flush();
-    } catch (error) {
-      failures.push(error);
-    }
-  }
-
   #forget(key: ServiceKey): void {
     this.#pending.delete(key);
     this.#withoutTables.delete(key);
@@ -311,11 +303,7 @@ export class MapWriter implements Disposable {
       blocks.retire(entry.block);
       retireService(this.stores, this.#reclaimer, entry.id);
     });
-    try {
-      cells.serviceMeta.clear(entry.id);
-    } catch (error) {
-      failures.push(error);
-    }
+    attempt(failures, () => cells.serviceMeta.clear(entry.id));
   }
 
   #reclaimed(): void {
@@ -330,6 +318,14 @@ export class MapWriter implements Disposable {
       this.#told.add(String(error));
       this.#options.onError(error);
     }
+  }
+}
+
+function attempt(failures: unknown[], action: () => void): void {
+  try {
+    action();
+  } catch (error) {
+    failures.push(error);
   }
 }
 

@@ -58,13 +58,23 @@ export const PROGRAM_FAULTS: Readonly<Record<string, Mutation>> = {
   },
   "row 27: NodePorts answer on addresses that are excluded": {
     file: "select.bpf.h",
-    from: "!(node->flags & NODE_ADDR_NODEPORT)",
-    to: "!node",
+    from: "!(*flags & ADDRESS_NODE_PORT)",
+    to: "!*flags",
   },
   "row 29: loopback NodePorts answer pods": {
     file: "select.bpf.h",
-    from: "(node->flags & NODE_ADDR_LOOPBACK) && !own_process",
+    from: "(*flags & ADDRESS_LOOPBACK) && !own_process",
     to: "false",
+  },
+  "row 46: an unused port of a cluster IP passes": {
+    file: "select.bpf.h",
+    from: "if (flags & ADDRESS_CLUSTER_IP)",
+    to: "if (0)",
+  },
+  "row 46: an unused port of an external address is refused": {
+    file: "select.bpf.h",
+    from: "if (flags & ADDRESS_CLUSTER_IP)",
+    to: "if (flags & (ADDRESS_CLUSTER_IP | ADDRESS_EXTERNAL))",
   },
   "row 34: policy Local binds the node's own pods": {
     file: "select.bpf.h",

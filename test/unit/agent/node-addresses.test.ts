@@ -95,6 +95,9 @@ test.each([
     addresses: [...view.addresses, address(3, [0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1])],
   });
   const rule = parseNodePortRule(flag);
-  const places = healthPlaces(rule, nodeAddresses(withLinkLocal, rule, [ip("198.51.100.7"), ip("203.0.113.1")]));
+  const places = healthPlaces(
+    rule,
+    nodeAddresses(localAddresses(withLinkLocal), rule, [ip("198.51.100.7"), ip("203.0.113.1")]),
+  );
   expect([places.get(4), places.get(6)]).toEqual([v4, v6]);
 });
