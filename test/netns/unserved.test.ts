@@ -40,7 +40,7 @@ beforeAll(async () => {
   await until("the range counts", async () => (await portolan(lab.node("n1"), explain)).includes("drop"));
 });
 
-describe.each(families)("row 46 over %s", (family) => {
+describe.each(families)("what nothing serves over %s", (family) => {
   const target = { count: 2, timeoutMs: 4000 };
   const refused = { answered: 0, failures: { ECONNREFUSED: 2 } };
 
@@ -50,7 +50,7 @@ describe.each(families)("row 46 over %s", (family) => {
     ["client", "wire"],
     ["p1a", "socket"],
     ["n1", "socket"],
-  ] as const)("%s by %s is refused at an unused port of a ClusterIP, and counted", async (from, by) => {
+  ] as const)("row 46: %s by %s is refused at an unused port of a ClusterIP, and counted", async (from, by) => {
     const client = await clientOf(from, by);
     const before = await drops("unused_port");
     expect(await client.tcp({ ...target, address: served.clusterIP[family], port: 81 })).toMatchObject(refused);
@@ -66,7 +66,7 @@ describe.each(families)("row 46 over %s", (family) => {
     ["client", "wire", "TIMEOUT"],
     ["p1a", "socket", "EHOSTUNREACH"],
     ["n1", "socket", "EHOSTUNREACH"],
-  ] as const)("%s by %s meets silence at an address that no Service has: %s", async (from, by, failure) => {
+  ] as const)("row 46: %s by %s meets silence at an address that no Service has: %s", async (from, by, failure) => {
     const client = await clientOf(from, by);
     const before = await drops("unallocated");
     const asked = { address: nobodys[family], port: 80, count: 2, timeoutMs: 400 };
@@ -74,7 +74,7 @@ describe.each(families)("row 46 over %s", (family) => {
     expect(await drops("unallocated")).toBeGreaterThanOrEqual(before + 2);
   });
 
-  test("ping of a ClusterIP says that it is no host", async () => {
+  test("row 46: ping of a ClusterIP says that it is no host", async () => {
     const { lab } = cluster();
     const ping = (address: string) => ["sh", "-c", `ping -n -c 1 -W 3 ${address} || true`];
     const unreachable = family === "v4" ? "Destination Port Unreachable" : "Destination unreachable: Port unreachable";
@@ -84,7 +84,7 @@ describe.each(families)("row 46 over %s", (family) => {
     expect(await lab.exec(lab.pod("p1a"), ping(nobodys[family]))).toContain("1 packets transmitted, 0 received");
   });
 
-  test("explain says why", async () => {
+  test("row 46: explain says why", async () => {
     const explain = async (address: string, ...more: readonly string[]) => {
       const to = family === "v4" ? `${address}:81` : `[${address}]:81`;
       const from = cluster().lab.pod("p1a").address[family];
