@@ -61,8 +61,10 @@ static __noinline int plan(struct __sk_buff *skb, struct work *w, const struct d
 		explain_choice(reason_rejects(-err) ? VERDICT_REJECT : VERDICT_DROP, -err, &chosen, false);
 		if (dry_run)
 			return TC_ACT_SHOT;
+		if (reason_rejects(-err))
+			return refuse(skb, w, chosen.service, -err);
 		count_refusal(chosen.service, -err);
-		return reason_rejects(-err) ? reply_unreachable(skb, w) : TC_ACT_SHOT;
+		return TC_ACT_SHOT;
 	}
 	describe_client(w);
 	w->flow.backend = chosen.addr;
@@ -118,8 +120,10 @@ static __noinline int no_flow(struct __sk_buff *skb, struct work *w, __u32 servi
 	explain_refusal(VERDICT_DROP, DROP_NO_FLOW, service);
 	if (dry_run)
 		return TC_ACT_SHOT;
+	if (!(p->tcp_flags & TCP_RST))
+		return refuse(skb, w, service, DROP_NO_FLOW);
 	count_refusal(service, DROP_NO_FLOW);
-	return p->tcp_flags & TCP_RST ? TC_ACT_SHOT : reply_reset(skb, p);
+	return TC_ACT_SHOT;
 }
 
 /*
@@ -156,8 +160,16 @@ static __noinline int unserved(struct __sk_buff *skb, struct work *w, __u32 reas
 	explain_refusal(reason_rejects(reason) ? VERDICT_REJECT : VERDICT_DROP, reason, 0);
 	if (dry_run)
 		return TC_ACT_SHOT;
-	count_drop(reason);
-	return reason_rejects(reason) ? reply_unreachable(skb, w) : TC_ACT_SHOT;
+	return reason_rejects(reason) ? refuse(skb, w, 0, reason) : drop(-(__s32)reason);
+}
+
+/* Whether a VIP answers this ping. A VIP that is an address of the node too has the node to answer for it. */
+static __always_inline bool pings_vip(const struct packet *p, __u32 flags)
+{
+	__u32 header = p->v4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
+
+	return vip_ping && p->echo && (flags & (ADDRESS_CLUSTER_IP | ADDRESS_EXTERNAL)) && !(flags & ADDRESS_NODE) &&
+	       p->l4 - p->l3 == header; /* options do not come back */
 }
 
 /*
@@ -167,14 +179,17 @@ static __noinline int unserved(struct __sk_buff *skb, struct work *w, __u32 reas
 static __noinline int portless(struct __sk_buff *skb, struct work *w)
 {
 	struct packet *p;
-	__u32 reason;
+	__u32 flags, reason;
 
 	if (!w)
 		return TC_ACT_SHOT;
 	p = &w->packet;
 	if (p->fragment)
 		return TC_NEXT;
-	reason = unserved_reason(&p->dst, address_flags(&p->dst));
+	flags = address_flags(&p->dst);
+	if (pings_vip(p, flags))
+		return may_reply(w) ? reply_echo(skb, p) : drop(-DROP_REPLY_LIMIT);
+	reason = unserved_reason(&p->dst, flags);
 	return reason ? unserved(skb, w, reason) : TC_NEXT;
 }
 

@@ -14,6 +14,7 @@
 
 /* Own words: <linux/icmp.h> pulls in the C library. */
 enum icmp_type {
+	ICMP_ECHO_REPLY = 0,
 	ICMP_DEST_UNREACH = 3, /* fragmentation needed is one of its codes */
 	ICMP_REDIRECT = 5,
 	ICMP_ECHO = 8,
@@ -22,6 +23,7 @@ enum icmp_type {
 	ICMPV6_DEST_UNREACH = 1, /* 2 packet too big, 3 time exceeded */
 	ICMPV6_PARAMETER_PROBLEM = 4,
 	ICMPV6_ECHO = 128,
+	ICMPV6_ECHO_REPLY = 129,
 	ICMPV6_REDIRECT = 137,
 };
 enum { ICMP_PORT_UNREACH = 3, ICMPV6_PORT_UNREACH = 4 }; /* codes */

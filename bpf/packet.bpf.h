@@ -142,7 +142,8 @@ static __always_inline bool proto_is_icmp(const struct packet *p)
 /*
  * Reads the headers of a TCP, UDP, SCTP or ICMP packet; l3 is the offset of the IP header. Of ICMP and of later
  * fragments only the IP header: icmp.bpf.h and fragment.bpf.h know whose they are. Returns 0; 1 for another protocol's,
- * of which only the IP header is read; -1 for what is truncated or malformed: the stack knows best what to do with that.
+ * of which only the IP header is read; -1 for what is truncated or malformed: the stack knows best what to do with
+ * that.
  */
 static __noinline int packet_parse(struct __sk_buff *skb, __u16 l3, struct packet *p)
 {

@@ -7,10 +7,9 @@
 #include "begin.bpf.h"
 
 /* There is no room for a connection that both ends believe in: its client is told at once. */
-static __always_inline int refuse(struct __sk_buff *skb, const struct packet *p)
+static __always_inline int no_room(struct __sk_buff *skb, struct work *w)
 {
-	count_drop(DROP_FLOW_TABLE_FULL);
-	return p->proto == IPPROTO_TCP ? reply_reset(skb, p) : TC_ACT_SHOT;
+	return w->packet.proto == IPPROTO_TCP ? refuse(skb, w, 0, DROP_FLOW_TABLE_FULL) : drop(-DROP_FLOW_TABLE_FULL);
 }
 
 /* The endpoint that the flow goes to still serves. */
@@ -54,7 +53,7 @@ static __always_inline int go_on(struct __sk_buff *skb, struct work *w, const st
 	if (dry_run)
 		return TC_ACT_SHOT;
 	owner = heard_client(w, owner);
-	return owner ? to_backend(skb, &w->packet, device, owner) : refuse(skb, &w->packet);
+	return owner ? to_backend(skb, &w->packet, device, owner) : no_room(skb, w);
 }
 
 /* An ICMP error goes the way of the flow it is about, and is no word of either end (clause E7). */

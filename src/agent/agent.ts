@@ -80,6 +80,7 @@ function openDriver(options: AgentOptions, pins: Pins, features: Features, log: 
       hostNetnsCookie: netnsCookie(),
       masqueradeAll: options.masqueradeAll,
       detectLocalMode: options.localDetector.mode,
+      vipPing: options.vipPing,
       snatPorts: options.snatPorts,
       nodePorts: options.nodePorts,
       markBits: options.markBits,

@@ -18,4 +18,5 @@ export const DROP_EXPLANATIONS: Readonly<Record<string, string>> = {
   fragment: "a fragment to a Service's address whose datagram was refused with its first one",
   unused_port: "the ClusterIP is served, but not this port or protocol: refused (REJECT)",
   unallocated: "in a range of ClusterIPs, but no Service has the address: dropped silently",
+  reply_limit: "refused, or a ping, like too many in this second: dropped silently, where its sender would be told",
 };

@@ -215,7 +215,8 @@ export const DropReason = {
   DROP_FRAGMENT: 13,
   DROP_UNUSED_PORT: 14,
   DROP_UNALLOCATED: 15,
-  DROP_REASONS: 16,
+  DROP_REPLY_LIMIT: 16,
+  DROP_REASONS: 17,
 } as const;
 /** value → name without its prefix */
 export const dropReasonNames: Readonly<Record<number, string>> = {
@@ -235,7 +236,8 @@ export const dropReasonNames: Readonly<Record<number, string>> = {
   13: "fragment",
   14: "unused_port",
   15: "unallocated",
-  16: "reasons",
+  16: "reply_limit",
+  17: "reasons",
 };
 
 export const Verdict = {
