@@ -64,7 +64,8 @@ static __always_inline void read_peer(const struct sock_common *sk, struct ip_ad
  */
 static __always_inline bool left_behind(struct sock_peer *peer)
 {
-	struct frontend *frontend = frontend_lookup(&peer->vip, peer->vip_port, IPPROTO_UDP, true);
+	__u32 flags;
+	struct frontend *frontend = frontend_lookup(&peer->vip, peer->vip_port, IPPROTO_UDP, true, &flags);
 
 	return frontend && !peer_still_serves(peer, frontend->service);
 }

@@ -113,7 +113,7 @@ static __noinline int reply_unreachable(struct __sk_buff *skb, struct work *w)
 	p = &w->packet;
 	__builtin_memset(w->quote, 0, QUOTE_MAX);
 	/* SCTP finds the association of an INIT by its tag, 20 bytes into the packet */
-	quoted = p->l4 - p->l3 + (p->proto == IPPROTO_UDP ? 8 : sizeof(struct tcphdr));
+	quoted = p->l4 - p->l3 + (proto_connects(p->proto) ? sizeof(struct tcphdr) : 8);
 	if (quoted < 28 || quoted > QUOTE_MAX || bpf_skb_load_bytes(skb, p->l3, w->quote, quoted) < 0)
 		return TC_ACT_SHOT;
 	icmp.type = p->v4 ? ICMP_DEST_UNREACH : ICMPV6_DEST_UNREACH;
