@@ -166,6 +166,7 @@ static __always_inline int leave_node_ports(struct bpf_sock_addr *ctx, bool v4)
 {
 	struct ip_addr addr = get_address(ctx, v4);
 	struct frontend *frontend;
+	__u32 flags;
 
 	if (!ctx->user_port || bpf_get_netns_cookie(ctx) != host_netns_cookie)
 		return PROCEED;
@@ -174,7 +175,7 @@ static __always_inline int leave_node_ports(struct bpf_sock_addr *ctx, bool v4)
 		if (!frontend && !v4)
 			frontend = node_port_lookup(true, ctx->user_port, ctx->protocol);
 	} else {
-		frontend = frontend_lookup(&addr, ctx->user_port, ctx->protocol, true);
+		frontend = frontend_lookup(&addr, ctx->user_port, ctx->protocol, true, &flags);
 	}
 	if (!frontend || frontend->kind != FRONTEND_NODE_PORT)
 		return PROCEED;

@@ -59,7 +59,7 @@ test("row 28: primary means the Node object's addresses and never loopback", () 
 });
 
 test("row 29: without localhost NodePorts loopback serves none, and everything else does", () => {
-  const all = nodeAddresses(view, parseNodePortRule(["127.0.0.0/8", "::/0"]), [], false);
+  const all = nodeAddresses(localAddresses(view), parseNodePortRule(["127.0.0.0/8", "::/0"]), [], false);
   const kept = all.filter(({ nodePort }) => nodePort).map((entry) => entry.address);
   expect(kept).toEqual(["2001:db8::9"]);
 });
