@@ -59,3 +59,12 @@ export class BpfObjectMissingError extends Error {
   override readonly name = "BpfObjectMissingError";
   readonly code = "PORTOLAN_BPF_OBJECT_MISSING";
 }
+
+/** Notes what action throws instead of ending there. */
+export function attempt(failures: unknown[], action: () => void): void {
+  try {
+    action();
+  } catch (error) {
+    failures.push(error);
+  }
+}

@@ -8,7 +8,7 @@ import type { ApplyReport, NodeAddress } from "../contract.ts";
 import { type Adopted, adoptServices, discardBroken, retireService } from "./adopt.ts";
 import { idsOf } from "./backends.ts";
 import { type Block, samePlan } from "./blocks.ts";
-import { MapFullError } from "./errors.ts";
+import { attempt, MapFullError } from "./errors.ts";
 import { type FrontendEntry, frontendEntries } from "./frontends.ts";
 import type { WriteHook } from "./mapped-array.ts";
 import { type RcuSync, Reclaimer } from "./reclaim.ts";
@@ -318,14 +318,6 @@ export class MapWriter implements Disposable {
       this.#told.add(String(error));
       this.#options.onError(error);
     }
-  }
-}
-
-function attempt(failures: unknown[], action: () => void): void {
-  try {
-    action();
-  } catch (error) {
-    failures.push(error);
   }
 }
 
