@@ -138,7 +138,7 @@ int pt_ingress(struct __sk_buff *skb)
 	if (!frontend)
 		return direct(skb, w, device);
 	if (proto_connects(p->proto) && !packet_is_syn(p))
-		return no_flow(skb, w, frontend);
+		return no_flow(skb, w, device, frontend);
 	return begin(skb, w, device, frontend);
 }
 

@@ -16,4 +16,5 @@ export const DROP_EXPLANATIONS: Readonly<Record<string, string>> = {
   rewrite_failed: "the kernel refused to change the packet, or a port in fragments of SCTP would have to change",
   icmp_redirect: "an ICMP redirect about a translated connection: it would lead past the Service's address",
   fragment: "a fragment to a Service's address whose datagram was refused with its first one",
+  source_range: "the client's address is in none of the Service's source ranges, or in a denied one: dropped silently",
 };

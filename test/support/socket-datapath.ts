@@ -72,6 +72,7 @@ export class SocketDatapath implements Disposable {
       {
         frontends: map("frontends"),
         node_addrs: map("node_addrs"),
+        source_ranges: map("source_ranges"),
         services: map("services"),
         members: map("members"),
         tables: map("tables"),

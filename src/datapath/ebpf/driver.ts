@@ -56,6 +56,7 @@ export class EbpfDriver implements Datapath {
       {
         frontends: map("frontends"),
         node_addrs: map("node_addrs"),
+        source_ranges: map("source_ranges"),
         services: map("services"),
         members: map("members"),
         tables: map("tables"),

@@ -12,12 +12,14 @@ import { NameTable } from "./names.ts";
 import { NodeAddressTable } from "./node-addresses.ts";
 import type { Reclaimer } from "./reclaim.ts";
 import { ServiceMetaTable } from "./service-meta.ts";
+import { SourceSetTable } from "./source-sets.ts";
 import { StatsReset } from "./stats.ts";
 
 /** Maps of maps.bpf.h that the writer writes, by their names there. */
 export interface WriterMaps {
   readonly frontends: BpfMap;
   readonly node_addrs: BpfMap;
+  readonly source_ranges: BpfMap;
   readonly services: BpfMap;
   readonly members: BpfMap;
   readonly tables: BpfMap;
@@ -52,6 +54,7 @@ export interface Stores {
   readonly serviceIds: IdPool;
   readonly names: NameTable;
   readonly backends: BackendTable;
+  readonly sources: SourceSetTable;
   readonly blocks: BlockStore;
   readonly frontends: FrontendTable;
   readonly nodeAddresses: NodeAddressTable;
@@ -60,7 +63,7 @@ export interface Stores {
 }
 
 export function openCells(
-  maps: Omit<WriterMaps, "frontends" | "node_addrs" | "service_stats" | "backend_stats">,
+  maps: Omit<WriterMaps, "frontends" | "node_addrs" | "source_ranges" | "service_stats" | "backend_stats">,
   hook?: WriteHook,
 ): Cells {
   return {
@@ -78,12 +81,14 @@ export function openStores(maps: WriterMaps, reclaimer: Reclaimer, hook?: WriteH
   const backendStats = new StatsReset(maps.backend_stats);
   const names = new NameTable(cells.names);
   const backends = new BackendTable(cells.backends, names, reclaimer, backendStats);
+  const sources = new SourceSetTable(maps.source_ranges, reclaimer);
   return {
     cells,
     serviceIds: new IdPool(Math.min(cells.services.length, cells.serviceMeta.length)),
     names,
     backends,
-    blocks: new BlockStore(cells.members, cells.tables, backends, reclaimer),
+    sources,
+    blocks: new BlockStore(cells.members, cells.tables, { backends, sources }, reclaimer),
     frontends: new FrontendTable(maps.frontends),
     nodeAddresses: new NodeAddressTable(maps.node_addrs),
     serviceStats: new StatsReset(maps.service_stats),

@@ -203,19 +203,24 @@ export class MapWriter implements Disposable {
 
   /** The block in force if it says what the service says, else a new one. */
   #blockFor(service: CompiledService, id: number, proto: number, before: Block | undefined): Block {
-    const { backends, blocks } = this.stores;
+    const { backends, blocks, sources } = this.stores;
+    const rules = service.sources?.rules ?? [];
     const rest = { service: id, ...traitsOf(service, before, nextEpoch(this.stores.cells.services, id)) };
     const wanted = wantsTables(service);
-    const known = before && backends.findSets(service, proto);
-    if (known && samePlan(before, { ...rest, ...known, tables: wanted })) return before;
+    const sourceSet = sources.find(rules);
+    const known = before && sourceSet !== undefined ? { sourceSet, ...backends.findSets(service, proto) } : undefined;
+    if (before && known && samePlan(before, { ...rest, ...known, tables: wanted })) return before;
     // Without room for its tables a service is better served at random than not at all.
     const tables = wanted && blocks.hasTableRoom(service);
-    if (known && tables !== wanted && samePlan(before, { ...rest, ...known, tables })) return before;
+    if (before && known && tables !== wanted && samePlan(before, { ...rest, ...known, tables })) return before;
     const sets = backends.acquireSets(service, proto);
+    let taken = 0;
     try {
-      return blocks.write({ ...rest, tables, ...sets });
+      taken = sources.acquire(rules);
+      return blocks.write({ ...rest, tables, ...sets, sourceSet: taken });
     } catch (error) {
       for (const backend of idsOf(sets)) backends.discard(backend);
+      sources.discard(taken);
       throw error;
     }
   }

@@ -35,6 +35,7 @@ export interface Settings {
 const smallMaps = {
   frontends: 128,
   node_addrs: 16,
+  source_ranges: 64,
   services: 64,
   members: 256,
   tables: 64,
