@@ -118,14 +118,32 @@ struct block_header {
 	__u32 rows; /* of the whole block, this one included */
 	struct endpoint_set cluster;
 	struct endpoint_set local;
-	__u8 scheduler; /* enum scheduler */
-	__u8 pad;
+	__u8 scheduler;         /* enum scheduler */
+	__u8 source_kinds;      /* bits 1 << enum frontend_kind: these serve whom source_set admits, and nobody else */
 	__u16 flags;            /* enum block_flags */
 	__u32 affinity_timeout; /* seconds a client keeps its endpoint after its last connection; 0: no affinity */
 	__u32 serving_count;    /* of UDP: endpoints in neither set that serve; flows keep to them */
 	__u32 serving_first_row;
 	__u32 affinity_epoch; /* of the service word when affinity began: what clients had before is void */
-	__u32 pad2;
+	__u32 source_set;     /* in source_ranges; 0: admits nobody */
+};
+
+/*
+ * Whom a block's frontends serve: the longest prefix of a set that matches a client's address decides, and whom none
+ * matches is not admitted. The unspecified address of a family stands for the node's own processes that leave the
+ * choice of their address to the kernel. A set is immutable while a block names it.
+ */
+struct source_key {
+	__u32 prefix_length; /* SOURCE_SET_BITS + 0..128 */
+	__u32 set;           /* never 0 */
+	struct ip_addr addr;
+};
+
+enum source_bits { SOURCE_SET_BITS = 32 };
+
+struct source_verdict {
+	__u32 admit;   /* 1 or 0 */
+	__u32 entries; /* of the whole set: fewer in the map are one that is not finished */
 };
 
 struct block_ids {
@@ -387,7 +405,7 @@ struct service_stats {
 	__u64 connections;
 	__u64 packets; /* on the wire path, both directions */
 	__u64 bytes;
-	__u64 rejects; /* REJECT and DROP verdicts for want of an endpoint */
+	__u64 rejects; /* REJECT and DROP verdicts: no endpoint, or a client that is not admitted */
 };
 
 struct backend_stats {
@@ -413,6 +431,7 @@ enum drop_reason {
 	DROP_UNUSED_PORT,     /* a ClusterIP that serves other ports or protocols: REJECT */
 	DROP_UNALLOCATED,     /* in a range of ClusterIPs, but no Service's: silent */
 	DROP_REPLY_LIMIT,     /* a refusal that its sender is not told of, or a ping of a VIP: there were too many */
+	DROP_SOURCE_RANGE,    /* the frontend does not serve this client's address: silent */
 	DROP_REASONS          /* count; not a reason */
 };
 
@@ -450,15 +469,17 @@ struct explanation {
 	__be16 backend_port;
 	__u8 affinity; /* enum affinity_part */
 	__u8 client;   /* enum client_kind */
+	__u8 on_wire;  /* 1: the socket leaves this frontend to its packets, verdict is VERDICT_PASS */
+	__u8 pad[3];
 };
 
-/* The context of pt_explain_socket: asks what a connecting socket meets; answer is written back. */
+/* The packet of pt_explain_socket: asks what a connecting socket meets; answer is written back. */
 struct socket_question {
 	struct ip_addr dst;
 	__be16 port;
 	__u8 proto;
 	__u8 who;              /* enum client_kind; a socket is never CLIENT_OUTSIDE */
-	struct ip_addr client; /* of a pod; a process of the host is known by its network namespace */
+	struct ip_addr client; /* its address; unspecified: the kernel is to choose it */
 	struct explanation answer;
 };
 

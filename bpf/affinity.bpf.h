@@ -28,6 +28,7 @@ struct affinity_search {
 /* Who makes a new connection, as far as the choice of its backend asks. Too large for the stack of a tc program. */
 struct client {
 	enum client_kind kind;
+	struct ip_addr source;   /* before any translation; of a socket what it is bound to, else unspecified */
 	struct affinity_key key; /* .client as the packet has it, before any translation; of a socket .netns */
 	struct affinity_search search;
 };

@@ -55,6 +55,7 @@ static __noinline int plan(struct __sk_buff *skb, struct work *w, const struct d
 		return TC_ACT_SHOT;
 	p = &w->packet;
 	w->client.kind = client_kind(device, &p->src);
+	w->client.source = p->src;
 	w->client.key = (struct affinity_key){.client = p->src};
 	err = choose_backend(frontend, &w->client, hash_flow(&p->src, &p->dst, p->sport, p->dport, p->proto), &chosen);
 	if (err) {
@@ -103,26 +104,36 @@ static __noinline int begin(struct __sk_buff *skb, struct work *w, const struct 
 /*
  * TCP or SCTP to an address of ours that begins nothing and that we have no record of. Netfilter may know it (a
  * kube-proxy served it), or a socket of this host, or it was translated before it came to this device; else its peer is
- * told that there is no such connection. Of SCTP the kernel lets nobody ask, so that passes: an association that lives
- * on in netfilter's tables counts for more than a quick answer to one that does not. service 0: none serves that port.
+ * told that there is no such connection, unless the frontend does not serve it: then it hears nothing at all. Of SCTP
+ * the kernel lets nobody ask, so that passes: an association that lives on in netfilter's tables counts for more than a
+ * quick answer to one that does not. frontend NULL: none serves that port.
  */
-static __noinline int no_flow(struct __sk_buff *skb, struct work *w, __u32 service)
+static __noinline int no_flow(struct __sk_buff *skb, struct work *w, const struct device *device,
+			      const struct frontend *frontend)
 {
+	__u32 row = 0, epoch, reason = DROP_NO_FLOW, service = 0;
+	struct block_row *block;
 	struct packet *p;
 
-	if (!w)
+	if (!w || !device)
 		return TC_ACT_SHOT;
 	p = &w->packet;
 	flow_between(&w->probe, &p->src, p->sport, &p->dst, p->dport, p->proto);
 	if (p->proto == IPPROTO_SCTP || flow_find(&w->probe) || conntrack_knows(skb, &w->tuple) ||
 	    socket_knows(skb, &w->tuple, false))
 		return TC_NEXT;
-	explain_refusal(VERDICT_DROP, DROP_NO_FLOW, service);
+	if (frontend) {
+		service = frontend->service;
+		block = block_of(frontend, &row, &epoch);
+		if (block && !admits(&block->header, frontend->kind, &p->src, client_kind(device, &p->src)))
+			reason = DROP_SOURCE_RANGE;
+	}
+	explain_refusal(VERDICT_DROP, reason, service);
 	if (dry_run)
 		return TC_ACT_SHOT;
-	if (!(p->tcp_flags & TCP_RST))
+	if (reason == DROP_NO_FLOW && !(p->tcp_flags & TCP_RST))
 		return refuse(skb, w, service, DROP_NO_FLOW);
-	count_refusal(service, DROP_NO_FLOW);
+	count_refusal(service, reason);
 	return TC_ACT_SHOT;
 }
 

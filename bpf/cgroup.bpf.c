@@ -21,6 +21,22 @@ static __always_inline struct ip_addr get_address(const struct bpf_sock_addr *ct
 	return (struct ip_addr){{ctx->user_ip6[0], ctx->user_ip6[1], ctx->user_ip6[2], ctx->user_ip6[3]}};
 }
 
+/* What a datagram asks for, else where its socket is bound; unspecified: the kernel is to choose. */
+static __always_inline struct ip_addr get_source(const struct bpf_sock_addr *ctx, const struct bpf_sock *sk, bool v4,
+						 bool datagram)
+{
+	if (datagram && v4)
+		return addr_v4(ctx->msg_src_ip4);
+	if (datagram)
+		return (struct ip_addr){
+		    {ctx->msg_src_ip6[0], ctx->msg_src_ip6[1], ctx->msg_src_ip6[2], ctx->msg_src_ip6[3]}};
+	if (!sk)
+		return (struct ip_addr){};
+	if (v4)
+		return addr_v4(sk->src_ip4);
+	return (struct ip_addr){{sk->src_ip6[0], sk->src_ip6[1], sk->src_ip6[2], sk->src_ip6[3]}};
+}
+
 static __always_inline void set_address(struct bpf_sock_addr *ctx, bool v4, const struct ip_addr *addr, __be16 port)
 {
 	if (v4) {
@@ -34,23 +50,29 @@ static __always_inline void set_address(struct bpf_sock_addr *ctx, bool v4, cons
 	ctx->user_port = port;
 }
 
-static __always_inline struct sock_peers *socket_peers(const struct bpf_sock_addr *ctx, __u64 flags)
+/* sk is ctx->sk, read once: LLVM 19 shares the address of several reads, and the verifier refuses `ctx + 64`. */
+static __always_inline struct sock_peers *socket_peers(struct bpf_sock *sk, __u64 flags)
 {
-	struct bpf_sock *sk = ctx->sk;
-
 	return sk ? bpf_sk_storage_get(&sockets, sk, NULL, flags) : NULL;
 }
 
 /*
  * What REJECT says on the wire is ECONNREFUSED. A policy's silent DROP would leave the client to
  * its own timeout, which this hook cannot do; EHOSTUNREACH is what clients retry and, unlike EPERM or a hang, a reader
- * of their logs understands.
+ * of their logs understands. A source that is not served gets what connect(2) has for a rule of the local firewall.
  */
+static __always_inline int errno_of(int reason)
+{
+	if (reason_rejects(reason))
+		return ECONNREFUSED;
+	return reason == DROP_SOURCE_RANGE ? EACCES : EHOSTUNREACH;
+}
+
 static __always_inline int refuse(__u32 service, int reason)
 {
 	count_refusal(service, reason);
 	if (has_set_retval)
-		bpf_set_retval(reason_rejects(reason) ? -ECONNREFUSED : -EHOSTUNREACH);
+		bpf_set_retval(-errno_of(reason));
 	return REFUSE;
 }
 
@@ -81,7 +103,7 @@ static __always_inline int choose_for(struct bpf_sock_addr *ctx, bool v4, const 
 	int err;
 
 	slot->epoch = service_epoch(frontend->service);
-	err = socket_choose(frontend, client, chosen);
+	err = socket_choose(frontend, client, &slot->vip, chosen);
 	if (err)
 		return refuse(chosen->service, -err);
 	set_address(ctx, v4, &chosen->addr, chosen->port);
@@ -103,29 +125,31 @@ static __always_inline int to_backend(struct bpf_sock_addr *ctx, bool v4, bool s
 	struct sock_peer slot = {.vip = get_address(ctx, v4), .vip_port = ctx->user_port};
 	struct client client = {.key.netns = bpf_get_netns_cookie(ctx)};
 	__u32 unserved;
-	struct sock_peers *peers = socket_peers(ctx, 0);
+	struct bpf_sock *sk = ctx->sk;
+	struct sock_peers *peers = socket_peers(sk, 0);
 	struct choice chosen = {};
 	struct frontend *frontend;
 	struct sock_peer *peer;
 
 	client.kind = client.key.netns == host_netns_cookie ? CLIENT_HOST : CLIENT_POD;
 	frontend = socket_frontend(&slot.vip, slot.vip_port, ctx->protocol, client.kind, &unserved);
-	if (!frontend) {
-		if (peers)
-			peers_forget(peers, &slot.vip, slot.vip_port);
-		return unserved && (sticky || ctx->protocol == IPPROTO_TCP) ? refuse(0, unserved) : PROCEED;
-	}
-	peer = peers ? peers_find_vip(peers, &slot.vip, slot.vip_port) : NULL;
+	peer = frontend && peers ? peers_find_vip(peers, &slot.vip, slot.vip_port) : NULL;
 	if (sticky && peer && peer_still_serves(peer, frontend->service)) {
 		peer_touch(peers, peer);
 		set_address(ctx, v4, &peer->backend, peer->backend_port);
 		return PROCEED;
 	}
+	if (!frontend || left_to_wire(frontend, client.kind)) {
+		if (peers)
+			peers_forget(peers, &slot.vip, slot.vip_port);
+		return unserved && (sticky || ctx->protocol == IPPROTO_TCP) ? refuse(0, unserved) : PROCEED;
+	}
+	client.source = get_source(ctx, sk, v4, sticky);
 	if (choose_for(ctx, v4, frontend, &client, &chosen, &slot) == REFUSE)
 		return REFUSE;
 
 	if (!peers)
-		peers = socket_peers(ctx, BPF_SK_STORAGE_GET_F_CREATE);
+		peers = socket_peers(sk, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!peers)
 		return PROCEED; /* out of memory: served, but the application sees the backend's address */
 	if (!peer)
@@ -144,7 +168,7 @@ static __always_inline int to_backend(struct bpf_sock_addr *ctx, bool v4, bool s
  */
 static __always_inline int to_vip(struct bpf_sock_addr *ctx, bool v4)
 {
-	struct sock_peers *peers = socket_peers(ctx, 0);
+	struct sock_peers *peers = socket_peers(ctx->sk, 0);
 	struct sock_peer *peer;
 	struct ip_addr backend;
 

@@ -2,7 +2,8 @@
 /*
  * explain.bpf.c: answers what a connecting socket would meet, with the functions the socket hooks themselves run; the
  * kernel has no test run for those. Reads the maps of the datapath and writes to none. Run it with BPF_PROG_TEST_RUN,
- * struct socket_question as context in and out.
+ * struct socket_question as the packet in and out; an XDP program, since those of type syscall may sleep, and must not
+ * look into an LPM trie.
  */
 #include "socket.bpf.h"
 
@@ -13,23 +14,32 @@ static __always_inline __u32 verdict_of(int reason)
 	return reason_rejects(reason) ? VERDICT_REJECT : VERDICT_DROP;
 }
 
-SEC("syscall")
-int pt_explain_socket(struct socket_question *question)
+SEC("xdp")
+int pt_explain_socket(struct xdp_md *ctx)
 {
-	struct client client = {.kind = question->who == CLIENT_HOST ? CLIENT_HOST : CLIENT_POD};
-	struct explanation answer = {.verdict = VERDICT_PASS, .client = client.kind};
-	struct ip_addr dst = question->dst;
+	struct socket_question *question = (void *)(long)ctx->data;
+	struct client client = {};
+	struct explanation answer = {.verdict = VERDICT_PASS};
 	struct choice chosen = {};
 	struct frontend *frontend;
+	struct ip_addr dst;
 	__u32 unserved;
 
+	if ((void *)(question + 1) > (void *)(long)ctx->data_end)
+		return XDP_ABORTED;
+	client.kind = question->who == CLIENT_HOST ? CLIENT_HOST : CLIENT_POD;
+	client.source = question->client;
+	answer.client = client.kind;
 	if (client.kind == CLIENT_HOST)
 		client.key.netns = host_netns_cookie;
 	else
 		client.key.client = question->client;
+	dst = question->dst;
 	frontend = socket_frontend(&dst, question->port, question->proto, client.kind, &unserved);
-	if (frontend) {
-		int err = socket_choose(frontend, &client, &chosen);
+	if (frontend && left_to_wire(frontend, client.kind)) {
+		answer.on_wire = 1;
+	} else if (frontend) {
+		int err = socket_choose(frontend, &client, &dst, &chosen);
 
 		answer.verdict = verdict_of(-err);
 		answer.reason = -err;
@@ -46,7 +56,7 @@ int pt_explain_socket(struct socket_question *question)
 		answer.reason = unserved;
 	}
 	question->answer = answer;
-	return 0;
+	return XDP_DROP;
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -63,6 +63,18 @@ struct {
 	__type(value, struct table_row);
 } tables SEC(".maps");
 
+/*
+ * (set, prefix of an address) -> whether such clients are admitted; agent writes a set before the first block that
+ * names it and deletes it an RCU period after the last. Only asked by blocks with source_kinds.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, 1048576);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct source_key);
+	__type(value, struct source_verdict);
+} source_ranges SEC(".maps");
+
 /* backend id -> address; written before any block names it, freed after an RCU period. Id 0 is never used. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

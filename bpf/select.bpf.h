@@ -258,31 +258,73 @@ static __always_inline __u32 affine_position(const struct block_header *block, c
 	return search->position;
 }
 
+/* The block in force of a frontend's service and the row of its header, or NULL. */
+static __always_inline struct block_row *block_of(const struct frontend *frontend, __u32 *row, __u32 *epoch)
+{
+	__u32 service = frontend->service;
+	struct service_word *word = bpf_map_lookup_elem(&services, &service);
+
+	if (!word)
+		return NULL;
+	*epoch = *(volatile __u32 *)&word->epoch; /* before the row: a change in between is noticed later */
+	*row = *(volatile __u32 *)&word->row;
+	return *row ? bpf_map_lookup_elem(&members, row) : NULL;
+}
+
+static __always_inline bool asks_for_source(const struct block_header *block, __u8 kind)
+{
+	return block->source_kinds & (1 << (kind & 7));
+}
+
+/* In a frame of its own: the chains that choose a backend have none to spare. */
+static __noinline int in_source_set(__u32 set, const struct ip_addr *source)
+{
+	struct source_key key = {.prefix_length = SOURCE_SET_BITS + 128, .set = set};
+	struct source_verdict *verdict;
+
+	if (!source)
+		return 0;
+	key.addr = *source;
+	verdict = bpf_map_lookup_elem(&source_ranges, &key);
+	return verdict && verdict->admit;
+}
+
+/*
+ * Whether a frontend of this kind serves a client at source (row 44): asked before anything else, so that whom it does
+ * not serve learns nothing of its endpoints. Only the node's own processes may leave source unspecified.
+ */
+static __always_inline bool admits(const struct block_header *block, __u8 kind, const struct ip_addr *source,
+				   enum client_kind who)
+{
+	if (!asks_for_source(block, kind))
+		return true;
+	if (who != CLIENT_HOST && addr_is_unspecified(source))
+		return false;
+	return in_source_set(block->source_set, source);
+}
+
 /*
  * Chooses a backend for a new connection through frontend. hash decides with a Maglev table; hash_flow() makes it the
- * same on every node. client->search is scratch. Returns 0 and fills chosen, or a negative enum drop_reason;
- * chosen->service and ->kind are valid in both cases.
+ * same on every node. client->search is scratch, and
+ * client->source is asked where the frontend does not serve everybody. Returns 0 and fills chosen, or a negative enum
+ * drop_reason; chosen->service and ->kind are valid in both cases.
  */
 static __always_inline int choose_backend(const struct frontend *frontend, struct client *client, __u32 hash,
 					  struct choice *chosen)
 {
-	struct service_word *word;
 	struct endpoint_set set;
 	struct block_row *block;
 	struct backend *backend;
-	__u32 row, first_row, position;
+	__u32 row = 0, first_row, position;
 	bool local;
 
 	chosen->service = frontend->service;
 	chosen->kind = frontend->kind;
-	word = bpf_map_lookup_elem(&services, &chosen->service);
-	if (!word)
-		return -DROP_STALE_SERVICE;
-	chosen->epoch = *(volatile __u32 *)&word->epoch; /* before the row: a change in between is noticed later */
-	row = *(volatile __u32 *)&word->row;
-	block = row ? bpf_map_lookup_elem(&members, &row) : NULL;
+	block = block_of(frontend, &row, &chosen->epoch);
 	if (!block)
 		return -DROP_STALE_SERVICE;
+	if (!admits(&block->header, chosen->kind, &client->source, client->kind))
+		return -DROP_SOURCE_RANGE;
 
 	local = chosen->kind == FRONTEND_CLUSTER_IP
 		    ? (block->header.flags & BLOCK_INTERNAL_LOCAL)

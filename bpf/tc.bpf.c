@@ -138,7 +138,7 @@ int pt_ingress(struct __sk_buff *skb)
 		return frontend || unserved_reason(&p->dst, flags) ? drop(-DROP_FRAGMENT) : TC_NEXT;
 	if (proto_connects(p->proto) && !packet_is_syn(p)) {
 		if (frontend || (flags & ADDRESS_CLUSTER_IP))
-			return no_flow(skb, w, frontend ? frontend->service : 0);
+			return no_flow(skb, w, device, frontend);
 		return TC_NEXT;
 	}
 	if (frontend)

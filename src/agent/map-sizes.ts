@@ -11,6 +11,8 @@ const ROWS_PER_SERVICE = 4;
 /** Addresses of the node and names of nodes and zones grow with the cluster; never below the defaults. */
 const MIN_NODE_ADDRESSES = 4096;
 const MIN_NAMES = 8192;
+/** Source ranges of one Service, on average; those that have none cost nothing. */
+const RANGES_PER_SERVICE = 16;
 /** Flows that may come to nothing, as a share of those that last. */
 const FLOWS_PER_NASCENT = 8;
 /** Clients that keep to an endpoint, as a share of flows that last. */
@@ -29,6 +31,7 @@ export function mapSizeTable(sizes: MapSizes): MapSizeTable {
     tables: Math.max(services * ROWS_PER_SERVICE, backends),
     addresses: services * FRONTENDS_PER_SERVICE + Math.max(MIN_NODE_ADDRESSES, Math.ceil(services / 16)),
     names: Math.max(MIN_NAMES, Math.ceil(backends / 32)),
+    source_ranges: services * RANGES_PER_SERVICE,
     backends,
     backend_stats: backends,
     flows: sizes.maxFlows,

@@ -4,7 +4,7 @@
 import type { NodeAddress } from "../datapath/contract.ts";
 import type { NetworkView } from "../datapath/network.ts";
 import type { HealthPlaces } from "../health/health-servers.ts";
-import { type Cidr, type Family, familyOf, type Ip, ipFromBytes, ipToBytes, parseCidr } from "../model/ip.ts";
+import { type Cidr, type Family, familyOf, type Ip, ipFromBytes, isInCidr, parseCidr } from "../model/ip.ts";
 import { UsageError } from "./errors.ts";
 
 /** "primary": only the Node object's own addresses; no CIDR of a family: every address of it. */
@@ -85,18 +85,7 @@ export function healthPlaces(rule: NodePortRule, addresses: readonly NodeAddress
 
 function isWithin(address: Ip, cidrs: readonly Cidr[]): boolean {
   const ofFamily = cidrs.filter((cidr) => familyOf(cidr.address) === familyOf(address));
-  return ofFamily.length === 0 || ofFamily.some((cidr) => contains(cidr, address));
-}
-
-/** Both of one family. */
-function contains(cidr: Cidr, address: Ip): boolean {
-  const bits = familyOf(address) === 4 ? 96 + cidr.prefixLength : cidr.prefixLength;
-  const [prefix, bytes] = [ipToBytes(cidr.address), ipToBytes(address)];
-  for (let i = 0; i < 16; i++) {
-    const mask = 0xff & ~(0xff >> Math.min(8, Math.max(0, bits - 8 * i)));
-    if (((prefix[i] ?? 0) & mask) !== ((bytes[i] ?? 0) & mask)) return false;
-  }
-  return true;
+  return ofFamily.length === 0 || ofFamily.some((cidr) => isInCidr(address, cidr));
 }
 
 /** fe80::/10 */

@@ -76,6 +76,7 @@ function serviceAt(n: number): Service {
     externalTrafficPolicy: "Cluster",
     healthCheckNodePort: 0,
     ports: [{ name: "http", protocol: "TCP", port: SERVICE_PORT, nodePort: 0 }],
+    sourceRanges: undefined,
     scheduler: undefined,
     affinitySeconds: 0,
   };

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// The listings: `services`, `backends`, `frontends`, `flows`, `affinity`, `drops`. They read the pinned maps and write nothing.
+// The listings: `services`, `backends`, `frontends`, `sources`, `flows`, `affinity`, `drops`. They read the pinned maps and write
+// nothing.
 
 import { Command } from "commander";
 import type { DatapathState } from "../datapath/ebpf/state-types.ts";
 import { type Filterable, filterRows, type RowFilter } from "../inspect/filter.ts";
-import type { AffinityRow, BackendRow, DropRow, FlowRow, FrontendRow, ServiceRow } from "../inspect/rows.ts";
+import type { AffinityRow, BackendRow, DropRow, FlowRow, FrontendRow, ServiceRow, SourceRow } from "../inspect/rows.ts";
 import { type Listing, renderListing } from "./format/listing.ts";
 import { explainCommand } from "./inspect-explain.ts";
 import {
@@ -14,6 +15,7 @@ import {
   FLOW_LISTING,
   FRONTEND_LISTING,
   SERVICE_LISTING,
+  SOURCE_LISTING,
 } from "./inspect-listings.ts";
 import { addListingOptions, type ListingOptions, printOrWatch } from "./inspect-options.ts";
 import { statusCommand } from "./inspect-status.ts";
@@ -25,6 +27,7 @@ export function inspectCommands(): readonly Command[] {
     listingCommand("services", "Service ports: frontends, endpoints, counters.", SERVICES),
     backendsCommand(),
     listingCommand("frontends", "Every address:port that is served.", FRONTENDS),
+    listingCommand("sources", "From where Services with source ranges may be used.", SOURCES),
     listingCommand("flows", "Connections on the wire path.", FLOWS),
     listingCommand("affinity", "Clients that keep to an endpoint by session affinity.", AFFINITY),
     listingCommand("drops", "What was not served, by reason.", DROPS),
@@ -69,6 +72,15 @@ const FRONTENDS: RowSource<FrontendRow> = {
     return (state) => frontendRows(state.frontends());
   },
   filter: filterBy((row) => [row.frontend]),
+};
+
+const SOURCES: RowSource<SourceRow> = {
+  listing: SOURCE_LISTING,
+  load: async () => {
+    const { sourceRows } = await import("../inspect/source-rows.ts");
+    return (state) => sourceRows(state.services());
+  },
+  filter: filterBy(({ range }) => [range ?? ""]),
 };
 
 const FLOWS: RowSource<FlowRow> = {

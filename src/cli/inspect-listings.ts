@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the listings look like: the columns over each row type.
 
-import type { AffinityRow, BackendRow, DropRow, FlowRow, FrontendRow, ServiceRow } from "../inspect/rows.ts";
+import type { AffinityRow, BackendRow, DropRow, FlowRow, FrontendRow, ServiceRow, SourceRow } from "../inspect/rows.ts";
 import type { Listing } from "./format/listing.ts";
 import { formatAge, formatShare } from "./format/quantity.ts";
 
@@ -54,6 +54,18 @@ export const FRONTEND_LISTING: Listing<FrontendRow> = {
     { header: "PROTO", cell: (row) => row.protocol },
     { header: "KIND", cell: (row) => row.kind },
     { header: "SERVICE", cell: (row) => row.service ?? "" },
+  ],
+};
+
+export const SOURCE_LISTING: Listing<SourceRow> = {
+  name: (row) => row.range ?? "node",
+  columns: [
+    { header: "SERVICE", cell: (row) => row.service },
+    { header: "PROTO", cell: (row) => row.protocol },
+    { header: "FAMILY", cell: (row) => row.family },
+    { header: "FRONTENDS", cell: (row) => row.kinds.join(",") },
+    { header: "RANGE", cell: (row) => row.range ?? "node" },
+    { header: "VERDICT", cell: (row) => row.verdict },
   ],
 };
 

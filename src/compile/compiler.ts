@@ -11,6 +11,7 @@ import { sameValue } from "../model/same-value.ts";
 import { isProxied, type Service } from "../model/service.ts";
 import { type Claimant, type ClaimingService, FrontendClaims } from "./frontend-claims.ts";
 import { compileService, schedulerOf } from "./service-port.ts";
+import { sourceWarnings } from "./source-filter.ts";
 import type { CompiledService, Delta, Frontend, ServiceKey } from "./state.ts";
 
 /** Something a Service asks for that it does not get. */
@@ -56,6 +57,8 @@ export class Compiler {
   #here: NodePlace;
   /** Those whose endpoints have zone hints, as `namespace/name`: this node's zone matters to them alone (row 23). */
   readonly #zoned = new Set<string>();
+  /** Those with source ranges: this node's addresses matter to them alone (row 44). */
+  readonly #ranged = new Set<string>();
   /** By `namespace/name`. */
   readonly #known = new Map<string, Known>();
   readonly #claims = new FrontendClaims<Port>();
@@ -69,7 +72,7 @@ export class Compiler {
 
   /** nodeName: endpoints on this node are local. */
   constructor(nodeName: string) {
-    this.#here = { name: nodeName, zone: undefined };
+    this.#here = { name: nodeName, zone: undefined, addresses: [] };
   }
 
   /** Services that do not get all they ask for now, as `Service default/web`. */
@@ -116,11 +119,13 @@ export class Compiler {
     return { delta: { upsert, remove }, warnings };
   }
 
-  /** What a Node that is gone last said still counts, as it does for its addresses. */
+  /** What a Node that is gone last said still counts. */
   #takeNode({ current }: Change<Node>, dirty: Set<string>): void {
-    if (current?.name !== this.#here.name || current.zone === this.#here.zone) return;
-    this.#here = { name: current.name, zone: current.zone };
-    for (const name of this.#zoned) dirty.add(name);
+    if (current?.name !== this.#here.name) return;
+    const { name, zone, addresses } = current;
+    if (zone !== this.#here.zone) for (const zoned of this.#zoned) dirty.add(zoned);
+    if (!sameValue(addresses, this.#here.addresses)) for (const ranged of this.#ranged) dirty.add(ranged);
+    this.#here = { name, zone, addresses };
   }
 
   #takeService({ previous, current }: Change<Service>, dirty: Set<string>, warnings: CompileWarning[]): void {
@@ -130,7 +135,12 @@ export class Compiler {
     dirty.add(name);
     this.#knownAs(name).service = current;
     this.#unknownSchedulers.delete(name);
-    if (!current || !isProxied(current) || schedulerOf(current)) return;
+    if (!current || !isProxied(current)) return;
+    const told = previous && isProxied(previous) ? sourceWarnings(previous) : [];
+    for (const message of sourceWarnings(current).filter((sentence) => !told.includes(sentence))) {
+      warnings.push({ namespace: current.namespace, name: current.name, message });
+    }
+    if (schedulerOf(current)) return;
     this.#unknownSchedulers.add(name);
     if (current.scheduler !== previous?.scheduler) {
       const message = `Service ${name}: annotation portolan.dev/scheduler: ${JSON.stringify(current.scheduler)} is not known, the default is used: set random or mh`;
@@ -176,6 +186,8 @@ export class Compiler {
     });
     if (known.slices.some(hasZoneHints)) this.#zoned.add(name);
     else this.#zoned.delete(name);
+    if (known.service?.sourceRanges) this.#ranged.add(name);
+    else this.#ranged.delete(name);
     if (!known.service && known.slices.length === 0) this.#known.delete(name);
 
     const gone = before.filter((port) => !known.ports.includes(port));

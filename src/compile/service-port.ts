@@ -4,9 +4,10 @@
 import type { EndpointSlice } from "../model/endpoint-slice.ts";
 import { familyOf, type Ip } from "../model/ip.ts";
 import type { NodePlace } from "../model/node.ts";
-import { honoursExternalPolicy, type Service, type ServicePort } from "../model/service.ts";
+import { type FrontendKind, honoursExternalPolicy, type Service, type ServicePort } from "../model/service.ts";
 import { membersOf } from "./members.ts";
-import type { CompiledService, Frontend, FrontendKind, Scheduler, ServiceKey } from "./state.ts";
+import { sourceFilter } from "./source-filter.ts";
+import type { CompiledService, Frontend, Scheduler, ServiceKey } from "./state.ts";
 
 /**
  * The Service must be one that is proxied (isProxied); which of its frontends others claim too is not looked at. A ClusterIP
@@ -67,6 +68,7 @@ function compilePort(
     hasAnyEndpoints: members.hasAny,
     scheduler: schedulerOf(service) ?? "default",
     affinitySeconds: service.affinitySeconds,
+    sources: sourceFilter(service, family, here.addresses),
   };
 }
 

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // What compile hands to a datapath: services in the terms of traffic, with no Kubernetes object and no kernel in them.
 
-import type { Family, Ip } from "../model/ip.ts";
-import type { Protocol } from "../model/service.ts";
+import type { Cidr, Family, Ip } from "../model/ip.ts";
+import type { FrontendKind, Protocol } from "../model/service.ts";
+
+export type { FrontendKind } from "../model/service.ts";
 
 /** `namespace/name:portName/TCP/IPv4`: one service port of one family; stable over restarts. */
 export type ServiceKey = string & { readonly brand: "ServiceKey" };
-
-/** The kind decides masquerade and traffic policy (kube-proxy rows 24-37 of the behaviour contract). */
-export type FrontendKind = "ClusterIP" | "NodePort" | "ExternalIP" | "LoadBalancer";
 
 export interface Frontend {
   readonly kind: FrontendKind;
@@ -32,6 +31,20 @@ export interface Member {
 }
 
 export type Scheduler = "default" | "random" | "mh";
+
+/** The longest range that holds a client's address decides; a client in none of them is not served. */
+export interface SourceRule {
+  readonly range: Cidr;
+  readonly admit: boolean;
+}
+
+/** Whom some frontends of a service port serve, endpoints or not (rows 44 and 45). */
+export interface SourceFilter {
+  /** Frontends of other kinds serve everybody. */
+  readonly kinds: readonly FrontendKind[];
+  /** All of the service's family, each range once. The unspecified address stands for the node's own processes. */
+  readonly rules: readonly SourceRule[];
+}
 
 /** One service port of one family. Immutable; a change makes a new object. */
 export interface CompiledService {
@@ -60,6 +73,8 @@ export interface CompiledService {
   readonly scheduler: Scheduler;
   /** Seconds after its last connection in which a client keeps its endpoint (rows 51, 52); 0: no session affinity. */
   readonly affinitySeconds: number;
+  /** undefined: everybody is served. */
+  readonly sources: SourceFilter | undefined;
 }
 
 /**

@@ -28,6 +28,8 @@ export interface Entry {
   readonly device: string | null;
   /** Answered for a connect() of a local process instead of a packet on the wire. */
   readonly socket: boolean;
+  /** The socket left it to its packets, for which the answer is. */
+  readonly onWire?: boolean;
 }
 
 /** What the programs decided, names instead of ids. */
@@ -49,6 +51,8 @@ export interface Decision {
   readonly policy: "Cluster" | "Local";
   /** Session affinity: begun by the choice, or the reason of it. */
   readonly affinity: "none" | "begun" | "kept";
+  /** What decided on the client's address; undefined when nothing was asked. */
+  readonly sourceRange: { readonly range: string; readonly admit: boolean } | undefined;
 }
 
 export interface DecidedService {
@@ -78,7 +82,8 @@ export function composeAnswer(question: Question, entry: Entry, decision: Decisi
 function entryClause(question: Question, entry: Entry, decision: Decision): string {
   if (entry.client === "host")
     return "the source is this node: its packets pass no tc ingress, so its sockets' path answers";
-  if (entry.socket) return "connect() of a pod of this node";
+  const socket = "connect() of a pod of this node";
+  if (entry.socket) return entry.onWire ? `${socket}, which leaves source ranges to its packets` : socket;
   const client = clientClause(question, decision);
   return entry.device === null ? client : `${client}, by ${entry.device}`;
 }
@@ -97,7 +102,8 @@ function verdictClause(question: Question, entry: Entry, decision: Decision): st
   if (decision.verdict === "pass") return `${target} is no Service's address: left to the kernel`;
   const why = DROP_EXPLANATIONS[decision.dropReason] ?? decision.dropReason;
   if (decision.verdict !== "dnat" && !decision.service) return `${target}: ${why}`;
-  const frontend = `${target} is ${decision.kind} of ${decision.service?.name ?? "an unknown Service"}`;
+  const service = `${target} is ${decision.kind} of ${decision.service?.name ?? "an unknown Service"}`;
+  const frontend = service + sourceClause(decision);
   if (decision.verdict !== "dnat") return `${frontend}; ${why}`;
   if (decision.existing) return `${frontend}; the connection exists already and keeps its endpoint`;
   return `${frontend}; ${choiceClause(decision)}, traffic policy ${decision.policy}`;
@@ -108,6 +114,12 @@ function choiceClause({ service, affinity }: Decision): string {
   if (affinity === "kept") return `of ${count} endpoints the one this client has by session affinity`;
   const how = count === 1 ? "the only endpoint" : `chosen from ${count} endpoints by ${service?.scheduler}`;
   return affinity === "none" ? how : `${how}, to be kept by session affinity for ${service?.affinitySeconds} s`;
+}
+
+function sourceClause({ sourceRange }: Decision): string {
+  if (!sourceRange) return "";
+  if (sourceRange.range === "none") return "; no source range holds the client";
+  return `; source range ${sourceRange.range} ${sourceRange.admit ? "admits" : "denies"} the client`;
 }
 
 function natClauses(entry: Entry, decision: Decision): readonly string[] {

@@ -82,10 +82,9 @@ export class SocketDryRun implements Disposable {
   }
 
   run(question: Omit<abi.SocketQuestion, "answer">): abi.Explanation {
-    const ctx = new Uint8Array(abi.socketQuestion.size);
-    ctx.set(encode(abi.socketQuestion, { ...question, answer: NO_ANSWER }));
-    const { ctxOut } = this.#object.program("pt_explain_socket").testRun({ ctx });
-    return decode(abi.socketQuestion, ctxOut).answer;
+    const data = encode(abi.socketQuestion, { ...question, answer: NO_ANSWER });
+    const { dataOut } = this.#object.program("pt_explain_socket").testRun({ data });
+    return decode(abi.socketQuestion, dataOut).answer;
   }
 
   [Symbol.dispose](): void {

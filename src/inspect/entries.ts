@@ -25,6 +25,10 @@ export function usedEntries(
   }
   if (!service || decision.verdict === "pass") return [];
   const entries = [...frontendEntries(question, service), `services ${service.id} -> ${serviceName(service.key)}`];
+  if (decision.sourceRange) {
+    const { range, admit } = decision.sourceRange;
+    entries.push(`source_ranges ${range} -> ${admit ? "admit" : "deny"}`);
+  }
   if (backend === undefined) return entries;
   if (decision.affinity === "kept") entries.push(`affinity ${source} ${serviceName(service.key)} ${backend}`);
   else if (decision.service?.scheduler === "Maglev") entries.push(`tables -> ${service.tableSize} slots`);

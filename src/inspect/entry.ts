@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Where a connection from a source address begins: at the node itself, at one of its pods, or outside. Pure.
 
-import { type Cidr, familyOf, type Ip, ipToBytes } from "../model/ip.ts";
+import { type Cidr, type Ip, isInCidr } from "../model/ip.ts";
 
 export type ClientKind = "host" | "pod" | "outside";
 
@@ -24,7 +24,7 @@ export interface NodeFacts {
 /** What the node knows of itself comes first, then its Node object, then its interfaces. */
 export function clientKind(source: Ip, facts: NodeFacts): ClientKind {
   if (facts.nodeAddresses.has(source)) return "host";
-  if (facts.localEndpoints.has(source) || facts.podRanges.some((range) => contains(range, source))) return "pod";
+  if (facts.localEndpoints.has(source) || facts.podRanges.some((range) => isInCidr(source, range))) return "pod";
   return podDevice(source, facts) === undefined ? "outside" : "pod";
 }
 
@@ -37,18 +37,7 @@ function bestRoute(source: Ip, routes: readonly SourceRoute[]): SourceRoute | un
   let best: SourceRoute | undefined;
   for (const route of routes) {
     if (best && best.destination.prefixLength >= route.destination.prefixLength) continue;
-    if (contains(route.destination, source)) best = route;
+    if (isInCidr(source, route.destination)) best = route;
   }
   return best;
-}
-
-function contains(range: Cidr, address: Ip): boolean {
-  const family = familyOf(address);
-  if (familyOf(range.address) !== family) return false;
-  const bits = range.prefixLength + (family === 4 ? 96 : 0);
-  const [wanted, given] = [ipToBytes(range.address), ipToBytes(address)];
-  const whole = bits >> 3;
-  for (let i = 0; i < whole; i++) if (wanted[i] !== given[i]) return false;
-  const mask = 0xff00 >> (bits & 7);
-  return ((wanted[whole] ?? 0) & mask & 0xff) === ((given[whole] ?? 0) & mask & 0xff);
 }

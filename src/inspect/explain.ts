@@ -5,7 +5,7 @@
 import type { DetectLocalMode } from "../datapath/contract.ts";
 import * as abi from "../datapath/ebpf/abi.gen.ts";
 import { detectLocalMode } from "../datapath/ebpf/client-kinds.ts";
-import { protocolNumber } from "../datapath/ebpf/service-plan.ts";
+import { frontendKindOf, protocolNumber } from "../datapath/ebpf/service-plan.ts";
 import type { AgentInfo, DatapathState, DeviceState, ServiceState } from "../datapath/ebpf/state-types.ts";
 import type { LinkInfo, RouteInfo } from "../libbpf/types.ts";
 import { type Cidr, familyOf, type Ip, ipFromBytes, ipToBytes } from "../model/ip.ts";
@@ -17,6 +17,7 @@ import { clientKind, type NodeFacts, podDevice, type SourceRoute } from "./entry
 import { craftPacket } from "./packet.ts";
 import { type Question, QuestionError } from "./question.ts";
 import { serviceName } from "./service-rows.ts";
+import { decidedRange } from "./source-rows.ts";
 
 /** What this process sees of the node's network; undefined: it runs in another network namespace. */
 export interface NetworkFacts {
@@ -83,10 +84,12 @@ export class Explainer {
 
   explain(question: Question): Explained {
     const { entry, device } = this.#enter(question.source);
-    const said = entry.socket ? this.#askSocket(question, entry) : this.#askWire(question, entry, device);
-    const decision = this.#decision(said, entry);
+    const asked = entry.socket ? this.#askSocket(question, entry) : this.#askWire(question, entry, device);
+    const onWire = asked.onWire !== 0;
+    const said = onWire ? this.#askWire(question, entry, this.#podDevice(question.source)) : asked;
+    const decision = this.#decision(question, said, entry);
     return {
-      answer: composeAnswer(question, entry, decision),
+      answer: composeAnswer(question, { ...entry, onWire }, decision),
       entries: usedEntries(question, said, decision, this.#services.get(said.service)),
     };
   }
@@ -140,7 +143,7 @@ export class Explainer {
     });
   }
 
-  #decision(said: abi.Explanation, entry: Entry): Decision {
+  #decision({ source }: Question, said: abi.Explanation, entry: Entry): Decision {
     const verdict = VERDICTS[said.verdict] ?? "pass";
     const service = this.#services.get(said.service);
     const chosen = verdict === "dnat" ? formatEndpoint(ipFromBytes(said.backendAddr), said.backendPort) : null;
@@ -158,6 +161,7 @@ export class Explainer {
       existing: said.existing !== 0,
       affinity: AFFINITY[said.affinity] ?? "none",
       policy: said.localSet ? "Local" : "Cluster",
+      sourceRange: said.existing ? undefined : decidedRange(service?.sources, frontendKindOf(said.kind), source),
     };
   }
 

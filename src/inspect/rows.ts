@@ -22,8 +22,20 @@ export interface ServiceRow {
   readonly connections: number;
   readonly packets: number;
   readonly bytes: number;
-  /** New connections refused for want of an endpoint. */
+  /** New connections refused: for want of an endpoint, or because the client is in no source range. */
   readonly rejects: number;
+}
+
+/** One rule of those that say whom a service port of one family serves; the longest range that holds a client decides. */
+export interface SourceRow {
+  readonly service: string;
+  readonly protocol: string;
+  readonly family: "IPv4" | "IPv6";
+  /** Of the frontends that it holds for. */
+  readonly kinds: readonly FrontendRow["kind"][];
+  /** null: the node's own processes. Clients in no range are denied. */
+  readonly range: string | null;
+  readonly verdict: "admit" | "deny";
 }
 
 /** One endpoint of one service port. */

@@ -43,6 +43,18 @@ export function parseCidr(text: string): Cidr | undefined {
   return { address: ipFromBytes(bytes), prefixLength };
 }
 
+/** Whether the address, of either family, lies in the block. */
+export function isInCidr(ip: Ip, { address, prefixLength }: Cidr): boolean {
+  if (familyOf(ip) !== familyOf(address)) return false;
+  const bits = prefixLength + (familyOf(address) === 4 ? 96 : 0);
+  const [given, wanted] = [ipToBytes(ip), ipToBytes(address)];
+  for (let i = 0; i < 16; i++) {
+    const mask = 0xff & ~(0xff >> Math.min(8, Math.max(0, bits - 8 * i)));
+    if (((given[i] ?? 0) & mask) !== ((wanted[i] ?? 0) & mask)) return false;
+  }
+  return true;
+}
+
 export function familyOf(ip: Ip): Family {
   return ip.includes(":") ? 6 : 4;
 }

@@ -7,12 +7,12 @@ import type { Cidr, Ip } from "./ip.ts";
 export interface Node {
   readonly kind: "Node";
   readonly name: string;
-  /** status.addresses of type InternalIP and ExternalIP, in their order. */
+  /** status.addresses: those of type InternalIP, then ExternalIP; the first of a family is the node's own (row 44). */
   readonly addresses: readonly Ip[];
   readonly podCidrs: readonly Cidr[];
   /** The label topology.kubernetes.io/zone (row 20). */
   readonly zone: string | undefined;
 }
 
-/** Where traffic comes from, for what endpoints' places and hints say. */
-export type NodePlace = Pick<Node, "name" | "zone">;
+/** This node, for what endpoints' places, hints and source ranges say. */
+export type NodePlace = Pick<Node, "name" | "zone" | "addresses">;

@@ -1,11 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 // A Kubernetes Service, reduced to what decides where its traffic goes.
 
-import type { Ip } from "./ip.ts";
+import type { Cidr, Ip } from "./ip.ts";
 
 export const PROTOCOLS = ["TCP", "UDP", "SCTP"] as const;
 export type Protocol = (typeof PROTOCOLS)[number];
 export type ServiceType = "ClusterIP" | "NodePort" | "LoadBalancer" | "ExternalName";
+
+/** The kind decides masquerade, traffic policy and whether sources are asked for (kube-proxy rows 24-37 and 44). */
+export type FrontendKind = "ClusterIP" | "NodePort" | "ExternalIP" | "LoadBalancer";
+
+/** From where a Service may be used: rows 44 and 45, and the annotations that go beyond them (docs/annotations.md). */
+export interface SourceRanges {
+  /** spec.loadBalancerSourceRanges, as far as they can be read. */
+  readonly allowed: readonly Cidr[];
+  /** These never, whatever else is allowed. */
+  readonly denied: readonly Cidr[];
+  /** A family that no allowed range is of serves nobody; else it serves everybody (row 45). */
+  readonly strict: boolean;
+  /** Kinds of frontends that all of it holds for. */
+  readonly kinds: readonly FrontendKind[];
+}
 
 export interface ServicePort {
   /** "" for a single unnamed port. An EndpointSlice's port of this name and protocol holds the target port. */
@@ -38,6 +53,8 @@ export interface Service {
   /** sessionAffinity ClientIP: seconds after its last connection in which a client keeps its endpoint; 0: None. */
   readonly affinitySeconds: number;
   readonly ports: readonly ServicePort[];
+  /** undefined: everybody may use it. */
+  readonly sourceRanges: SourceRanges | undefined;
   /** The annotation portolan.dev/scheduler as it is written. */
   readonly scheduler: string | undefined;
 }

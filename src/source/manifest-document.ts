@@ -99,7 +99,9 @@ class DocumentReader implements DocumentContent {
         this.#find("warning", path, `${name}: ${pathText(path)}: ${gap.message}`);
       }
     });
-    for (const { path, message } of this.#leftOut) {
+    // What several readers could not look into is told of once.
+    const leftOut = new Map(this.#leftOut.map((problem) => [problem.message, problem]));
+    for (const { path, message } of leftOut.values()) {
       this.#find("warning", path, `${name}: ${message} (until then the rest of it counts)`);
     }
     if (this.findings.length > before) this.troubled.push(name);

@@ -12,13 +12,15 @@ export function toNode(object: Field): Node {
     .at("status")
     .at("addresses")
     .each((entry) => {
-      if (!["InternalIP", "ExternalIP"].includes(entry.at("type").requiredString())) return undefined;
-      return entry.at("address").ip() ?? entry.at("address").fail("is missing: set it");
-    });
+      const rank = ["InternalIP", "ExternalIP"].indexOf(entry.at("type").requiredString());
+      if (rank < 0) return undefined;
+      return { rank, address: entry.at("address").ip() ?? entry.at("address").fail("is missing: set it") };
+    })
+    .filter((own) => own !== undefined);
   return {
     kind: "Node",
     name: dnsName(object.at("metadata").at("name"), 253),
-    addresses: addresses.filter((address) => address !== undefined),
+    addresses: [...addresses].sort((a, b) => a.rank - b.rank).map(({ address }) => address),
     podCidrs: podCidrs(object.at("spec")),
     zone: object.orElse(undefined, zoneOf),
   };

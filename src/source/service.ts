@@ -6,6 +6,7 @@ import { PROTOCOLS, type Service, type ServicePort } from "../model/service.ts";
 import { withoutSpare } from "../model/without-spare.ts";
 import type { Field } from "./field.ts";
 import { hasLabel, namespacedName } from "./metadata.ts";
+import { readSourceRanges } from "./source-ranges.ts";
 
 const TYPES = ["ClusterIP", "NodePort", "LoadBalancer", "ExternalName"] as const;
 const POLICIES = ["Cluster", "Local"] as const;
@@ -40,6 +41,7 @@ export function toService(object: Field): Service {
     healthCheckNodePort: spec.at("healthCheckNodePort").orElse(undefined, (field) => field.port()) ?? 0,
     affinitySeconds: affinitySeconds(spec),
     ports,
+    sourceRanges: readSourceRanges(object),
     scheduler: annotation(metadata, "portolan.dev/scheduler"),
   };
 }

@@ -26,6 +26,7 @@ const NOTHING: abi.Explanation = {
   backendPort: 0,
   affinity: 0,
   client: 0,
+  onWire: 0,
 };
 
 const fixture = useSocketDatapath("explain", { hostNetnsCookie: netnsCookie() });
@@ -34,8 +35,8 @@ function explain(dst: string, port: number, who: number = CLIENT_HOST, proto = 6
   const client = ipToBytes(ip("10.244.9.9"));
   using object = fixture().datapath.loadBeside("explain");
   const question = { dst: ipToBytes(ip(dst)), port, proto, who, client, answer: NOTHING };
-  const { ctxOut } = object.program("pt_explain_socket").testRun({ ctx: encode(abi.socketQuestion, question) });
-  return decode(abi.socketQuestion, ctxOut).answer;
+  const { dataOut } = object.program("pt_explain_socket").testRun({ data: encode(abi.socketQuestion, question) });
+  return decode(abi.socketQuestion, dataOut).answer;
 }
 
 /** The errno of a real connect(), or the name of the server it reached. */

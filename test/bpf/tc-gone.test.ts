@@ -64,8 +64,8 @@ describe.each(families)("IPv$family, an endpoint that another takes the place of
     const set = { count: 1, firstRow: 1, tableRow: 0, tableSize: 0 };
     const sets = { cluster: set, local: set, servingCount: 16 * (idRows - 1), servingFirstRow: 2 };
     const { BLOCK_HAS_ENDPOINTS } = abi.BlockFlags;
-    const affinity = { affinityTimeout: 0, affinityEpoch: 0 };
-    const header = { service: 2, rows: 1 + idRows, scheduler: 0, flags: BLOCK_HAS_ENDPOINTS, ...sets, ...affinity };
+    const rest = { affinityTimeout: 0, affinityEpoch: 0, sourceKinds: 0, sourceSet: 0 };
+    const header = { service: 2, rows: 1 + idRows, scheduler: 0, flags: BLOCK_HAS_ENDPOINTS, ...sets, ...rest };
     await datapath().write("members", [
       [u32(row), encode(abi.blockHeader, header)],
       [u32(row + 1), encode(abi.blockIds, { backend: [young4] })],

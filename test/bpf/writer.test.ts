@@ -5,7 +5,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import fc from "fast-check";
 import { afterAll, beforeEach, describe, expect, test } from "vitest";
-import type { CompiledService } from "../../src/compile/state.ts";
+import type { CompiledService, SourceFilter } from "../../src/compile/state.ts";
 import { checkInvariants, type Violation } from "../../src/datapath/ebpf/invariants.ts";
 import { openState } from "../../src/datapath/ebpf/state.ts";
 import { openCells } from "../../src/datapath/ebpf/stores.ts";
@@ -44,7 +44,7 @@ function startWriter() {
   const seen: Violation[] = [];
   const onError = (error: unknown) => errors.push(error);
   const writer: MapWriter = new MapWriter(maps, { rcuSync, onError, onWrite: () => seen.push(...violations()) });
-  const violations = () => checkInvariants(writer.stores.cells, maps.frontends, writer.stores);
+  const violations = () => checkInvariants(writer.stores.cells, maps, writer.stores);
   writer.adopt();
   return { writer, errors, violations, seen };
 }
@@ -52,24 +52,31 @@ function startWriter() {
 /** What the pins say, as another mapping sees it. */
 function read(): unknown {
   using state = openState(pins);
-  return state.services().map(({ key, cluster, local, frontends, scheduler, externalLocal }) => ({
+  return state.services().map(({ key, cluster, local, frontends, scheduler, externalLocal, sources }) => ({
     key,
     cluster: cluster.map(({ address, weight }) => `${address}*${weight}`),
     local: local.map(({ address, weight }) => `${address}*${weight}`),
     frontends: frontends.map(({ address, port }) => `${address}:${port}`).sort(),
     scheduler,
     externalLocal,
+    sources: asText(sources),
   }));
 }
 
+function asText(sources: SourceFilter | undefined): unknown {
+  const rules = sources?.rules.map(({ range, admit }) => `${range.address}/${range.prefixLength} ${admit}`);
+  return sources && { kinds: [...sources.kinds].sort(), rules: rules?.sort() };
+}
+
 function asRead(wanted: readonly CompiledService[]): unknown {
-  return wanted.map(({ key, cluster, local, frontends, scheduler, externalLocal }) => ({
+  return wanted.map(({ key, cluster, local, frontends, scheduler, externalLocal, sources }) => ({
     key,
     cluster: cluster.map(({ address, weight }) => `${address}*${weight}`),
     local: local.map(({ address, weight }) => `${address}*${weight}`),
     frontends: frontends.map(({ address, port }) => `${address ?? "0.0.0.0"}:${port}`).sort(),
     scheduler,
     externalLocal,
+    sources: asText(sources),
   }));
 }
 
@@ -147,7 +154,7 @@ describe("the map writer over kernel maps", () => {
       child.kill("SIGKILL");
       await exit;
       const maps = openWriterMaps(pins);
-      expect(checkInvariants(openCells(maps), maps.frontends)).toEqual([]);
+      expect(checkInvariants(openCells(maps), maps)).toEqual([]);
     }
     const next = startWriter();
     expect(next.writer.warnings).toEqual([]);
@@ -177,6 +184,7 @@ describe("the map writer over kernel maps", () => {
       { map: "backends", used: 2, size: 8191 },
       { map: "names", used: 1, size: 255 },
       { map: "frontends", used: 1, size: 4096 },
+      { map: "source_ranges", used: 0, size: 1024 },
       { map: "flows", used: 0, size: 64 },
       { map: "nascent", used: 0, size: 64 },
       { map: "affinity", used: 0, size: 64 },

@@ -7,9 +7,9 @@ import { Compiler } from "../../src/compile/compiler.ts";
 import type { CompiledService, Delta, ServiceKey } from "../../src/compile/state.ts";
 import { ChangeTracker, type ModelObject, objectKey } from "../../src/model/changes.ts";
 import type { Endpoint, EndpointSlice } from "../../src/model/endpoint-slice.ts";
-import type { Ip } from "../../src/model/ip.ts";
+import { type Ip, parseCidr } from "../../src/model/ip.ts";
 import type { Node } from "../../src/model/node.ts";
-import type { Service, ServicePort } from "../../src/model/service.ts";
+import type { Service, ServicePort, SourceRanges } from "../../src/model/service.ts";
 
 // Few values each, so that names, addresses and ports collide all the time.
 const ip4 = (net: string) => fc.integer({ min: 1, max: 3 }).map((n) => `${net}.${n}` as Ip);
@@ -33,6 +33,17 @@ const ports: fc.Arbitrary<ServicePort[]> = fc.uniqueArray(
   { minLength: 1, maxLength: 2, selector: (port) => port.name },
 );
 
+const range = fc.constantFrom("192.0.2.0/25", "192.0.2.1/32", "0.0.0.0/0", "2001:db8::/64", "2001:db8::1/128");
+const ranges = fc
+  .uniqueArray(range, { maxLength: 3 })
+  .map((texts) => texts.map(parseCidr).filter((cidr) => cidr !== undefined));
+const sourceRanges: fc.Arbitrary<SourceRanges> = fc.record({
+  allowed: ranges,
+  denied: ranges,
+  strict: fc.boolean(),
+  kinds: fc.constantFrom(["LoadBalancer"] as const, ["LoadBalancer", "NodePort"] as const),
+});
+
 const service: fc.Arbitrary<Service> = fc.record({
   kind: fc.constant("Service" as const),
   namespace: fc.constant("default"),
@@ -47,6 +58,7 @@ const service: fc.Arbitrary<Service> = fc.record({
   externalTrafficPolicy: policy,
   healthCheckNodePort: fc.constant(0),
   ports,
+  sourceRanges: fc.option(sourceRanges, { nil: undefined }),
   scheduler: fc.constantFrom(undefined, "random", "wrong"),
   affinitySeconds: fc.constantFrom(0, 10800),
 });
@@ -87,7 +99,7 @@ const slice: fc.Arbitrary<EndpointSlice> = fc.constantFrom(4 as const, 6 as cons
 const node: fc.Arbitrary<Node> = fc.record({
   kind: fc.constant("Node" as const),
   name: fc.constantFrom("here", "here", "there"),
-  addresses: fc.constant([]),
+  addresses: fc.uniqueArray(fc.oneof(ip4("192.0.2"), ip6("2001:db8")), { maxLength: 2 }),
   podCidrs: fc.constant([]),
   zone: fc.constantFrom(undefined, "z", "y"),
 });

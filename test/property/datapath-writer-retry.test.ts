@@ -56,7 +56,7 @@ test("whatever calls fail, no frontend points nowhere, and a retry makes the map
       const writer = new MapWriter(maps, { rcuSync: () => Promise.resolve(), onError: () => {} });
       writer.adopt();
       writer.sync({ upsert: [], remove: [] });
-      const violations = () => checkInvariants(writer.stores.cells, maps.frontends, writer.stores);
+      const violations = () => checkInvariants(writer.stores.cells, maps, writer.stores);
       for (const { owners, failing } of history) {
         using _broken = failCalls(maps.frontends, failing);
         const upsert = servicesOf(owners);

@@ -4,11 +4,12 @@
 
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { CompiledService, ServiceKey } from "../../src/compile/state.ts";
+import type { CompiledService, ServiceKey, SourceFilter } from "../../src/compile/state.ts";
 import type { ApplyReport } from "../../src/datapath/contract.ts";
 import { checkInvariants, type Violation } from "../../src/datapath/ebpf/invariants.ts";
 import { ServiceReader } from "../../src/datapath/ebpf/state-services.ts";
 import { MapWriter } from "../../src/datapath/ebpf/writer.ts";
+import type { Ip } from "../../src/model/ip.ts";
 import { wantedAtRandom } from "../support/wanted.ts";
 import { copyMaps, type MemoryMaps, member, memoryMaps, type Sizes, service } from "../unit/datapath/memory-maps.ts";
 import { Readers } from "../unit/datapath/readers.ts";
@@ -102,7 +103,7 @@ class Node {
     const options = { rcuSync, onError: tolerateFullError, onWrite: () => this.#written() };
     const writer = new MapWriter(this.maps, options);
     this.writer = writer;
-    this.maps.frontends.onWrite = () => this.#written();
+    for (const map of [this.maps.frontends, this.maps.source_ranges]) map.onWrite = () => this.#written();
     writer.adopt();
     return writer;
   }
@@ -119,8 +120,8 @@ class Node {
 
   #written(): void {
     const { stores } = this.writer;
-    this.violations.push(...checkInvariants(stores.cells, this.maps.frontends, stores));
-    this.readers.look(stores.cells, this.maps.frontends);
+    this.violations.push(...checkInvariants(stores.cells, this.maps, stores));
+    this.readers.look(stores.cells, this.maps);
     if (this.#killAfter-- === 0) this.#left = copyMaps(this.maps);
   }
 }
@@ -162,7 +163,13 @@ function inMaps(maps: MemoryMaps): unknown {
     frontends: one.frontends.map(({ port, address }) => `${address}:${port}`).sort(),
     scheduler: one.scheduler,
     externalLocal: one.externalLocal,
+    sources: asText(one.sources),
   }));
+}
+
+function asText(sources: SourceFilter | undefined): unknown {
+  const rules = sources?.rules.map(({ range, admit }) => `${range.address}/${range.prefixLength} ${admit}`);
+  return sources && { kinds: [...sources.kinds].sort(), rules: rules?.sort() };
 }
 
 function asWanted(wanted: Wanted): unknown {
@@ -176,8 +183,20 @@ function asWanted(wanted: Wanted): unknown {
       frontends: one.frontends.map(({ port, address }) => `${address ?? "0.0.0.0"}:${port}`).sort(),
       scheduler: one.scheduler,
       externalLocal: one.externalLocal,
+      sources: asText(one.sources),
     }));
 }
+
+const guarded = service("web", {
+  cluster: [member("10.0.0.1")],
+  sources: {
+    kinds: ["ClusterIP"],
+    rules: [
+      { range: { address: "192.0.2.0" as Ip, prefixLength: 24 }, admit: true },
+      { range: { address: "0.0.0.0" as Ip, prefixLength: 32 }, admit: false },
+    ],
+  },
+});
 
 describe("the map writer, in any history", () => {
   it("keeps every invariant after every write and ends with what was wanted", async () => {
@@ -197,6 +216,11 @@ describe("the map writer, in any history", () => {
         const ids = Array.from({ length: stores.backends.pool.size - 1 }, (_, i) => i + 1);
         expect(ids.filter((id) => !stores.backends.pool.isFree(id))).toHaveLength(new Set(used).size);
         expect(ids.filter((id) => !stores.cells.backends.isZero(id))).toHaveLength(new Set(used).size);
+        const sets = new Set(
+          [...node.wanted.values()].map(({ sources }) => JSON.stringify(asText(sources && { ...sources, kinds: [] }))),
+        );
+        const rules = [...sets].flatMap((set) => (set === undefined ? [] : (JSON.parse(set) as { rules: [] }).rules));
+        expect([...node.maps.source_ranges.entries()]).toHaveLength(rules.length);
       }),
       { numRuns: 100 },
     );
@@ -205,7 +229,14 @@ describe("the map writer, in any history", () => {
   it("keeps every invariant when maps are too small for what is wanted", async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(stepArb, { minLength: 1, maxLength: 12 }), async (steps) => {
-        const node = await run(steps, { backends: 8, members: 9, tables: 48, frontends: 4, services: 5 });
+        const node = await run(steps, {
+          backends: 8,
+          members: 9,
+          tables: 48,
+          frontends: 4,
+          services: 5,
+          sourceRanges: 4,
+        });
         await node.reclaim();
         expect(node.violations).toEqual([]);
         expect(node.readers.disturbed).toEqual([]);
@@ -250,6 +281,33 @@ describe("the map writer, in any history", () => {
       cell: 2,
       problem: "names backend 1 as member 0, which is not live",
     });
+  });
+
+  it("would be caught if source ranges were written after the block that names them", () => {
+    const node = new Node(memoryMaps());
+    const { source_ranges } = node.maps;
+    const late: (() => void)[] = [];
+    const update = source_ranges.update.bind(source_ranges);
+    source_ranges.update = (key, value) => void late.push(() => update(key, value));
+    const { services } = node.writer.stores.cells;
+    const store = services.store.bind(services);
+    services.store = (id, word) => {
+      store(id, word);
+      for (const write of late.splice(0)) write();
+    };
+    node.apply(new Map([[guarded.key, guarded]]));
+    expect(node.violations.map(({ problem }) => problem)).toContain("names source set 1, of which 0 of 0 are there");
+    expect(node.violations.map(({ problem }) => problem)).toContain("names source set 1, of which 1 of 2 are there");
+  });
+
+  it("would be caught if source ranges went before an RCU period has ended", () => {
+    const node = new Node(memoryMaps());
+    node.apply(new Map([[guarded.key, guarded]]));
+    const { sources } = node.writer.stores;
+    sources.release = (id) => sources.discard(id);
+    node.apply(new Map([[guarded.key, { ...guarded, sources: undefined }]]));
+    expect(node.violations).toEqual([]);
+    expect(node.readers.disturbed).toContain("block 1:1 at row 2");
   });
 
   it("would be caught if rows were reused before an RCU period has ended", () => {

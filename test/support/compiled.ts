@@ -61,6 +61,7 @@ export function service(options: ServiceOptions): CompiledService {
     hasAnyEndpoints: cluster.length > 0,
     scheduler: "default",
     affinitySeconds: 0,
+    sources: undefined,
     ...more,
   };
 }

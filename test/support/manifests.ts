@@ -41,6 +41,7 @@ export interface ServiceSpec {
   readonly healthCheckNodePort?: number;
   /** sessionAffinity ClientIP with this timeout; default None. */
   readonly affinitySeconds?: number;
+  readonly sourceRanges?: readonly string[];
 }
 
 /** The addresses of a Service with this number. */
@@ -71,8 +72,16 @@ export function writeSlices(directory: string, spec: ServiceSpec, name: string):
 }
 
 /** The Node object of this name. */
-export function writeNode(directory: string, name: string, labels: Labels, podCIDRs: readonly string[] = []): void {
-  const node = { apiVersion: "v1", kind: "Node", metadata: { name, labels }, spec: { podCIDRs } };
+export function writeNode(
+  directory: string,
+  name: string,
+  labels: Labels,
+  podCIDRs: readonly string[] = [],
+  own?: DualAddress,
+): void {
+  const addresses = own && [own.v4, own.v6].map((address) => ({ type: "InternalIP", address }));
+  const metadata = { name, labels };
+  const node = { apiVersion: "v1", kind: "Node", metadata, spec: { podCIDRs }, status: { addresses } };
   writeList(directory, `node-${name}`, [node]);
 }
 
@@ -116,6 +125,7 @@ function service(spec: ServiceSpec): object {
       ...(spec.external ? { externalIPs: both(externalIP) } : {}),
       ...(spec.externalTrafficPolicy === undefined ? {} : { externalTrafficPolicy: spec.externalTrafficPolicy }),
       ...(spec.internalTrafficPolicy === undefined ? {} : { internalTrafficPolicy: spec.internalTrafficPolicy }),
+      ...(spec.sourceRanges === undefined ? {} : { loadBalancerSourceRanges: spec.sourceRanges }),
       ...(spec.healthCheckNodePort === undefined ? {} : { healthCheckNodePort: spec.healthCheckNodePort }),
       ...(spec.affinitySeconds === undefined ? {} : affinity(spec.affinitySeconds)),
       ports: ports(spec).map((port) => ({

@@ -7,7 +7,7 @@ import { mapPin, pinsUnder } from "../../src/datapath/ebpf/pins.ts";
 import type { WriterMaps } from "../../src/datapath/ebpf/stores.ts";
 import { createMap, openPinnedMap } from "../../src/libbpf/index.ts";
 
-const [HASH, ARRAY, PERCPU_ARRAY] = [1, 2, 6];
+const [HASH, ARRAY, PERCPU_ARRAY, LPM_TRIE] = [1, 2, 6, 11];
 const [NO_PREALLOC, MMAPABLE] = [1, 1024];
 
 /** type, key size, value size, entries, flags */
@@ -15,6 +15,7 @@ const SPECS: Readonly<Record<string, readonly [number, number, number, number, n
   frontends: [HASH, abi.frontendKey.size, abi.frontend.size, 4096, NO_PREALLOC],
   addresses: [HASH, abi.ipAddr.size, abi.address.size, 4160, NO_PREALLOC],
   service_ranges: [ARRAY, 4, abi.serviceRanges.size, 1, 0],
+  source_ranges: [LPM_TRIE, abi.sourceKey.size, abi.sourceVerdict.size, 1024, NO_PREALLOC],
   services: [ARRAY, 4, abi.serviceWord.size, 1024, MMAPABLE],
   members: [ARRAY, 4, abi.blockRow.size, 8192, MMAPABLE],
   tables: [ARRAY, 4, abi.tableRow.size, 65536, MMAPABLE],
@@ -48,6 +49,7 @@ export function openWriterMaps(bpffs: string): WriterMaps {
     frontends: open("frontends"),
     addresses: open("addresses"),
     service_ranges: open("service_ranges"),
+    source_ranges: open("source_ranges"),
     services: open("services"),
     members: open("members"),
     tables: open("tables"),

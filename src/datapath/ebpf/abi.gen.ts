@@ -72,6 +72,14 @@ export const blockFlagsNames: Readonly<Record<number, string>> = {
   4: "has_endpoints",
 };
 
+export const SourceBits = {
+  SOURCE_SET_BITS: 32,
+} as const;
+/** value → name without its prefix */
+export const sourceBitsNames: Readonly<Record<number, string>> = {
+  32: "set_bits",
+};
+
 export const BackendFlags = {
   BACKEND_LIVE: 1,
   BACKEND_LOCAL: 2,
@@ -216,7 +224,8 @@ export const DropReason = {
   DROP_UNUSED_PORT: 14,
   DROP_UNALLOCATED: 15,
   DROP_REPLY_LIMIT: 16,
-  DROP_REASONS: 17,
+  DROP_SOURCE_RANGE: 17,
+  DROP_REASONS: 18,
 } as const;
 /** value → name without its prefix */
 export const dropReasonNames: Readonly<Record<number, string>> = {
@@ -237,7 +246,8 @@ export const dropReasonNames: Readonly<Record<number, string>> = {
   14: "unused_port",
   15: "unallocated",
   16: "reply_limit",
-  17: "reasons",
+  17: "source_range",
+  18: "reasons",
 };
 
 export const Verdict = {
@@ -441,11 +451,13 @@ export interface BlockHeader {
   readonly cluster: EndpointSet;
   readonly local: EndpointSet;
   readonly scheduler: number;
+  readonly sourceKinds: number;
   readonly flags: number;
   readonly affinityTimeout: number;
   readonly servingCount: number;
   readonly servingFirstRow: number;
   readonly affinityEpoch: number;
+  readonly sourceSet: number;
 }
 /** bytes from the start of the struct */
 export const blockHeaderOffset = {
@@ -454,11 +466,13 @@ export const blockHeaderOffset = {
   cluster: 8,
   local: 24,
   scheduler: 40,
+  sourceKinds: 41,
   flags: 42,
   affinityTimeout: 44,
   servingCount: 48,
   servingFirstRow: 52,
   affinityEpoch: 56,
+  sourceSet: 60,
 } as const;
 export const blockHeader: Codec<BlockHeader> = {
   name: "block_header",
@@ -470,11 +484,13 @@ export const blockHeader: Codec<BlockHeader> = {
       cluster: endpointSet.read(view, offset + 8),
       local: endpointSet.read(view, offset + 24),
       scheduler: view.getUint8(offset + 40),
+      sourceKinds: view.getUint8(offset + 41),
       flags: view.getUint16(offset + 42, LE),
       affinityTimeout: view.getUint32(offset + 44, LE),
       servingCount: view.getUint32(offset + 48, LE),
       servingFirstRow: view.getUint32(offset + 52, LE),
       affinityEpoch: view.getUint32(offset + 56, LE),
+      sourceSet: view.getUint32(offset + 60, LE),
     };
   },
   write(view: DataView, offset: number, value: BlockHeader): void {
@@ -483,13 +499,13 @@ export const blockHeader: Codec<BlockHeader> = {
     endpointSet.write(view, offset + 8, value.cluster);
     endpointSet.write(view, offset + 24, value.local);
     view.setUint8(offset + 40, value.scheduler);
-    writeZeros(view, offset + 41, 1);
+    view.setUint8(offset + 41, value.sourceKinds);
     view.setUint16(offset + 42, value.flags, LE);
     view.setUint32(offset + 44, value.affinityTimeout, LE);
     view.setUint32(offset + 48, value.servingCount, LE);
     view.setUint32(offset + 52, value.servingFirstRow, LE);
     view.setUint32(offset + 56, value.affinityEpoch, LE);
-    writeZeros(view, offset + 60, 4);
+    view.setUint32(offset + 60, value.sourceSet, LE);
   },
 };
 
@@ -568,6 +584,58 @@ export const tableRow: Codec<TableRow> = {
       const item = value.slot[i] ?? 0;
       view.setUint16(offset + 0 + i * 2, item, LE);
     }
+  },
+};
+
+export interface SourceKey {
+  readonly prefixLength: number;
+  readonly set: number;
+  readonly addr: Uint8Array;
+}
+/** bytes from the start of the struct */
+export const sourceKeyOffset = {
+  prefixLength: 0,
+  set: 4,
+  addr: 8,
+} as const;
+export const sourceKey: Codec<SourceKey> = {
+  name: "source_key",
+  size: 24,
+  read(view: DataView, offset: number): SourceKey {
+    return {
+      prefixLength: view.getUint32(offset + 0, LE),
+      set: view.getUint32(offset + 4, LE),
+      addr: readBytes(view, offset + 8, 16),
+    };
+  },
+  write(view: DataView, offset: number, value: SourceKey): void {
+    view.setUint32(offset + 0, value.prefixLength, LE);
+    view.setUint32(offset + 4, value.set, LE);
+    writeBytes(view, offset + 8, 16, value.addr);
+  },
+};
+
+export interface SourceVerdict {
+  readonly admit: number;
+  readonly entries: number;
+}
+/** bytes from the start of the struct */
+export const sourceVerdictOffset = {
+  admit: 0,
+  entries: 4,
+} as const;
+export const sourceVerdict: Codec<SourceVerdict> = {
+  name: "source_verdict",
+  size: 8,
+  read(view: DataView, offset: number): SourceVerdict {
+    return {
+      admit: view.getUint32(offset + 0, LE),
+      entries: view.getUint32(offset + 4, LE),
+    };
+  },
+  write(view: DataView, offset: number, value: SourceVerdict): void {
+    view.setUint32(offset + 0, value.admit, LE);
+    view.setUint32(offset + 4, value.entries, LE);
   },
 };
 
@@ -1198,6 +1266,7 @@ export interface Explanation {
   readonly backendPort: number;
   readonly affinity: number;
   readonly client: number;
+  readonly onWire: number;
 }
 /** bytes from the start of the struct */
 export const explanationOffset = {
@@ -1213,10 +1282,11 @@ export const explanationOffset = {
   backendPort: 36,
   affinity: 38,
   client: 39,
+  onWire: 40,
 } as const;
 export const explanation: Codec<Explanation> = {
   name: "explanation",
-  size: 40,
+  size: 44,
   read(view: DataView, offset: number): Explanation {
     return {
       verdict: view.getUint32(offset + 0, LE),
@@ -1231,6 +1301,7 @@ export const explanation: Codec<Explanation> = {
       backendPort: view.getUint16(offset + 36, false),
       affinity: view.getUint8(offset + 38),
       client: view.getUint8(offset + 39),
+      onWire: view.getUint8(offset + 40),
     };
   },
   write(view: DataView, offset: number, value: Explanation): void {
@@ -1246,6 +1317,8 @@ export const explanation: Codec<Explanation> = {
     view.setUint16(offset + 36, value.backendPort, false);
     view.setUint8(offset + 38, value.affinity);
     view.setUint8(offset + 39, value.client);
+    view.setUint8(offset + 40, value.onWire);
+    writeZeros(view, offset + 41, 3);
   },
 };
 
@@ -1300,7 +1373,7 @@ export const socketQuestionOffset = {
 } as const;
 export const socketQuestion: Codec<SocketQuestion> = {
   name: "socket_question",
-  size: 76,
+  size: 80,
   read(view: DataView, offset: number): SocketQuestion {
     return {
       dst: readBytes(view, offset + 0, 16),
@@ -1331,10 +1404,12 @@ export const layouts: Readonly<Record<string, StructLayout>> = {
   service_ranges: { size: 648, fields: { used: [0, "u32"], range: [4, "struct service_range[32]"], pad: [644, "u32"] } },
   service_word: { size: 8, fields: { row: [0, "u32"], epoch: [4, "u32"] } },
   block_row: { size: 64, fields: { header: [0, "struct block_header"], ids: [0, "struct block_ids"] } },
-  block_header: { size: 64, fields: { service: [0, "u32"], rows: [4, "u32"], cluster: [8, "struct endpoint_set"], local: [24, "struct endpoint_set"], scheduler: [40, "u8"], pad: [41, "u8"], flags: [42, "u16"], affinity_timeout: [44, "u32"], serving_count: [48, "u32"], serving_first_row: [52, "u32"], affinity_epoch: [56, "u32"], pad2: [60, "u32"] } },
+  block_header: { size: 64, fields: { service: [0, "u32"], rows: [4, "u32"], cluster: [8, "struct endpoint_set"], local: [24, "struct endpoint_set"], scheduler: [40, "u8"], source_kinds: [41, "u8"], flags: [42, "u16"], affinity_timeout: [44, "u32"], serving_count: [48, "u32"], serving_first_row: [52, "u32"], affinity_epoch: [56, "u32"], source_set: [60, "u32"] } },
   endpoint_set: { size: 16, fields: { count: [0, "u32"], first_row: [4, "u32"], table_row: [8, "u32"], table_size: [12, "u32"] } },
   block_ids: { size: 64, fields: { backend: [0, "u32[16]"] } },
   table_row: { size: 32, fields: { slot: [0, "u16[16]"] } },
+  source_key: { size: 24, fields: { prefix_length: [0, "u32"], set: [4, "u32"], addr: [8, "struct ip_addr"] } },
+  source_verdict: { size: 8, fields: { admit: [0, "u32"], entries: [4, "u32"] } },
   backend: { size: 32, fields: { addr: [0, "struct ip_addr"], port: [16, "be16"], proto: [18, "u8"], flags: [19, "u8"], weight: [20, "u16"], pad: [22, "u16"], node: [24, "u32"], zone: [28, "u32"] } },
   service_meta: { size: 256, fields: { namespace_: [0, "char[64]"], name: [64, "char[64]"], port_name: [128, "char[64]"], proto: [192, "u8"], family: [193, "u8"], type: [194, "u8"], flags: [195, "u8"], pad: [196, "u32[15]"] } },
   name_row: { size: 256, fields: { text: [0, "char[256]"] } },
@@ -1351,7 +1426,7 @@ export const layouts: Readonly<Record<string, StructLayout>> = {
   client_netns: { size: 8, fields: { cookie: [0, "u64"] } },
   service_stats: { size: 32, fields: { connections: [0, "u64"], packets: [8, "u64"], bytes: [16, "u64"], rejects: [24, "u64"] } },
   backend_stats: { size: 8, fields: { connections: [0, "u64"] } },
-  explanation: { size: 40, fields: { verdict: [0, "u32"], reason: [4, "u32"], service: [8, "u32"], backend: [12, "u32"], kind: [16, "u8"], local_set: [17, "u8"], masquerade: [18, "u8"], existing: [19, "u8"], backend_addr: [20, "struct ip_addr"], backend_port: [36, "be16"], affinity: [38, "u8"], client: [39, "u8"] } },
+  explanation: { size: 44, fields: { verdict: [0, "u32"], reason: [4, "u32"], service: [8, "u32"], backend: [12, "u32"], kind: [16, "u8"], local_set: [17, "u8"], masquerade: [18, "u8"], existing: [19, "u8"], backend_addr: [20, "struct ip_addr"], backend_port: [36, "be16"], affinity: [38, "u8"], client: [39, "u8"], on_wire: [40, "u8"], pad: [41, "u8[3]"] } },
   sweep_report: { size: 16, fields: { scanned: [0, "u32"], owners_deleted: [4, "u32"], indexes_deleted: [8, "u32"], failed: [12, "u32"] } },
-  socket_question: { size: 76, fields: { dst: [0, "struct ip_addr"], port: [16, "be16"], proto: [18, "u8"], who: [19, "u8"], client: [20, "struct ip_addr"], answer: [36, "struct explanation"] } },
+  socket_question: { size: 80, fields: { dst: [0, "struct ip_addr"], port: [16, "be16"], proto: [18, "u8"], who: [19, "u8"], client: [20, "struct ip_addr"], answer: [36, "struct explanation"] } },
 };

@@ -13,6 +13,7 @@ export interface HeldBlock extends IdSets {
   /** 0 when the rows could not be reserved */
   readonly rows: number;
   readonly tableRuns: readonly TableRun[];
+  readonly sourceSet: number;
   readonly block?: Block;
 }
 
@@ -23,7 +24,7 @@ export interface AdoptedBlock {
 
 export function adoptBlock(stores: Stores, service: number, row: number): AdoptedBlock {
   const ids = { cluster: [] as number[], local: [] as number[], serving: [] as number[] };
-  const held = { row, rows: 0, tableRuns: [] as TableRun[], ...ids };
+  const held = { row, rows: 0, tableRuns: [] as TableRun[], ...ids, sourceSet: 0 };
   const { cells, blocks } = stores;
   if (row >= cells.members.length) return { held, problem: `its block at row ${row} lies outside the map` };
   const header = abi.blockHeader.read(cells.members.view, cells.members.offset(row));
@@ -37,14 +38,14 @@ export function adoptBlock(stores: Stores, service: number, row: number): Adopte
     adoptIds(stores, header, row, header.cluster, held.cluster) ??
     adoptIds(stores, header, row, header.local, held.local) ??
     adoptIds(stores, header, row, servingRows(header), held.serving) ??
-    adoptTables(stores, header, held.tableRuns);
+    adoptTables(stores, header, held.tableRuns) ??
+    adoptSources(stores, header);
   if (problem !== undefined) return { held, problem };
-  const { scheduler, flags, affinityTimeout, affinityEpoch } = header;
+  held.sourceSet = header.sourceSet;
+  const { scheduler, flags, sourceKinds, affinityTimeout, affinityEpoch } = header;
+  const traits = { scheduler, flags, sourceKinds, affinityTimeout, affinityEpoch };
   const tables = header.cluster.tableRow !== 0 || header.local.tableRow !== 0;
-  return {
-    held: { ...held, block: { ...held, service, scheduler, flags, affinityTimeout, affinityEpoch, tables } },
-    problem: undefined,
-  };
+  return { held: { ...held, block: { ...held, service, ...traits, tables } }, problem: undefined };
 }
 
 function adoptIds(
@@ -81,4 +82,10 @@ function adoptTables(stores: Stores, header: abi.BlockHeader, into: TableRun[]):
     }
   }
   return undefined;
+}
+
+function adoptSources(stores: Stores, { sourceSet }: abi.BlockHeader): string | undefined {
+  return stores.sources.adoptReference(sourceSet)
+    ? undefined
+    : `its source set ${sourceSet} is not there, or not all of it`;
 }

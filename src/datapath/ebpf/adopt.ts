@@ -30,6 +30,7 @@ export function adoptServices(stores: Stores, reclaimer: Reclaimer): Adopted {
   const services = new Map<ServiceKey, ServiceEntry>();
   const adopted = { services, warnings: [] as string[], broken: [] as Broken[], orphans: [] as FrontendEntry[] };
   const frontends = byService(stores.frontends.adopt());
+  stores.sources.adopt();
   const metas = stores.cells.serviceMeta.all();
   for (let id = 1; id < stores.serviceIds.size; id++) {
     const { row } = readWord(stores.cells.services, id);
@@ -120,7 +121,8 @@ export function retireService(stores: Stores, reclaimer: Reclaimer, id: number):
 
 /** Cells that hold something and that nothing names: a kill may have come before they were published or cleared. */
 function quarantineLeaks(stores: Stores, reclaimer: Reclaimer): void {
-  const { cells, blocks, backends, names } = stores;
+  const { cells, blocks, backends, names, sources } = stores;
+  sources.retireUnnamed();
   for (const [row, count] of cells.members.leaked((cell) => blocks.rows.isFree(cell))) {
     blocks.rows.reserve(row, count);
     blocks.retireRows(row, count);

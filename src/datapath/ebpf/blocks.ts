@@ -9,6 +9,7 @@ import { maglevSize, maglevTable } from "./maglev.ts";
 import type { MappedArray } from "./mapped-array.ts";
 import type { Reclaimer } from "./reclaim.ts";
 import { RowPool } from "./row-pool.ts";
+import type { SourceSetTable } from "./source-sets.ts";
 
 const { IDS_PER_ROW, SLOTS_PER_ROW } = abi.Limits;
 
@@ -20,16 +21,26 @@ export interface BlockPlan extends IdSets {
   /** abi.BlockHeader: both 0 without session affinity. */
   readonly affinityTimeout: number;
   readonly affinityEpoch: number;
+  /** Bits 1 << abi.FrontendKind; 0: no source is asked for. */
+  readonly sourceKinds: number;
+  /** Whom those kinds serve. */
+  readonly sourceSet: number;
   /** Whether the sets have Maglev tables. */
   readonly tables: boolean;
 }
 
-/** A block as it stands in the map; it holds one reference to each of its backend ids, in each set. */
+/** A block as it stands in the map; it holds a reference to each of its backend ids, in each set, and to its source set. */
 export interface Block extends BlockPlan {
   /** Of the header. */
   readonly row: number;
   readonly rows: number;
   readonly tableRuns: readonly TableRun[];
+}
+
+/** What blocks hold references to. */
+interface Referred {
+  readonly backends: BackendTable;
+  readonly sources: SourceSetTable;
 }
 
 export interface TableRun {
@@ -43,12 +54,14 @@ export class BlockStore {
   readonly #members: MappedArray;
   readonly #tables: MappedArray;
   readonly #backends: BackendTable;
+  readonly #sources: SourceSetTable;
   readonly #reclaimer: Reclaimer;
 
-  constructor(members: MappedArray, tables: MappedArray, backends: BackendTable, reclaimer: Reclaimer) {
+  constructor(members: MappedArray, tables: MappedArray, { backends, sources }: Referred, reclaimer: Reclaimer) {
     this.#members = members;
     this.#tables = tables;
     this.#backends = backends;
+    this.#sources = sources;
     this.#reclaimer = reclaimer;
     this.rows = new RowPool(members.length);
     this.tableRows = new RowPool(tables.length);
@@ -77,10 +90,10 @@ export class BlockStore {
       this.#freeRows(row, rows);
       throw error;
     }
-    const { service, scheduler, flags, affinityTimeout, affinityEpoch } = plan;
+    const { service, scheduler, flags, sourceKinds, sourceSet, affinityTimeout, affinityEpoch } = plan;
     const serving = { servingCount: plan.serving.length, servingFirstRow: servingFirst };
-    const affinity = { affinityTimeout, affinityEpoch };
-    const header = { service, rows, cluster, local, scheduler, flags, ...serving, ...affinity };
+    const rest = { scheduler, flags, sourceKinds, sourceSet, affinityTimeout, affinityEpoch };
+    const header = { service, rows, cluster, local, ...serving, ...rest };
     abi.blockHeader.write(this.#members.view, this.#members.offset(row), header);
     this.#members.written(row);
     return { ...plan, row, rows, tableRuns: tableRuns(header) };
@@ -100,13 +113,15 @@ export class BlockStore {
   /** Takes back a block that was never in force. */
   discard(block: Block): void {
     for (const id of idsOf(block)) this.#backends.discard(id);
+    this.#sources.discard(block.sourceSet);
     this.#freeRows(block.row, block.rows);
     for (const run of block.tableRuns) this.#freeTableRows(run.row, run.rows);
   }
 
   /** Releases the block's references now, and its rows after an RCU period. No live word may name it any more. */
-  retire(block: Pick<Block, "row" | "rows" | "tableRuns"> & IdSets): void {
+  retire(block: Pick<Block, "row" | "rows" | "tableRuns" | "sourceSet"> & IdSets): void {
     for (const id of idsOf(block)) this.#backends.release(id);
+    this.#sources.release(block.sourceSet);
     this.retireRows(block.row, block.rows);
     for (const run of block.tableRuns) this.retireTableRows(run.row, run.rows);
   }
@@ -188,6 +203,8 @@ export function samePlan(block: BlockPlan, plan: BlockPlan): boolean {
     block.scheduler === plan.scheduler &&
     block.affinityTimeout === plan.affinityTimeout &&
     block.affinityEpoch === plan.affinityEpoch &&
+    block.sourceKinds === plan.sourceKinds &&
+    block.sourceSet === plan.sourceSet &&
     block.tables === plan.tables &&
     sameIds(block.cluster, plan.cluster) &&
     sameIds(block.local, plan.local) &&

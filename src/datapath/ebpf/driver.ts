@@ -57,6 +57,7 @@ export class EbpfDriver implements Datapath {
         frontends: map("frontends"),
         addresses: map("addresses"),
         service_ranges: map("service_ranges"),
+        source_ranges: map("source_ranges"),
         services: map("services"),
         members: map("members"),
         tables: map("tables"),

@@ -10,6 +10,7 @@ const FLAGS: Readonly<Record<string, string>> = {
   tables: "--max-backends",
   backends: "--max-backends",
   names: "--max-backends",
+  source_ranges: "--max-services",
 };
 
 /** A map has no room for a change; what runs stays, and the change is kept until there is room. */

@@ -1,19 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // The frontends map: (address, port, protocol) → service id and kind, in batches, new ones before old ones go.
 
-import type { CompiledService, Frontend, FrontendKind } from "../../compile/state.ts";
+import type { CompiledService, Frontend } from "../../compile/state.ts";
 import type { BpfMap } from "../../libbpf/types.ts";
 import { type Family, type Ip, ipToBytes } from "../../model/ip.ts";
 import * as abi from "./abi.gen.ts";
 import type { AddressTable } from "./addresses.ts";
-import { protocolNumber } from "./service-plan.ts";
+import { FRONTEND_KINDS, protocolNumber } from "./service-plan.ts";
 
-const KINDS: Readonly<Record<FrontendKind, number>> = {
-  ClusterIP: abi.FrontendKind.FRONTEND_CLUSTER_IP,
-  NodePort: abi.FrontendKind.FRONTEND_NODE_PORT,
-  ExternalIP: abi.FrontendKind.FRONTEND_EXTERNAL_IP,
-  LoadBalancer: abi.FrontendKind.FRONTEND_LOAD_BALANCER,
-};
 /** NodePorts stand under the wildcard address of their family. */
 const WILDCARD: Readonly<Record<Family, Ip>> = { 4: "0.0.0.0" as Ip, 6: "::" as Ip };
 
@@ -43,7 +37,7 @@ export function frontendEntries(service: CompiledService, id: number): readonly 
   const entries = new Map<FrontendId, FrontendEntry>();
   for (const frontend of service.frontends) {
     const key = frontendId(frontend, service.family, proto);
-    if (!entries.has(key)) entries.set(key, { id: key, service: id, kind: KINDS[frontend.kind] });
+    if (!entries.has(key)) entries.set(key, { id: key, service: id, kind: FRONTEND_KINDS[frontend.kind] });
   }
   return [...entries.values()];
 }

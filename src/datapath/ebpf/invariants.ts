@@ -2,11 +2,11 @@
 // What must hold in the maps after every single write: whatever a packet can reach from a frontend or a service word
 // is there, whole and in bounds.
 
-import type { BpfMap } from "../../libbpf/types.ts";
 import * as abi from "./abi.gen.ts";
 import { type IdRows, rowsFor, servingRows } from "./blocks.ts";
 import { decode, HOST_LITTLE_ENDIAN } from "./codec.ts";
-import type { Cells, Stores } from "./stores.ts";
+import { readSourceSets } from "./source-sets.ts";
+import type { Cells, Stores, WriterMaps } from "./stores.ts";
 import { readWord } from "./words.ts";
 
 export interface Violation {
@@ -17,16 +17,23 @@ export interface Violation {
 }
 
 /** What a writer has handed out, to see that nothing reachable counts as free. */
-export type Allocators = Pick<Stores, "blocks" | "backends" | "serviceIds">;
+export type Allocators = Pick<Stores, "blocks" | "backends" | "serviceIds" | "sources">;
+
+/** The maps that are not mapped into memory. */
+export type Lookups = Pick<WriterMaps, "frontends" | "source_ranges">;
 
 /** Reads all of the maps; empty when all is well. */
-export function checkInvariants(cells: Cells, frontends: BpfMap, allocators?: Allocators): readonly Violation[] {
+export function checkInvariants(cells: Cells, maps: Lookups, allocators?: Allocators): readonly Violation[] {
   const found: Violation[] = [];
+  const sourceSets = readSourceSets(maps.source_ranges);
   for (let id = 1; id < cells.services.length; id++) {
     const { row } = readWord(cells.services, id);
-    if (row !== 0) checkService(cells, id, row, allocators, found);
+    if (row === 0) continue;
+    checkService(cells, id, row, allocators, found);
+    const problem = sourceProblem(cells, row, sourceSets, allocators);
+    if (problem) found.push({ map: "members", cell: row, problem });
   }
-  for (const [key, value] of frontends.entries()) {
+  for (const [key, value] of maps.frontends.entries()) {
     const { service } = decode(abi.frontend, value);
     const problem = frontendProblem(cells, service);
     if (problem) found.push({ map: "frontends", cell: Buffer.from(key).toString("hex"), problem });
@@ -38,6 +45,22 @@ function frontendProblem(cells: Cells, service: number): string | undefined {
   if (service < 1 || service >= cells.services.length) return `names service ${service}, which is out of bounds`;
   if (readWord(cells.services, service).row === 0) return `names service ${service}, which has no block`;
   return cells.serviceMeta.isInUse(service) ? undefined : `names service ${service}, which is not in use`;
+}
+
+/** A set that is not whole would turn away who is served, or let in who is not. */
+function sourceProblem(
+  cells: Cells,
+  row: number,
+  sets: ReturnType<typeof readSourceSets>,
+  free: Allocators | undefined,
+): string | undefined {
+  if (row >= cells.members.length) return undefined;
+  const { sourceSet } = abi.blockHeader.read(cells.members.view, cells.members.offset(row));
+  if (sourceSet === 0) return undefined;
+  const set = sets.get(sourceSet);
+  const [there, meant] = [set?.rules.length ?? 0, set?.entries ?? 0];
+  if (there === 0 || there !== meant) return `names source set ${sourceSet}, of which ${there} of ${meant} are there`;
+  return free?.sources.pool.isFree(sourceSet) ? `names source set ${sourceSet}, which is free` : undefined;
 }
 
 function checkService(cells: Cells, id: number, row: number, free: Allocators | undefined, found: Violation[]): void {

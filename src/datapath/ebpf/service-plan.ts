@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A compiled service in the numbers of the ABI. Pure.
 
-import type { CompiledService, Scheduler, ServiceKey } from "../../compile/state.ts";
+import type { CompiledService, FrontendKind, Scheduler, ServiceKey } from "../../compile/state.ts";
 import type { Protocol } from "../../model/service.ts";
 import * as abi from "./abi.gen.ts";
 import { ServiceTooLargeError } from "./errors.ts";
@@ -24,6 +24,24 @@ const TYPES: Readonly<Record<CompiledService["type"], number>> = {
   LoadBalancer: abi.ServiceType.SERVICE_LOAD_BALANCER,
 };
 
+const FRONTEND_KIND_NAMES: readonly FrontendKind[] = ["ClusterIP", "NodePort", "ExternalIP", "LoadBalancer"];
+export const FRONTEND_KINDS: Readonly<Record<FrontendKind, number>> = {
+  ClusterIP: abi.FrontendKind.FRONTEND_CLUSTER_IP,
+  NodePort: abi.FrontendKind.FRONTEND_NODE_PORT,
+  ExternalIP: abi.FrontendKind.FRONTEND_EXTERNAL_IP,
+  LoadBalancer: abi.FrontendKind.FRONTEND_LOAD_BALANCER,
+};
+
+/** The kind with this number; those that nobody writes are taken for a ClusterIP. */
+export function frontendKindOf(number: number): FrontendKind {
+  return FRONTEND_KIND_NAMES.find((kind) => FRONTEND_KINDS[kind] === number) ?? "ClusterIP";
+}
+
+/** Those of bits 1 << abi.FrontendKind. */
+export function frontendKinds(bits: number): readonly FrontendKind[] {
+  return FRONTEND_KIND_NAMES.filter((kind) => bits & (1 << FRONTEND_KINDS[kind]));
+}
+
 export function protocolNumber(protocol: Protocol): number {
   return PROTOCOLS[protocol];
 }
@@ -34,7 +52,7 @@ export function protocolName(proto: number): string {
 }
 
 /** What a block header says of the service besides its endpoints. */
-export type Traits = Pick<abi.BlockHeader, "scheduler" | "flags" | "affinityTimeout" | "affinityEpoch">;
+export type Traits = Pick<abi.BlockHeader, "scheduler" | "flags" | "sourceKinds" | "affinityTimeout" | "affinityEpoch">;
 
 /**
  * Affinity begins with the service word that makes it so, whose epoch would be nextEpoch: what clients had before that,
@@ -46,6 +64,7 @@ export function traitsOf(service: CompiledService, before: Traits | undefined, n
   return {
     scheduler: SCHEDULERS[service.scheduler],
     flags: blockFlags(service),
+    sourceKinds: sourceKinds(service),
     affinityTimeout,
     affinityEpoch: affinityTimeout === 0 ? 0 : going ? before.affinityEpoch : nextEpoch,
   };
@@ -57,6 +76,11 @@ function blockFlags(service: CompiledService): number {
     (service.externalLocal ? BLOCK_EXTERNAL_LOCAL : 0) |
     (service.hasAnyEndpoints ? BLOCK_HAS_ENDPOINTS : 0)
   );
+}
+
+/** Bits 1 << abi.FrontendKind of the frontends that do not serve everybody. */
+function sourceKinds({ sources }: CompiledService): number {
+  return (sources?.kinds ?? []).reduce((bits, kind) => bits | (1 << FRONTEND_KINDS[kind]), 0);
 }
 
 /** Lookup tables cost memory: only where something is chosen, and by Maglev. */

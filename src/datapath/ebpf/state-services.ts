@@ -2,7 +2,7 @@
 // Services, frontends and backends out of the pinned maps, also while an agent is changing them: a block is read again
 // when the service's word has changed meanwhile, for its rows may have been given to another.
 
-import type { FrontendKind, Scheduler, ServiceKey } from "../../compile/state.ts";
+import type { Scheduler, ServiceKey, SourceFilter } from "../../compile/state.ts";
 import type { BpfMap } from "../../libbpf/types.ts";
 import { ipFromBytes } from "../../model/ip.ts";
 import * as abi from "./abi.gen.ts";
@@ -10,17 +10,12 @@ import { type IdSets, idsOf } from "./backends.ts";
 import { type IdRows, servingRows, tableRuns } from "./blocks.ts";
 import { decode, HOST_LITTLE_ENDIAN } from "./codec.ts";
 import { MappedArray } from "./mapped-array.ts";
-import { keyOfMeta, protocolName } from "./service-plan.ts";
+import { frontendKindOf, frontendKinds, keyOfMeta, protocolName } from "./service-plan.ts";
+import { readSourceSets } from "./source-sets.ts";
 import type { BackendState, FrontendState, MapFill, ServiceState } from "./state-types.ts";
 import { type Cells, openCells } from "./stores.ts";
 import { readWord } from "./words.ts";
 
-const KINDS: Readonly<Record<number, FrontendKind>> = {
-  [abi.FrontendKind.FRONTEND_CLUSTER_IP]: "ClusterIP",
-  [abi.FrontendKind.FRONTEND_NODE_PORT]: "NodePort",
-  [abi.FrontendKind.FRONTEND_EXTERNAL_IP]: "ExternalIP",
-  [abi.FrontendKind.FRONTEND_LOAD_BALANCER]: "LoadBalancer",
-};
 const TYPES: Readonly<Record<number, ServiceState["type"]>> = {
   [abi.ServiceType.SERVICE_CLUSTER_IP]: "ClusterIP",
   [abi.ServiceType.SERVICE_NODE_PORT]: "NodePort",
@@ -43,6 +38,7 @@ export class ServiceReader {
   readonly #cells: Cells;
   readonly #serviceMeta: MappedArray;
   readonly #frontends: BpfMap;
+  readonly #sourceRanges: BpfMap;
   readonly #serviceStats: BpfMap;
   readonly #backendStats: BpfMap;
 
@@ -54,6 +50,7 @@ export class ServiceReader {
     this.#cells = openCells(arrays);
     this.#serviceMeta = new MappedArray(arrays.service_meta, abi.serviceMeta.size);
     this.#frontends = frontends;
+    this.#sourceRanges = open("source_ranges");
     this.#serviceStats = open("service_stats");
     this.#backendStats = open("backend_stats");
   }
@@ -67,8 +64,10 @@ export class ServiceReader {
       else frontends.set(frontend.serviceId, [frontend]);
     }
     const backends = new Map<number, BackendState>();
-    return [...this.#blocks()]
-      .map(([id, block]) => this.#service(id, block, frontends.get(id) ?? [], backends))
+    const blocks = [...this.#blocks()];
+    const sources = this.#sourceFilters(blocks.map(([, { header }]) => header));
+    return blocks
+      .map(([id, block]) => this.#service(id, block, frontends.get(id) ?? [], backends, sources))
       .sort((a, b) => (a.key < b.key ? -1 : 1));
   }
 
@@ -77,7 +76,7 @@ export class ServiceReader {
       const key = decode(abi.frontendKey, keyBytes);
       const { service, kind } = decode(abi.frontend, value);
       return {
-        kind: KINDS[kind] ?? "ClusterIP",
+        kind: frontendKindOf(kind),
         address: ipFromBytes(key.addr),
         port: key.port,
         protocol: protocolName(key.proto),
@@ -125,7 +124,11 @@ export class ServiceReader {
       { map: "tables", used: used.tables, size: tables.length - 1 },
       { map: "backends", used: ids.size, size: backends.length - 1 },
       { map: "names", used: rows, size: names.length - 1 },
-      { map: "frontends", used: [...this.#frontends.entries()].length, size: this.#frontends.maxEntries },
+      ...[this.#frontends, this.#sourceRanges].map((map) => ({
+        map: map.name,
+        used: [...map.entries()].length,
+        size: map.maxEntries,
+      })),
     ];
   }
 
@@ -151,6 +154,18 @@ export class ServiceReader {
     return undefined;
   }
 
+  /** By header; one whose set has gone since it was read counts as one without. */
+  #sourceFilters(headers: readonly abi.BlockHeader[]): ReadonlyMap<abi.BlockHeader, SourceFilter> {
+    const asking = headers.filter(({ sourceKinds }) => sourceKinds !== 0);
+    const sets = asking.length === 0 ? new Map() : readSourceSets(this.#sourceRanges);
+    return new Map(
+      asking.map((header) => {
+        const rules = sets.get(header.sourceSet)?.rules ?? [];
+        return [header, { kinds: frontendKinds(header.sourceKinds), rules }];
+      }),
+    );
+  }
+
   /** As many of a set's ids as lie in the map. */
   #ids(row: number, set: IdRows): readonly number[] {
     const { members } = this.#cells;
@@ -164,6 +179,7 @@ export class ServiceReader {
     { header, cluster, local, serving }: BlockView,
     frontends: readonly FrontendState[],
     seen: Map<number, BackendState>,
+    sources: ReadonlyMap<abi.BlockHeader, SourceFilter>,
   ): ServiceState {
     const meta = this.#meta(id);
     const has = (flag: number) => (header.flags & flag) !== 0;
@@ -193,6 +209,7 @@ export class ServiceReader {
       tableSize: header.cluster.tableSize,
       frontends,
       stats: this.#stats(id),
+      sources: sources.get(header),
     };
   }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the pinned maps say, decoded: ids are followed, names and addresses are text. 64-bit counters are bigint.
 
-import type { FrontendKind, Scheduler, ServiceKey } from "../../compile/state.ts";
+import type { FrontendKind, Scheduler, ServiceKey, SourceFilter } from "../../compile/state.ts";
 import type { Family, Ip } from "../../model/ip.ts";
 import type * as abi from "./abi.gen.ts";
 
@@ -33,6 +33,8 @@ export interface ServiceState {
   readonly tableSize: number;
   readonly frontends: readonly FrontendState[];
   readonly stats: abi.ServiceStats;
+  /** undefined: everybody is served. */
+  readonly sources: SourceFilter | undefined;
 }
 
 export interface FrontendState {

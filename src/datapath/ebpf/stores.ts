@@ -13,6 +13,7 @@ import { NameTable } from "./names.ts";
 import type { Reclaimer } from "./reclaim.ts";
 import { ServiceMetaTable } from "./service-meta.ts";
 import { ServiceRangeTable } from "./service-ranges.ts";
+import { SourceSetTable } from "./source-sets.ts";
 import { StatsReset } from "./stats.ts";
 
 /** Maps of maps.bpf.h that the writer writes, by their names there. */
@@ -20,6 +21,7 @@ export interface WriterMaps {
   readonly frontends: BpfMap;
   readonly addresses: BpfMap;
   readonly service_ranges: BpfMap;
+  readonly source_ranges: BpfMap;
   readonly services: BpfMap;
   readonly members: BpfMap;
   readonly tables: BpfMap;
@@ -54,6 +56,7 @@ export interface Stores {
   readonly serviceIds: IdPool;
   readonly names: NameTable;
   readonly backends: BackendTable;
+  readonly sources: SourceSetTable;
   readonly blocks: BlockStore;
   readonly frontends: FrontendTable;
   readonly addresses: AddressTable;
@@ -63,7 +66,10 @@ export interface Stores {
 }
 
 export function openCells(
-  maps: Omit<WriterMaps, "frontends" | "addresses" | "service_ranges" | "service_stats" | "backend_stats">,
+  maps: Omit<
+    WriterMaps,
+    "frontends" | "addresses" | "service_ranges" | "source_ranges" | "service_stats" | "backend_stats"
+  >,
   hook?: WriteHook,
 ): Cells {
   return {
@@ -82,12 +88,14 @@ export function openStores(maps: WriterMaps, reclaimer: Reclaimer, hook?: WriteH
   const names = new NameTable(cells.names);
   const addresses = new AddressTable(maps.addresses);
   const backends = new BackendTable(cells.backends, names, reclaimer, backendStats);
+  const sources = new SourceSetTable(maps.source_ranges, reclaimer);
   return {
     cells,
     serviceIds: new IdPool(Math.min(cells.services.length, cells.serviceMeta.length)),
     names,
     backends,
-    blocks: new BlockStore(cells.members, cells.tables, backends, reclaimer),
+    sources,
+    blocks: new BlockStore(cells.members, cells.tables, { backends, sources }, reclaimer),
     frontends: new FrontendTable(maps.frontends, addresses),
     addresses,
     serviceRanges: new ServiceRangeTable(maps.service_ranges),

@@ -6,15 +6,15 @@ import type { CompiledService, Delta, ServiceKey } from "../../compile/state.ts"
 import type { Cidr } from "../../model/ip.ts";
 import type { ApplyReport, NodeAddress } from "../contract.ts";
 import { type Adopted, adoptServices, discardBroken, retireService } from "./adopt.ts";
-import { idsOf } from "./backends.ts";
-import { type Block, samePlan } from "./blocks.ts";
+import type { Block } from "./blocks.ts";
 import { attempt, MapFullError } from "./errors.ts";
 import { type FrontendEntry, frontendEntries } from "./frontends.ts";
 import type { WriteHook } from "./mapped-array.ts";
 import { type RcuSync, Reclaimer } from "./reclaim.ts";
-import { checkSize, protocolNumber, serviceMeta, traitsOf, wantsTables } from "./service-plan.ts";
+import { blockFor } from "./service-block.ts";
+import { checkSize, serviceMeta, wantsTables } from "./service-plan.ts";
 import { openStores, type ServiceEntry, type Stores, type WriterMaps } from "./stores.ts";
-import { nextEpoch, publishRow } from "./words.ts";
+import { publishRow } from "./words.ts";
 
 export interface WriterOptions {
   readonly rcuSync: RcuSync;
@@ -185,12 +185,11 @@ export class MapWriter implements Disposable {
   #publish(service: CompiledService, before: ServiceEntry | undefined): ServiceEntry {
     checkSize(service);
     const { cells, blocks, serviceIds } = this.stores;
-    const proto = protocolNumber(service.protocol);
     const id = before?.id ?? this.#takeId(service);
     let block: Block | undefined;
     try {
       const meta = serviceMeta(service);
-      block = this.#blockFor(service, id, proto, before?.block);
+      block = blockFor(this.stores, service, id, before?.block);
       const frontends = frontendEntries(service, id);
       if (block === before?.block && meta.type === before.type && this.#inForce(before, frontends)) return before;
       if (meta.type !== before?.type) {
@@ -205,25 +204,6 @@ export class MapWriter implements Disposable {
         serviceIds.release(id);
         cells.serviceMeta.clear(id);
       }
-      throw error;
-    }
-  }
-
-  /** The block in force if it says what the service says, else a new one. */
-  #blockFor(service: CompiledService, id: number, proto: number, before: Block | undefined): Block {
-    const { backends, blocks } = this.stores;
-    const rest = { service: id, ...traitsOf(service, before, nextEpoch(this.stores.cells.services, id)) };
-    const wanted = wantsTables(service);
-    const known = before && backends.findSets(service, proto);
-    if (known && samePlan(before, { ...rest, ...known, tables: wanted })) return before;
-    // Without room for its tables a service is better served at random than not at all.
-    const tables = wanted && blocks.hasTableRoom(service);
-    if (known && tables !== wanted && samePlan(before, { ...rest, ...known, tables })) return before;
-    const sets = backends.acquireSets(service, proto);
-    try {
-      return blocks.write({ ...rest, tables, ...sets });
-    } catch (error) {
-      for (const backend of idsOf(sets)) backends.discard(backend);
       throw error;
     }
   }

@@ -37,6 +37,7 @@ export interface Settings {
 const smallMaps = {
   frontends: 128,
   addresses: 128,
+  source_ranges: 64,
   services: 64,
   members: 256,
   tables: 64,

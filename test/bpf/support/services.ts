@@ -36,6 +36,7 @@ const prefixes: Readonly<Record<FrontendKind, readonly [v4: string, v6: string]>
   ClusterIP: ["10.96.0.", "fd00:96::"],
   NodePort: ["0.0.0.", "::"],
   externalIP: ["198.51.100.", "2001:db8:51::"],
+  LoadBalancer: ["198.18.0.", "2001:db8:18::"],
 };
 
 const rows: readonly Row[] = [

@@ -11,7 +11,7 @@ import { type DeviceName, deviceIndex, macOf } from "./topology.ts";
 
 const { ADDRESS_NODE, ADDRESS_NODE_PORT, ADDRESS_CLUSTER_IP, ADDRESS_EXTERNAL } = abi.AddressFlags;
 
-export type FrontendKind = "ClusterIP" | "NodePort" | "externalIP";
+export type FrontendKind = "ClusterIP" | "NodePort" | "externalIP" | "LoadBalancer";
 
 export interface Service {
   /** Counters are told by it. */
@@ -34,6 +34,12 @@ export interface Service {
   readonly affinity?: number;
   /** Of the service word when that began; 1 when not given. */
   readonly affinityEpoch?: number;
+  /** Kinds of frontends that serve only whom these ranges admit: "+203.0.113.0/24", "-203.0.113.5/32" */
+  readonly sources?: {
+    readonly kinds: readonly FrontendKind[];
+    readonly set: number;
+    readonly rules: readonly string[];
+  };
   /** The frontend names a service that has no block. */
   readonly stale?: boolean;
 }
@@ -64,7 +70,24 @@ export function u32(value: number): Uint8Array {
 }
 
 export const protocol = { tcp: 6, udp: 17, sctp: 132 } as const;
-const kinds = { ClusterIP: 1, NodePort: 2, externalIP: 3 } as const;
+const kinds = { ClusterIP: 1, NodePort: 2, externalIP: 3, LoadBalancer: 4 } as const;
+
+/** Entries of a service's source set. */
+export function sourceEntries({
+  sources,
+}: Pick<Service, "sources">): readonly (readonly [Uint8Array, abi.SourceVerdict])[] {
+  const rules = sources?.rules ?? [];
+  return rules.map((rule) => {
+    const [prefix = "", length = ""] = rule.slice(1).split("/");
+    const bits = Number(length) + (prefix.includes(":") ? 32 : 32 + 96);
+    const key = { prefixLength: bits, set: sources?.set ?? 0, addr: address(prefix) };
+    return [encode(abi.sourceKey, key), { admit: rule.startsWith("+") ? 1 : 0, entries: rules.length }];
+  });
+}
+
+export function encodeVerdict([key, verdict]: readonly [Uint8Array, abi.SourceVerdict]): Entry {
+  return [key, encode(abi.sourceVerdict, verdict)];
+}
 
 /** Rows, ids and words, handed out in the order of the table. Ids begin at 1. */
 class Layout {
@@ -75,6 +98,7 @@ class Layout {
     members: [],
     tables: [],
     backends: [],
+    source_ranges: [],
   };
   #member = 1;
   #table = 1;
@@ -93,6 +117,9 @@ class Layout {
       this.add("addresses", front.addr, abi.address, { flags });
     }
     if (service.stale === true) return;
+    for (const [key, verdict] of sourceEntries(service)) {
+      this.add("source_ranges", key, abi.sourceVerdict, verdict);
+    }
     const row = this.#member;
     const ids = service.endpoints.map((endpoint) => this.#endpoint(endpoint, service));
     const idRows = Math.ceil(ids.length / abi.Limits.IDS_PER_ROW);
@@ -118,6 +145,8 @@ class Layout {
       scheduler: service.scheduler ?? 0,
       affinityTimeout: service.affinity ?? 0,
       affinityEpoch: service.affinity === undefined ? 0 : (service.affinityEpoch ?? 1),
+      sourceKinds: (service.sources?.kinds ?? []).reduce((bits, kind) => bits | (1 << kinds[kind]), 0),
+      sourceSet: service.sources?.set ?? 0,
       flags: (service.flags ?? 0) | (service.endpoints.length > 0 ? abi.BlockFlags.BLOCK_HAS_ENDPOINTS : 0),
     };
   }

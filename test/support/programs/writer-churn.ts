@@ -17,7 +17,7 @@ using writer = new MapWriter(openWriterMaps(bpffs), { rcuSync, onError });
 let current = new Set(writer.adopt());
 if (writer.warnings.length > 0) throw new Error(writer.warnings.join("; "));
 let synced = false;
-for (const [at, wanted] of fc.sample(wantedAtRandom, { numRuns: 5000, seed: Number(seed) }).entries()) {
+for (const [at, wanted] of fc.sample(wantedAtRandom, { numRuns: 500, seed: Number(seed) }).entries()) {
   const remove = [...current].filter((key) => !wanted.some((service) => service.key === key));
   if (synced) writer.apply({ upsert: wanted, remove });
   else writer.sync({ upsert: wanted, remove: [] });

@@ -60,6 +60,7 @@ function service(name: string, address: string): Service {
     externalTrafficPolicy: "Cluster",
     healthCheckNodePort: 0,
     ports: [{ name: "", protocol: "TCP", port: 80, nodePort: 0 }],
+    sourceRanges: undefined,
     scheduler: undefined,
     affinitySeconds: 0,
   };

@@ -51,11 +51,13 @@ describe("the ABI codec", () => {
       cluster: { count: 20, firstRow: 1, tableRow: 5, tableSize: 2039 },
       local: { count: 4, firstRow: 1, tableRow: 0, tableSize: 0 },
       scheduler: abi.Scheduler.SCHEDULER_MAGLEV,
+      sourceKinds: 1 << abi.FrontendKind.FRONTEND_LOAD_BALANCER,
       flags: abi.BlockFlags.BLOCK_EXTERNAL_LOCAL,
       servingCount: 9,
       servingFirstRow: 3,
       affinityTimeout: 10800,
       affinityEpoch: 3,
+      sourceSet: 9,
     };
     expect(decode(abi.blockHeader, encode(abi.blockHeader, header))).toEqual(header);
   });

@@ -6,6 +6,7 @@ import * as abi from "../../../src/datapath/ebpf/abi.gen.ts";
 import { checkInvariants } from "../../../src/datapath/ebpf/invariants.ts";
 import type { Cells, Stores } from "../../../src/datapath/ebpf/stores.ts";
 import { MapWriter } from "../../../src/datapath/ebpf/writer.ts";
+import { ip } from "../../support/compiled.ts";
 import { clusterIp, type MemoryMaps, member, memoryMaps, nodePort, service } from "./memory-maps.ts";
 
 /** Offset of the count of the cluster set in a header. */
@@ -19,7 +20,17 @@ beforeEach(() => {
   maps = memoryMaps();
   const writer = new MapWriter(maps, { rcuSync: () => Promise.resolve(), onError: () => {} });
   const frontends = [clusterIp("10.96.0.1"), nodePort(30080)];
-  const web = service("web", { type: "NodePort", frontends, cluster: [member("10.0.0.1"), member("10.0.0.2")] });
+  const rules = ["192.0.2.0", "192.0.3.0"].map((text) => ({
+    range: { address: ip(text), prefixLength: 24 },
+    admit: true,
+  }));
+  const sources = { kinds: ["NodePort"] as const, rules };
+  const web = service("web", {
+    type: "NodePort",
+    frontends,
+    cluster: [member("10.0.0.1"), member("10.0.0.2")],
+    sources,
+  });
   writer.sync({ upsert: [web], remove: [] });
   stores = writer.stores;
   cells = stores.cells;
@@ -95,6 +106,30 @@ const DAMAGE: readonly (readonly [string, () => void, string, number | string, s
     "belongs to the block at row 2 but is free",
   ],
   [
+    "a source set that is not there",
+    () => header(abi.blockHeaderOffset.sourceSet, 7),
+    "members",
+    2,
+    "names source set 7, of which 0 of 0 are there",
+  ],
+  [
+    "half a source set",
+    () => {
+      const [[key = new Uint8Array()] = []] = maps.source_ranges.entries();
+      maps.source_ranges.delete(key);
+    },
+    "members",
+    2,
+    "names source set 1, of which 1 of 2 are there",
+  ],
+  [
+    "a live source set in the free list",
+    () => stores.sources.pool.release(1),
+    "members",
+    2,
+    "names source set 1, which is free",
+  ],
+  [
     "a live id in the free list",
     () => stores.serviceIds.release(1),
     "services",
@@ -105,11 +140,11 @@ const DAMAGE: readonly (readonly [string, () => void, string, number | string, s
 
 describe("the invariant checker", () => {
   it("finds nothing in maps that are well", () => {
-    expect(checkInvariants(cells, maps.frontends, stores)).toEqual([]);
+    expect(checkInvariants(cells, maps, stores)).toEqual([]);
   });
 
   it.each(DAMAGE)("sees %s", (_, damage, map, cell, problem) => {
     damage();
-    expect(checkInvariants(cells, maps.frontends, stores)).toContainEqual({ map, cell, problem });
+    expect(checkInvariants(cells, maps, stores)).toContainEqual({ map, cell, problem });
   });
 });

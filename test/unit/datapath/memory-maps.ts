@@ -97,19 +97,29 @@ export interface Sizes {
   readonly backends: number;
   readonly names: number;
   readonly frontends: number;
+  readonly sourceRanges: number;
 }
 
-export const SMALL: Sizes = { services: 32, members: 256, tables: 1024, backends: 256, names: 32, frontends: 64 };
+export const SMALL: Sizes = {
+  services: 32,
+  members: 256,
+  tables: 1024,
+  backends: 256,
+  names: 32,
+  frontends: 64,
+  sourceRanges: 512,
+};
 
 export type MemoryMaps = { readonly [name in keyof WriterMaps]: MemoryMap };
 
 export function memoryMaps(sizes: Partial<Sizes> = {}): MemoryMaps {
-  const { services, members, tables, backends, names, frontends } = { ...SMALL, ...sizes };
+  const { services, members, tables, backends, names, frontends, sourceRanges } = { ...SMALL, ...sizes };
   const array = (name: string, size: number, count: number) => new MemoryMap(name, 4, size, count);
   return {
     frontends: new MemoryMap("frontends", abi.frontendKey.size, abi.frontend.size, frontends),
     addresses: new MemoryMap("addresses", 16, abi.address.size, frontends + 16),
     service_ranges: array("service_ranges", abi.serviceRanges.size, 1),
+    source_ranges: new MemoryMap("source_ranges", abi.sourceKey.size, abi.sourceVerdict.size, sourceRanges),
     services: array("services", abi.serviceWord.size, services),
     members: array("members", abi.blockRow.size, members),
     tables: array("tables", abi.tableRow.size, tables),
@@ -157,6 +167,7 @@ export function service(name: string, over: Partial<CompiledService> = {}): Comp
     hasAnyEndpoints: (over.cluster?.length ?? 0) > 0,
     scheduler: "default",
     affinitySeconds: 0,
+    sources: undefined,
     ...over,
   };
 }

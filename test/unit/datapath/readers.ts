@@ -6,6 +6,7 @@
 import * as abi from "../../../src/datapath/ebpf/abi.gen.ts";
 import { servingRows, tableRuns } from "../../../src/datapath/ebpf/blocks.ts";
 import { decode } from "../../../src/datapath/ebpf/codec.ts";
+import type { Lookups } from "../../../src/datapath/ebpf/invariants.ts";
 import type { MappedArray } from "../../../src/datapath/ebpf/mapped-array.ts";
 import type { Cells } from "../../../src/datapath/ebpf/stores.ts";
 import { readWord } from "../../../src/datapath/ebpf/words.ts";
@@ -44,19 +45,21 @@ export class Readers {
   }
 
   /** After a write. */
-  look(cells: Cells, frontends: BpfMap): void {
-    this.#lookAtFrontends(cells, frontends);
+  look(cells: Cells, maps: Lookups): void {
+    this.#lookAtFrontends(cells, maps.frontends);
+    const sources = sourceBytes(maps.source_ranges);
     const current = new Set<string>();
     for (let id = 1; id < cells.services.length; id++) {
       const { row, epoch } = readWord(cells.services, id);
       if (row === 0) continue;
       const name = `${id}:${epoch}`;
       current.add(name);
-      if (!this.#seen.has(name)) this.#seen.set(name, { row, bytes: reachable(cells, row), replaced: undefined });
+      if (!this.#seen.has(name))
+        this.#seen.set(name, { row, bytes: reachable(cells, sources, row), replaced: undefined });
     }
     for (const [name, seen] of this.#seen) {
       if (!current.has(name)) seen.replaced ??= this.#begun;
-      if (reachable(cells, seen.row) !== seen.bytes) this.disturbed.push(`block ${name} at row ${seen.row}`);
+      if (reachable(cells, sources, seen.row) !== seen.bytes) this.disturbed.push(`block ${name} at row ${seen.row}`);
     }
   }
 
@@ -77,7 +80,17 @@ export class Readers {
   }
 }
 
-function reachable(cells: Cells, row: number): string {
+/** Set id → its entries, in hex. */
+function sourceBytes(map: BpfMap): ReadonlyMap<number, string> {
+  const sets = new Map<number, string[]>();
+  for (const [key, value] of map.entries()) {
+    const { set } = decode(abi.sourceKey, key);
+    sets.set(set, [...(sets.get(set) ?? []), Buffer.concat([key, value]).toString("hex")]);
+  }
+  return new Map([...sets].map(([set, entries]) => [set, entries.sort().join(",")]));
+}
+
+function reachable(cells: Cells, sources: ReadonlyMap<number, string>, row: number): string {
   const header = abi.blockHeader.read(cells.members.view, cells.members.offset(row));
   const parts = [hex(cells.members, row, header.rows)];
   for (const set of [header.cluster, header.local, servingRows(header)]) {
@@ -86,6 +99,7 @@ function reachable(cells: Cells, row: number): string {
       parts.push(hex(cells.backends, id, 1));
     }
   }
+  if (header.sourceSet !== 0) parts.push(sources.get(header.sourceSet) ?? "");
   for (const run of tableRuns(header)) parts.push(hex(cells.tables, run.row, run.rows));
   return parts.join(" ");
 }

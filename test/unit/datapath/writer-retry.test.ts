@@ -30,7 +30,7 @@ function frontends(maps: MemoryMaps): readonly string[] {
 }
 
 function violations(maps: MemoryMaps, writer: MapWriter) {
-  return checkInvariants(writer.stores.cells, maps.frontends, writer.stores);
+  return checkInvariants(writer.stores.cells, maps, writer.stores);
 }
 
 test("a frontend that could not be written is there after a retry", () => {

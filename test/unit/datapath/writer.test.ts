@@ -28,7 +28,7 @@ function writerOver(maps: MemoryMaps, errors: unknown[] = []): MapWriter {
 }
 
 function violations(maps: MemoryMaps, writer: MapWriter) {
-  return checkInvariants(writer.stores.cells, maps.frontends, writer.stores);
+  return checkInvariants(writer.stores.cells, maps, writer.stores);
 }
 
 describe("the map writer", () => {
@@ -230,17 +230,8 @@ describe("the map writer", () => {
     const first = writerOver(maps);
     first.sync(upsert(web));
     first.stores.backends.acquire(member("10.9.9.9"), 6);
-    first.stores.blocks.write({
-      service: 5,
-      cluster: [1],
-      local: [],
-      serving: [],
-      scheduler: 0,
-      flags: 0,
-      affinityTimeout: 0,
-      affinityEpoch: 0,
-      tables: true,
-    });
+    const traits = { scheduler: 0, flags: 0, sourceKinds: 0, sourceSet: 0, affinityTimeout: 0, affinityEpoch: 0 };
+    first.stores.blocks.write({ service: 5, cluster: [1], local: [], serving: [], ...traits, tables: true });
     const second = writerOver(maps);
     const free = second.stores.blocks.rows.freeRows;
     expect(second.stores.backends.pool.isFree(3)).toBe(false);

@@ -8,13 +8,17 @@ import { root, sourceFiles } from "./source-files.ts";
 
 const paths = sourceFiles(FOLDERS, /./).map(({ path }) => path);
 
-test.each(["README.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/behaviour.md", "docs/cli.md"])(
-  "every path that %s names is there",
-  (document) => {
-    const named = namedPaths(readFileSync(`${root}/${document}`, "utf8"));
-    expect(named.filter((pattern) => !paths.some((path) => matches(path, pattern)))).toEqual([]);
-  },
-);
+test.each([
+  "README.md",
+  "CONTRIBUTING.md",
+  "docs/architecture.md",
+  "docs/annotations.md",
+  "docs/behaviour.md",
+  "docs/cli.md",
+])("every path that %s names is there", (document) => {
+  const named = namedPaths(readFileSync(`${root}/${document}`, "utf8"));
+  expect(named.filter((pattern) => !paths.some((path) => matches(path, pattern)))).toEqual([]);
+});
 
 test("a path that is not there is found", () => {
   const named = namedPaths("See `src/agent`, `bpf/tc.bpf.c` and `test/netns/no-such*.test.ts` or build/bpf.");

@@ -24,6 +24,7 @@ const DNAT: Decision = {
   existing: false,
   policy: "Cluster",
   affinity: "none",
+  sourceRange: undefined,
 };
 const PASS: Decision = { ...DNAT, verdict: "pass", service: undefined, kind: "", chosen: null, masquerade: false };
 const REJECT: Decision = {
@@ -94,6 +95,21 @@ test("a Service without endpoints says so", () => {
 });
 
 test.each<[string, Entry, Decision, string]>([
+  [
+    "a client in no source range",
+    OUTSIDE,
+    { ...REJECT, verdict: "drop", dropReason: "source_range", sourceRange: { range: "none", admit: false } },
+    "a client from outside, by eth0; 172.30.0.41:80/TCP is a ClusterIP of ns1/svc1:http; no source range holds the " +
+      "client; the client's address is in none of the Service's source ranges, or in a denied one: dropped silently",
+  ],
+  [
+    "a source range that decides",
+    { ...POD, onWire: true },
+    { ...DNAT, sourceRange: { range: "10.0.0.0/8", admit: true } },
+    "connect() of a pod of this node, which leaves source ranges to its packets; 172.30.0.41:80/TCP is a ClusterIP of " +
+      "ns1/svc1:http; source range 10.0.0.0/8 admits the client; chosen from 2 endpoints by Maglev, traffic policy " +
+      "Cluster; masqueraded: the backend sees a node address",
+  ],
   [
     "the node itself",
     HOST,

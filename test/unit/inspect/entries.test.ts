@@ -28,6 +28,7 @@ const SERVICE: ServiceState = {
   serving: [],
   tableSize: 251,
   frontends: [frontend("ClusterIP", "10.96.0.1", 80), frontend("NodePort", "0.0.0.0", 30080)],
+  sources: undefined,
   stats: { connections: 0n, packets: 0n, bytes: 0n, rejects: 0n },
 };
 const DECISION: Decision = {
@@ -42,6 +43,7 @@ const DECISION: Decision = {
   existing: false,
   policy: "Cluster",
   affinity: "none",
+  sourceRange: undefined,
 };
 const SAID = { backend: 5, backendAddr: ipToBytes("10.244.1.5" as Ip), backendPort: 8080 };
 const CLUSTER_IP = parseQuestion("203.0.113.2", "10.96.0.1:80");

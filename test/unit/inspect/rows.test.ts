@@ -52,6 +52,7 @@ const WEB: ServiceState = {
   serving: [],
   tableSize: 251,
   frontends: FRONTENDS,
+  sources: undefined,
   stats: { connections: 40n, packets: 400n, bytes: 51200n, rejects: 2n },
 };
 const DNS: ServiceState = {
