@@ -20,7 +20,6 @@ enum limits {
 	SLOTS_PER_ROW = 16,   /* lookup slots in one row of a Maglev table */
 	NAME_SIZE = 64,       /* DNS label (63) and a NUL */
 	LONG_NAME_SIZE = 256, /* DNS subdomain (253) and a NUL */
-	SERVICE_RANGES = 32,  /* that ClusterIPs come from */
 	SOCK_PEERS = 8,       /* frontends one unconnected UDP socket may talk to at once */
 };
 
@@ -51,30 +50,13 @@ struct frontend {
 	__u8 pad[3];
 };
 
-/* What an address is, whatever the port; never 0. */
-enum address_flags {
-	ADDRESS_NODE_PORT = 1,  /* NodePorts are served here */
-	ADDRESS_LOOPBACK = 2,   /* 127/8, ::1: only for sockets of the host's own network namespace */
-	ADDRESS_NODE = 4,       /* of this node */
-	ADDRESS_CLUSTER_IP = 8, /* some port is served here as a ClusterIP's: the others are refused */
-	ADDRESS_EXTERNAL = 16,  /* likewise as an external IP's or a load balancer's: the others are left alone */
+enum node_addr_flags {
+	NODE_ADDR_NODEPORT = 1, /* NodePorts are served here */
+	NODE_ADDR_LOOPBACK = 2, /* 127/8, ::1: only for sockets of the host's own network namespace */
 };
 
-struct address {
-	__u32 flags; /* enum address_flags */
-	__u32 pad;
-};
-
-/* Leading bits of addr that count, of an IPv4 range 96 more than it says; 0: none, the slot is free. */
-struct service_range {
-	struct ip_addr addr;
-	__u32 prefix;
-};
-
-/* Ranges that the cluster gives ClusterIPs from, both families. A slot's prefix is written after its address. */
-struct service_ranges {
-	__u32 used; /* slots to look at */
-	struct service_range range[SERVICE_RANGES];
+struct node_addr {
+	__u32 flags; /* enum node_addr_flags */
 	__u32 pad;
 };
 
@@ -428,9 +410,6 @@ enum drop_reason {
 	DROP_REWRITE_FAILED,  /* the kernel refused to change the packet; or a port in SCTP fragments must change */
 	DROP_ICMP_REDIRECT,   /* it would teach one end a way to an address that only the other edge knows */
 	DROP_FRAGMENT,        /* a later fragment to a frontend, whose first was refused */
-	DROP_UNUSED_PORT,     /* a ClusterIP that serves other ports or protocols: REJECT */
-	DROP_UNALLOCATED,     /* in a range of ClusterIPs, but no Service's: silent */
-	DROP_REPLY_LIMIT,     /* a refusal that its sender is not told of, or a ping of a VIP: there were too many */
 	DROP_SOURCE_RANGE,    /* the frontend does not serve this client's address: silent */
 	DROP_REASONS          /* count; not a reason */
 };

@@ -64,8 +64,7 @@ static __always_inline void read_peer(const struct sock_common *sk, struct ip_ad
  */
 static __always_inline bool left_behind(struct sock_peer *peer)
 {
-	__u32 flags;
-	struct frontend *frontend = frontend_lookup(&peer->vip, peer->vip_port, IPPROTO_UDP, true, &flags);
+	struct frontend *frontend = frontend_lookup(&peer->vip, peer->vip_port, IPPROTO_UDP, true);
 
 	return frontend && !peer_still_serves(peer, frontend->service);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * reply.bpf.h: answers made from the packet they refuse: ICMP and ICMPv6 port unreachable (RFC 792, RFC 4443, the
- * REJECT of kube-proxy row 31) and TCP RST (RFC 9293 3.5.2); and echo replies. They leave where the packet came in,
- * from the address it was sent to, and not more often than reply_rate says.
+ * REJECT of kube-proxy row 31) and TCP RST (RFC 9293 3.5.2). They leave where the packet came in, from the address it
+ * was sent to.
  */
 #ifndef PORTOLAN_REPLY_BPF_H
 #define PORTOLAN_REPLY_BPF_H
@@ -12,11 +12,9 @@
 #include <linux/tcp.h>
 #include <bpf/bpf_helpers.h>
 #include "icmp.bpf.h"
-#include "select.bpf.h"
 #include "work.bpf.h"
 
 #define REPLY_TTL 64
-#define NSEC_PER_SEC 1000000000ULL
 
 struct icmp_error {
 	__u8 type;
@@ -84,22 +82,6 @@ static __always_inline int store_ip_header(struct __sk_buff *skb, const struct p
 	return bpf_skb_store_bytes(skb, p->l3, &ip, sizeof(ip), 0);
 }
 
-/* Whether one more reply may leave, which counts as sent then. A bucket of tokens, told by when it will be full. */
-static __always_inline bool may_reply(struct work *w)
-{
-	__u64 now = bpf_ktime_get_ns(), each;
-
-	if (!reply_rate)
-		return false;
-	each = NSEC_PER_SEC / reply_rate;
-	if (w->replies_due + NSEC_PER_SEC < now)
-		w->replies_due = now - NSEC_PER_SEC;
-	if (w->replies_due + each > now)
-		return false;
-	w->replies_due += each;
-	return true;
-}
-
 /* Turns the refused packet into a port unreachable that quotes its headers. */
 static __noinline int reply_unreachable(struct __sk_buff *skb, struct work *w)
 {
@@ -113,7 +95,7 @@ static __noinline int reply_unreachable(struct __sk_buff *skb, struct work *w)
 	p = &w->packet;
 	__builtin_memset(w->quote, 0, QUOTE_MAX);
 	/* SCTP finds the association of an INIT by its tag, 20 bytes into the packet */
-	quoted = p->l4 - p->l3 + (proto_connects(p->proto) ? sizeof(struct tcphdr) : 8);
+	quoted = p->l4 - p->l3 + (p->proto == IPPROTO_UDP ? 8 : sizeof(struct tcphdr));
 	if (quoted < 28 || quoted > QUOTE_MAX || bpf_skb_load_bytes(skb, p->l3, w->quote, quoted) < 0)
 		return TC_ACT_SHOT;
 	icmp.type = p->v4 ? ICMP_DEST_UNREACH : ICMPV6_DEST_UNREACH;
@@ -161,37 +143,6 @@ static __noinline int reply_reset(struct __sk_buff *skb, const struct packet *p)
 	    bpf_skb_store_bytes(skb, p->l4, &rst, sizeof(rst), 0))
 		return TC_ACT_SHOT;
 	return send_back(skb, p);
-}
-
-/* Turns an echo request into its reply: addresses, type and TTL change, identifier and payload stay. */
-static __noinline int reply_echo(struct __sk_buff *skb, const struct packet *p)
-{
-	__u8 type;
-
-	if (!p)
-		return TC_ACT_SHOT;
-	type = p->v4 ? ICMP_ECHO_REPLY : ICMPV6_ECHO_REPLY;
-	/* the addresses change places, which no sum notices */
-	if (bpf_l4_csum_replace(skb, p->l4 + 2, bpf_htons((p->v4 ? ICMP_ECHO : ICMPV6_ECHO) << 8), bpf_htons(type << 8),
-				2) ||
-	    bpf_skb_store_bytes(skb, p->l4, &type, sizeof(type), 0) ||
-	    store_ip_header(skb, p, p->end - p->l4, p->proto))
-		return TC_ACT_SHOT;
-	return send_back(skb, p);
-}
-
-/*
- * Refuses a packet and counts that; service 0: none's. Its sender is told while there are not too many to tell (row
- * 32): by RST about a connection, else by ICMP.
- */
-static __always_inline int refuse(struct __sk_buff *skb, struct work *w, __u32 service, __u32 reason)
-{
-	bool told = may_reply(w);
-
-	count_refusal(service, told ? reason : DROP_REPLY_LIMIT);
-	if (!told)
-		return TC_ACT_SHOT;
-	return reason_rejects(reason) ? reply_unreachable(skb, w) : reply_reset(skb, &w->packet);
 }
 
 #endif

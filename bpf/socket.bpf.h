@@ -10,24 +10,16 @@
 #include "select.bpf.h"
 
 /*
- * Returns the frontend a socket of a process of this kind meets at dst:port, or NULL: the packets go out as they are,
- * unless *unserved is a reason to refuse them. With masquerade_all every connection must be translated on the wire, so
- * sockets leave all of them to tc. And all SCTP: its connect() runs no cgroup program (sctp_connect() in the kernel's
- * net/sctp/socket.c).
+ * Returns the frontend a socket of a process of this kind meets at dst:port, or NULL: the packets go out as they are.
+ * With masquerade_all every connection must be translated on the wire, so sockets leave all of them to tc. And all
+ * SCTP: its connect() runs no cgroup program (sctp_connect() in the kernel's net/sctp/socket.c).
  */
 static __always_inline struct frontend *socket_frontend(const struct ip_addr *dst, __be16 port, __u8 proto,
-							enum client_kind who, __u32 *unserved)
+							enum client_kind who)
 {
-	struct frontend *frontend;
-	__u32 flags;
-
-	*unserved = DROP_NONE;
 	if (masquerade_all || proto == IPPROTO_SCTP)
 		return NULL;
-	frontend = frontend_lookup(dst, port, proto, who == CLIENT_HOST, &flags);
-	if (!frontend)
-		*unserved = unserved_reason(dst, flags);
-	return frontend;
+	return frontend_lookup(dst, port, proto, who == CLIENT_HOST);
 }
 
 /*

@@ -7,9 +7,10 @@
 #include "begin.bpf.h"
 
 /* There is no room for a connection that both ends believe in: its client is told at once. */
-static __always_inline int no_room(struct __sk_buff *skb, struct work *w)
+static __always_inline int refuse(struct __sk_buff *skb, const struct packet *p)
 {
-	return w->packet.proto == IPPROTO_TCP ? refuse(skb, w, 0, DROP_FLOW_TABLE_FULL) : drop(-DROP_FLOW_TABLE_FULL);
+	count_drop(DROP_FLOW_TABLE_FULL);
+	return p->proto == IPPROTO_TCP ? reply_reset(skb, p) : TC_ACT_SHOT;
 }
 
 /* The endpoint that the flow goes to still serves. */
@@ -53,7 +54,7 @@ static __always_inline int go_on(struct __sk_buff *skb, struct work *w, const st
 	if (dry_run)
 		return TC_ACT_SHOT;
 	owner = heard_client(w, owner);
-	return owner ? to_backend(skb, &w->packet, device, owner) : no_room(skb, w);
+	return owner ? to_backend(skb, &w->packet, device, owner) : refuse(skb, &w->packet);
 }
 
 /* An ICMP error goes the way of the flow it is about, and is no word of either end (clause E7). */
@@ -76,13 +77,12 @@ static __noinline int error_in(struct __sk_buff *skb, struct work *w, const stru
 SEC("tc")
 int pt_ingress(struct __sk_buff *skb)
 {
-	__u32 ifindex = skb->ifindex, flags, reason;
+	__u32 ifindex = skb->ifindex;
 	struct flow *record, *owner;
 	struct frontend *frontend;
 	struct device *device;
 	struct packet *p;
 	struct work *w;
-	int other;
 
 	if (skb->mark & mark_in) /* clause E3 */
 		return TC_NEXT;
@@ -91,9 +91,8 @@ int pt_ingress(struct __sk_buff *skb)
 	if (!device || !w || skb->vlan_present || for_other_host(skb, device))
 		return TC_NEXT;
 	p = &w->packet;
-	other = read_packet(skb, p, device, SPACE_OUTER);
-	if (other)
-		return other > 0 ? portless(skb, w) : TC_NEXT;
+	if (read_packet(skb, p, device, SPACE_OUTER))
+		return TC_NEXT;
 
 	explain_client(device, &p->src);
 	w->now = now_seconds();
@@ -133,18 +132,14 @@ int pt_ingress(struct __sk_buff *skb)
 	if (record)
 		return go_on(skb, w, device, record);
 
-	frontend = frontend_lookup(&p->dst, p->dport, p->proto, false, &flags);
+	frontend = frontend_lookup(&p->dst, p->dport, p->proto, false);
 	if (p->later) /* its first begins, or is refused */
-		return frontend || unserved_reason(&p->dst, flags) ? drop(-DROP_FRAGMENT) : TC_NEXT;
-	if (proto_connects(p->proto) && !packet_is_syn(p)) {
-		if (frontend || (flags & ADDRESS_CLUSTER_IP))
-			return no_flow(skb, w, device, frontend);
-		return TC_NEXT;
-	}
-	if (frontend)
-		return begin(skb, w, device, frontend);
-	reason = unserved_reason(&p->dst, flags);
-	return reason ? unserved(skb, w, reason) : direct(skb, w, device);
+		return frontend ? drop(-DROP_FRAGMENT) : TC_NEXT;
+	if (!frontend)
+		return direct(skb, w, device);
+	if (proto_connects(p->proto) && !packet_is_syn(p))
+		return no_flow(skb, w, device, frontend);
+	return begin(skb, w, device, frontend);
 }
 
 /*
@@ -179,9 +174,8 @@ static __noinline int leave_claimed(struct __sk_buff *skb, struct work *w)
 static __always_inline void note_pass(struct work *w)
 {
 	const struct packet *p = &w->packet;
-	__u32 flags;
 
-	if (!frontend_lookup(&p->src, p->sport, p->proto, false, &flags))
+	if (!frontend_lookup(&p->src, p->sport, p->proto, false))
 		return;
 	describe_client(w);
 	w->flow.role = FLOW_PASS;

@@ -25,7 +25,6 @@ struct work {
 	struct flow flow;      /* under construction, or on the move */
 	__u8 quote[QUOTE_MAX]; /* headers an ICMP error quotes */
 	__u32 now;             /* seconds since boot */
-	__u64 replies_due;     /* ns since boot up to which this CPU's replies have used up their rate; kept */
 };
 
 struct {

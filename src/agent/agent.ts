@@ -20,7 +20,6 @@ import { mapSizeTable } from "./map-sizes.ts";
 import { nodePortWarnings, parseNodePortRule } from "./node-addresses.ts";
 import { NodeFollower } from "./node-follower.ts";
 import type { AgentOptions } from "./options.ts";
-import { RangeFollower } from "./range-follower.ts";
 import { ServiceFollower } from "./service-follower.ts";
 import { socketLog } from "./socket-log.ts";
 import { writeStateFile } from "./state-file.ts";
@@ -53,11 +52,10 @@ export async function runAgent(options: AgentOptions, log: Log, stop: AbortSigna
     isServed: (namespace, name) => services.isServed(namespace, name),
     log,
   });
-  const node = new NodeFollower(options, nodePortRule, network, { driver, services, health }, log);
-  const ranges = new RangeFollower(driver, log);
+  const node = new NodeFollower(options, nodePortRule, network, driver, health, log);
   await using source: Source = new ManifestSource(options.manifests);
   node.begin();
-  await startSource(source, { node, services, ranges, health, driver }, log);
+  await startSource(source, { node, services, health, driver }, log);
 
   using forward = new ForwardKeeper(options.markBits.inbound, findFilterTables, log);
   await forward.start();
@@ -80,7 +78,6 @@ function openDriver(options: AgentOptions, pins: Pins, features: Features, log: 
       hostNetnsCookie: netnsCookie(),
       masqueradeAll: options.masqueradeAll,
       detectLocalMode: options.localDetector.mode,
-      vipPing: options.vipPing,
       snatPorts: options.snatPorts,
       nodePorts: options.nodePorts,
       markBits: options.markBits,
@@ -101,18 +98,15 @@ function openDriver(options: AgentOptions, pins: Pins, features: Features, log: 
 interface Followers {
   readonly node: NodeFollower;
   readonly services: ServiceFollower;
-  readonly ranges: RangeFollower;
   readonly health: HealthFollower;
   readonly driver: EbpfDriver;
 }
 
-function startSource(source: Source, followers: Followers, log: Log): Promise<void> {
-  const { node, services, ranges, health, driver } = followers;
+function startSource(source: Source, { node, services, health, driver }: Followers, log: Log): Promise<void> {
   return source.start(
     (changes, troubled) => {
       node.update(changes.nodes);
       services.update(changes);
-      ranges.update(changes);
       health.update(changes);
       driver.noteProblems(new Set([...troubled, ...services.troubled]).size);
     },

@@ -9,45 +9,36 @@ import type { Cidr } from "../model/ip.ts";
 import type { Node } from "../model/node.ts";
 import { firstOfEach, isLocalInterface } from "./local-detector.ts";
 import type { Log } from "./log.ts";
-import { globalAddresses, localAddresses, type NodePortRule, nodeAddresses } from "./node-addresses.ts";
+import { type NodePortRule, nodeAddresses } from "./node-addresses.ts";
 import type { AgentOptions } from "./options.ts";
-import type { ServiceFollower } from "./service-follower.ts";
-
-/** Who is told of the node's addresses, as they are and as they change. */
-interface Listeners {
-  readonly driver: EbpfDriver;
-  readonly services: ServiceFollower;
-  readonly health: Pick<Datapath, "setNodeAddresses">;
-}
 
 export class NodeFollower {
   readonly #options: AgentOptions;
   readonly #rule: NodePortRule;
   readonly #network: Network;
   readonly #driver: EbpfDriver;
-  readonly #services: Listeners["services"];
-  readonly #health: Listeners["health"];
+  readonly #health: Pick<Datapath, "setNodeAddresses">;
   readonly #log: Log;
   #node: Node | undefined;
   #attached = false;
   /** As last logged. */
   #localRanges: string | undefined;
 
+  /** health: is told of the node's addresses too, after the driver. */
   constructor(
     options: AgentOptions,
     rule: NodePortRule,
     network: Network,
-    { driver, services, health }: Listeners,
+    driver: EbpfDriver,
+    health: Pick<Datapath, "setNodeAddresses">,
     log: Log,
   ) {
     this.#options = options;
     this.#rule = rule;
     this.#network = network;
     this.#driver = driver;
-    this.#services = services;
     this.#health = health;
     this.#log = log;
-    services.setLocalAddresses(globalAddresses(localAddresses(network.view())));
   }
 
   /** Changes of Node objects; only our own counts. Its going takes no hooks off a node that serves. */
@@ -91,9 +82,8 @@ export class NodeFollower {
   /** Brings addresses and devices up to date. */
   refresh(): void {
     const own = this.#node?.addresses ?? [];
-    const local = localAddresses(this.#network.view());
-    const addresses = nodeAddresses(local, this.#rule, own, this.#options.localhostNodePorts);
-    this.#services.setLocalAddresses(globalAddresses(local));
+    const { localhostNodePorts } = this.#options;
+    const addresses = nodeAddresses(this.#network.view(), this.#rule, own, localhostNodePorts);
     this.#attempt(() => this.#driver.setNodeAddresses(addresses));
     this.#health.setNodeAddresses(addresses);
     if (this.#attached) this.#attempt(() => this.#followDevices());

@@ -53,8 +53,6 @@ export interface AgentOptions {
   readonly masqueradeAll: boolean;
   /** bind() to a NodePort is refused to processes of the host. */
   readonly protectNodePorts: boolean;
-  /** VIPs answer ping. */
-  readonly vipPing: boolean;
   /** Where ports of masqueraded connections are drawn from, less nodePorts. */
   readonly snatPorts: PortRange;
   /** The cluster's --service-node-port-range. */
@@ -109,7 +107,6 @@ export interface AgentFlags {
   readonly maxFlows: number;
   readonly masqueradeAll?: boolean;
   readonly protectNodeports?: boolean;
-  readonly vipPing?: boolean;
   readonly snatPortRange: PortRange;
   readonly serviceNodePortRange: PortRange;
   readonly markBits: MarkBits;
@@ -142,7 +139,6 @@ export function agentOptions(flags: AgentFlags, file: FileSettings = NO_FILE): A
     sizes: { maxServices: flags.maxServices, maxBackends: flags.maxBackends, maxFlows: flags.maxFlows },
     masqueradeAll: flags.masqueradeAll ?? file.masqueradeAll,
     protectNodePorts: flags.protectNodeports ?? false,
-    vipPing: flags.vipPing ?? false,
     snatPorts: flags.snatPortRange,
     nodePorts: flags.serviceNodePortRange,
     markBits: flags.markBits,

@@ -6,7 +6,6 @@ import { Compiler } from "../compile/compiler.ts";
 import type { CompiledService, Delta, ServiceKey } from "../compile/state.ts";
 import type { ApplyReport, Datapath } from "../datapath/contract.ts";
 import type { ModelChanges } from "../model/changes.ts";
-import type { Ip } from "../model/ip.ts";
 import type { Log } from "./log.ts";
 
 /** So long a Service may wait for its state to be published before its health checks say so (kube-proxy: two sync periods). */
@@ -14,9 +13,6 @@ const OVERDUE_MS = 60_000;
 /** From one attempt to the next; doubled each time. */
 const FIRST_RETRY_MS = 1000;
 const LAST_RETRY_MS = 60_000;
-
-/** Says nothing of what is still to come either. */
-const NO_CHANGES: ModelChanges = { synced: false, services: [], endpointSlices: [], nodes: [], serviceCidrs: [] };
 
 export class ServiceFollower implements Disposable {
   readonly #compiler: Compiler;
@@ -67,11 +63,6 @@ export class ServiceFollower implements Disposable {
     return ![...this.#datapath.unserved].some(
       (key) => key.startsWith(prefix) && now - (this.#waitingSinceMs.get(key) ?? now) >= OVERDUE_MS,
     );
-  }
-
-  /** Addresses on interfaces of this node. */
-  setLocalAddresses(addresses: ReadonlySet<Ip>): void {
-    if (this.#compiler.setLocalAddresses(addresses)) this.update(NO_CHANGES);
   }
 
   [Symbol.dispose](): void {

@@ -64,7 +64,6 @@ function openDriver(size: SyncSize, bpffs: string): EbpfDriver {
       hostNetnsCookie: netnsCookie(),
       masqueradeAll: false,
       detectLocalMode: "Device",
-      vipPing: false,
       snatPorts: { min: 1024, max: 65_535 },
       nodePorts: { min: 30_000, max: 32_767 },
       markBits: { inbound: 29, outbound: 30 },
@@ -104,7 +103,6 @@ async function changeEndpoints(
       services: [],
       endpointSlices: [{ previous, current }],
       nodes: [],
-      serviceCidrs: [],
     });
     driver.apply(delta);
     tookMs.push(performance.now() - begin);
@@ -139,6 +137,5 @@ function writes(report: ApplyReport): number {
 
 function wholeModel(model: SyncModel): ModelChanges {
   const added = <T>(current: T) => ({ previous: undefined, current });
-  const [services, endpointSlices] = [model.services.map(added), model.slices.map(added)];
-  return { synced: true, services, endpointSlices, nodes: [], serviceCidrs: [] };
+  return { synced: true, services: model.services.map(added), endpointSlices: model.slices.map(added), nodes: [] };
 }

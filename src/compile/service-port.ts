@@ -9,18 +9,14 @@ import { membersOf } from "./members.ts";
 import { sourceFilter } from "./source-filter.ts";
 import type { CompiledService, Frontend, Scheduler, ServiceKey } from "./state.ts";
 
-/**
- * The Service must be one that is proxied (isProxied); which of its frontends others claim too is not looked at. A ClusterIP
- * among the local addresses is left to the interface that has it.
- */
+/** The Service must be one that is proxied (isProxied); which of its frontends others claim too is not looked at. */
 export function compileService(
   service: Service,
   slices: readonly EndpointSlice[],
   here: NodePlace,
-  localAddresses: ReadonlySet<Ip>,
 ): readonly CompiledService[] {
   return service.clusterIps.flatMap((clusterIp) =>
-    service.ports.map((port) => compilePort(service, port, clusterIp, slices, here, localAddresses)),
+    service.ports.map((port) => compilePort(service, port, clusterIp, slices, here)),
   );
 }
 
@@ -36,7 +32,6 @@ function compilePort(
   clusterIp: Ip,
   slices: readonly EndpointSlice[],
   here: NodePlace,
-  localAddresses: ReadonlySet<Ip>,
 ): CompiledService {
   const { namespace, name } = service;
   const family = familyOf(clusterIp);
@@ -59,7 +54,7 @@ function compilePort(
     protocol: port.protocol,
     family,
     type: service.type === "ExternalName" ? "ClusterIP" : service.type,
-    frontends: localAddresses.has(clusterIp) ? frontends.slice(1) : frontends,
+    frontends,
     cluster: members.cluster,
     local: members.local,
     serving: members.serving,

@@ -100,11 +100,10 @@ function verdictClause(question: Question, entry: Entry, decision: Decision): st
   if (entry.socket && question.protocol === "SCTP")
     return "the kernel runs no program for SCTP sockets: only their packets are served, where tc meets them";
   if (decision.verdict === "pass") return `${target} is no Service's address: left to the kernel`;
-  const why = DROP_EXPLANATIONS[decision.dropReason] ?? decision.dropReason;
-  if (decision.verdict !== "dnat" && !decision.service) return `${target}: ${why}`;
   const service = `${target} is ${decision.kind} of ${decision.service?.name ?? "an unknown Service"}`;
   const frontend = service + sourceClause(decision);
-  if (decision.verdict !== "dnat") return `${frontend}; ${why}`;
+  if (decision.verdict !== "dnat")
+    return `${frontend}; ${DROP_EXPLANATIONS[decision.dropReason] ?? decision.dropReason}`;
   if (decision.existing) return `${frontend}; the connection exists already and keeps its endpoint`;
   return `${frontend}; ${choiceClause(decision)}, traffic policy ${decision.policy}`;
 }

@@ -16,8 +16,5 @@ export const DROP_EXPLANATIONS: Readonly<Record<string, string>> = {
   rewrite_failed: "the kernel refused to change the packet, or a port in fragments of SCTP would have to change",
   icmp_redirect: "an ICMP redirect about a translated connection: it would lead past the Service's address",
   fragment: "a fragment to a Service's address whose datagram was refused with its first one",
-  unused_port: "the ClusterIP is served, but not this port or protocol: refused (REJECT)",
-  unallocated: "in a range of ClusterIPs, but no Service has the address: dropped silently",
-  reply_limit: "refused, or a ping, like too many in this second: dropped silently, where its sender would be told",
   source_range: "the client's address is in none of the Service's source ranges, or in a denied one: dropped silently",
 };

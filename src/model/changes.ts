@@ -5,9 +5,8 @@ import type { EndpointSlice } from "./endpoint-slice.ts";
 import type { Node } from "./node.ts";
 import { sameValue } from "./same-value.ts";
 import type { Service } from "./service.ts";
-import type { ServiceCidr } from "./service-cidr.ts";
 
-export type ModelObject = Service | EndpointSlice | Node | ServiceCidr;
+export type ModelObject = Service | EndpointSlice | Node;
 
 /** previous undefined: new; current undefined: gone. */
 export interface Change<T> {
@@ -24,13 +23,12 @@ export interface ModelChanges {
   readonly services: readonly Change<Service>[];
   readonly endpointSlices: readonly Change<EndpointSlice>[];
   readonly nodes: readonly Change<Node>[];
-  readonly serviceCidrs: readonly Change<ServiceCidr>[];
 }
 
-/** `Kind/namespace/name`: identity of an object; what has no namespace, such as a Node, has the empty one. */
+/** `Kind/namespace/name`: identity of an object; a Node has the empty namespace. */
 export function objectKey(object: ModelObject): string {
   // join() makes a string in one piece; the pieces of a template literal would stay in memory with it.
-  return [object.kind, "namespace" in object ? object.namespace : "", object.name].join("/");
+  return [object.kind, object.kind === "Node" ? "" : object.namespace, object.name].join("/");
 }
 
 /** Collects changes until they are taken: of each object the state before the first and after the last; A→B→A is nothing. */
@@ -49,16 +47,14 @@ export class ChangeTracker {
     const services: Change<Service>[] = [];
     const endpointSlices: Change<EndpointSlice>[] = [];
     const nodes: Change<Node>[] = [];
-    const serviceCidrs: Change<ServiceCidr>[] = [];
     for (const change of this.#pending.values()) {
       const kind = (change.current ?? change.previous)?.kind;
       if (kind === "Service") services.push(change as Change<Service>);
       else if (kind === "EndpointSlice") endpointSlices.push(change as Change<EndpointSlice>);
-      else if (kind === "Node") nodes.push(change as Change<Node>);
-      else serviceCidrs.push(change as Change<ServiceCidr>);
+      else nodes.push(change as Change<Node>);
     }
     this.#pending.clear();
-    return { synced, services, endpointSlices, nodes, serviceCidrs };
+    return { synced, services, endpointSlices, nodes };
   }
 
   get empty(): boolean {

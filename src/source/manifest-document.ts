@@ -7,7 +7,6 @@ import { type Intern, toEndpointSlice } from "./endpoint-slice.ts";
 import { Field, InvalidField, pathText } from "./field.ts";
 import { toNode } from "./node.ts";
 import { toService, unassigned } from "./service.ts";
-import { toServiceCidr } from "./service-cidr.ts";
 
 export interface Finding {
   readonly severity: "error" | "warning" | "debug";
@@ -29,7 +28,6 @@ const READERS: ReadonlyMap<string, Reader> = new Map<string, Reader>([
   ["v1 Service", toService],
   ["discovery.k8s.io/v1 EndpointSlice", toEndpointSlice],
   ["v1 Node", toNode],
-  ["networking.k8s.io/v1 ServiceCIDR", toServiceCidr],
 ]);
 
 const KINDS = [...READERS.keys()].join(", ");
@@ -126,7 +124,6 @@ class DocumentReader implements DocumentContent {
 function nameOf(field: Field, type: string): string {
   const kind = type.slice(type.indexOf(" ") + 1);
   const name = field.peek("metadata", "name");
-  const namespace =
-    kind === "Node" || kind === "ServiceCIDR" ? "" : `${field.peek("metadata", "namespace") || "default"}/`;
+  const namespace = kind === "Node" ? "" : `${field.peek("metadata", "namespace") || "default"}/`;
   return name === "" ? kind : `${kind} ${namespace}${name}`;
 }

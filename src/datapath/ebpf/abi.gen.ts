@@ -14,7 +14,6 @@ export const Limits = {
   SLOTS_PER_ROW: 16,
   NAME_SIZE: 64,
   LONG_NAME_SIZE: 256,
-  SERVICE_RANGES: 32,
   SOCK_PEERS: 8,
 } as const;
 
@@ -32,20 +31,14 @@ export const frontendKindNames: Readonly<Record<number, string>> = {
   4: "load_balancer",
 };
 
-export const AddressFlags = {
-  ADDRESS_NODE_PORT: 1,
-  ADDRESS_LOOPBACK: 2,
-  ADDRESS_NODE: 4,
-  ADDRESS_CLUSTER_IP: 8,
-  ADDRESS_EXTERNAL: 16,
+export const NodeAddrFlags = {
+  NODE_ADDR_NODEPORT: 1,
+  NODE_ADDR_LOOPBACK: 2,
 } as const;
 /** value → name without its prefix */
-export const addressFlagsNames: Readonly<Record<number, string>> = {
-  1: "node_port",
+export const nodeAddrFlagsNames: Readonly<Record<number, string>> = {
+  1: "nodeport",
   2: "loopback",
-  4: "node",
-  8: "cluster_ip",
-  16: "external",
 };
 
 export const Scheduler = {
@@ -221,11 +214,8 @@ export const DropReason = {
   DROP_REWRITE_FAILED: 11,
   DROP_ICMP_REDIRECT: 12,
   DROP_FRAGMENT: 13,
-  DROP_UNUSED_PORT: 14,
-  DROP_UNALLOCATED: 15,
-  DROP_REPLY_LIMIT: 16,
-  DROP_SOURCE_RANGE: 17,
-  DROP_REASONS: 18,
+  DROP_SOURCE_RANGE: 14,
+  DROP_REASONS: 15,
 } as const;
 /** value → name without its prefix */
 export const dropReasonNames: Readonly<Record<number, string>> = {
@@ -243,11 +233,8 @@ export const dropReasonNames: Readonly<Record<number, string>> = {
   11: "rewrite_failed",
   12: "icmp_redirect",
   13: "fragment",
-  14: "unused_port",
-  15: "unallocated",
-  16: "reply_limit",
-  17: "source_range",
-  18: "reasons",
+  14: "source_range",
+  15: "reasons",
 };
 
 export const Verdict = {
@@ -346,76 +333,24 @@ export const frontend: Codec<Frontend> = {
   },
 };
 
-export interface Address {
+export interface NodeAddr {
   readonly flags: number;
 }
 /** bytes from the start of the struct */
-export const addressOffset = {
+export const nodeAddrOffset = {
   flags: 0,
 } as const;
-export const address: Codec<Address> = {
-  name: "address",
+export const nodeAddr: Codec<NodeAddr> = {
+  name: "node_addr",
   size: 8,
-  read(view: DataView, offset: number): Address {
+  read(view: DataView, offset: number): NodeAddr {
     return {
       flags: view.getUint32(offset + 0, LE),
     };
   },
-  write(view: DataView, offset: number, value: Address): void {
+  write(view: DataView, offset: number, value: NodeAddr): void {
     view.setUint32(offset + 0, value.flags, LE);
     writeZeros(view, offset + 4, 4);
-  },
-};
-
-export interface ServiceRange {
-  readonly addr: Uint8Array;
-  readonly prefix: number;
-}
-/** bytes from the start of the struct */
-export const serviceRangeOffset = {
-  addr: 0,
-  prefix: 16,
-} as const;
-export const serviceRange: Codec<ServiceRange> = {
-  name: "service_range",
-  size: 20,
-  read(view: DataView, offset: number): ServiceRange {
-    return {
-      addr: readBytes(view, offset + 0, 16),
-      prefix: view.getUint32(offset + 16, LE),
-    };
-  },
-  write(view: DataView, offset: number, value: ServiceRange): void {
-    writeBytes(view, offset + 0, 16, value.addr);
-    view.setUint32(offset + 16, value.prefix, LE);
-  },
-};
-
-export interface ServiceRanges {
-  readonly used: number;
-  readonly range: readonly ServiceRange[];
-}
-/** bytes from the start of the struct */
-export const serviceRangesOffset = {
-  used: 0,
-  range: 4,
-} as const;
-export const serviceRanges: Codec<ServiceRanges> = {
-  name: "service_ranges",
-  size: 648,
-  read(view: DataView, offset: number): ServiceRanges {
-    return {
-      used: view.getUint32(offset + 0, LE),
-      range: Array.from({ length: 32 }, (_, i) => serviceRange.read(view, offset + 4 + i * 20)),
-    };
-  },
-  write(view: DataView, offset: number, value: ServiceRanges): void {
-    view.setUint32(offset + 0, value.used, LE);
-    for (let i = 0; i < 32; i++) {
-      const item = value.range[i];
-      if (item !== undefined) serviceRange.write(view, offset + 4 + i * 20, item);
-    }
-    writeZeros(view, offset + 644, 4);
   },
 };
 
@@ -1399,9 +1334,7 @@ export const layouts: Readonly<Record<string, StructLayout>> = {
   frontend_key: { size: 20, fields: { addr: [0, "struct ip_addr"], port: [16, "be16"], proto: [18, "u8"], pad: [19, "u8"] } },
   ip_addr: { size: 16, fields: { w: [0, "be32[4]"] } },
   frontend: { size: 8, fields: { service: [0, "u32"], kind: [4, "u8"], pad: [5, "u8[3]"] } },
-  address: { size: 8, fields: { flags: [0, "u32"], pad: [4, "u32"] } },
-  service_range: { size: 20, fields: { addr: [0, "struct ip_addr"], prefix: [16, "u32"] } },
-  service_ranges: { size: 648, fields: { used: [0, "u32"], range: [4, "struct service_range[32]"], pad: [644, "u32"] } },
+  node_addr: { size: 8, fields: { flags: [0, "u32"], pad: [4, "u32"] } },
   service_word: { size: 8, fields: { row: [0, "u32"], epoch: [4, "u32"] } },
   block_row: { size: 64, fields: { header: [0, "struct block_header"], ids: [0, "struct block_ids"] } },
   block_header: { size: 64, fields: { service: [0, "u32"], rows: [4, "u32"], cluster: [8, "struct endpoint_set"], local: [24, "struct endpoint_set"], scheduler: [40, "u8"], source_kinds: [41, "u8"], flags: [42, "u16"], affinity_timeout: [44, "u32"], serving_count: [48, "u32"], serving_first_row: [52, "u32"], affinity_epoch: [56, "u32"], source_set: [60, "u32"] } },

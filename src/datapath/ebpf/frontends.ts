@@ -5,7 +5,6 @@ import type { CompiledService, Frontend } from "../../compile/state.ts";
 import type { BpfMap } from "../../libbpf/types.ts";
 import { type Family, type Ip, ipToBytes } from "../../model/ip.ts";
 import * as abi from "./abi.gen.ts";
-import type { AddressTable } from "./addresses.ts";
 import { FRONTEND_KINDS, protocolNumber } from "./service-plan.ts";
 
 /** NodePorts stand under the wildcard address of their family. */
@@ -44,14 +43,11 @@ export function frontendEntries(service: CompiledService, id: number): readonly 
 
 export class FrontendTable {
   readonly #map: BpfMap;
-  readonly #addresses: AddressTable;
   /** What the map holds: service * 8 + kind. */
   readonly #entries = new Map<FrontendId, number>();
 
-  /** addresses is told what is written and removed; flushing it is the caller's. */
-  constructor(map: BpfMap, addresses: AddressTable) {
+  constructor(map: BpfMap) {
     this.#map = map;
-    this.#addresses = addresses;
   }
 
   /** The service a frontend belongs to, undefined when it is not in the map. */
@@ -64,11 +60,10 @@ export class FrontendTable {
   adopt(): readonly FrontendEntry[] {
     const found: FrontendEntry[] = [];
     this.#entries.clear();
-    this.#addresses.forgetFrontends();
     for (const [key, value] of this.#map.entries()) {
       const { service, kind } = abi.frontend.read(viewOf(value), 0);
       const id = Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString("latin1");
-      this.#set(id, service, kind);
+      this.#entries.set(id, service * 8 + kind);
       found.push({ id, service, kind });
     }
     return found;
@@ -106,7 +101,7 @@ export class FrontendTable {
       }
       this.#map.updateBatch(packIds(fitting), values, fitting.length);
     }
-    for (const { id, service, kind } of fitting) this.#set(id, service, kind);
+    for (const { id, service, kind } of fitting) this.#entries.set(id, service * 8 + kind);
     if (fitting === entries) return [];
     const written = new Set(fitting);
     return entries.filter((entry) => !written.has(entry));
@@ -118,21 +113,8 @@ export class FrontendTable {
     const gone = entries.filter(({ id, service }) => this.owner(id) === service && !kept.has(id));
     if (gone.length === 0) return 0;
     this.#map.deleteBatch(packIds(gone), gone.length);
-    for (const { id } of gone) this.#unset(id);
+    for (const { id } of gone) this.#entries.delete(id);
     return gone.length;
-  }
-
-  #set(id: FrontendId, service: number, kind: number): void {
-    this.#unset(id);
-    this.#entries.set(id, service * 8 + kind);
-    this.#addresses.count(addressOf(id), kind, 1);
-  }
-
-  #unset(id: FrontendId): void {
-    const entry = this.#entries.get(id);
-    if (entry === undefined) return;
-    this.#entries.delete(id);
-    this.#addresses.count(addressOf(id), entry % 8, -1);
   }
 
   #fitting(entries: readonly FrontendEntry[]): readonly FrontendEntry[] {
@@ -140,10 +122,6 @@ export class FrontendTable {
     let room = this.size - this.#entries.size;
     return entries.filter(({ id }) => this.#entries.has(id) || room-- > 0);
   }
-}
-
-function addressOf(id: FrontendId): string {
-  return id.slice(abi.frontendKeyOffset.addr, abi.frontendKeyOffset.addr + abi.ipAddr.size);
 }
 
 /** Keys back to back, for one batch. */

@@ -43,8 +43,6 @@ export interface ProgramConfig {
   readonly hostNetnsCookie: bigint;
   readonly masqueradeAll: boolean;
   readonly detectLocalMode: DetectLocalMode;
-  /** VIPs answer echo requests. */
-  readonly vipPing: boolean;
   /** Ports, both ends included, for masqueraded connections; nodePorts are left out of them. */
   readonly snatPorts: { readonly min: number; readonly max: number };
   readonly nodePorts: { readonly min: number; readonly max: number };
@@ -203,7 +201,6 @@ function loadObject(name: ObjectName, pins: Pins, sizes: MapSizeTable, config: P
   object.setRodata("host_netns_cookie", u64(config.hostNetnsCookie));
   object.setRodata("masquerade_all", flag(config.masqueradeAll));
   object.setRodata("detect_local", u32(DETECT_LOCAL[config.detectLocalMode]));
-  object.setRodata("vip_ping", flag(config.vipPing));
   object.setRodata("mark_in", u32(2 ** config.markBits.inbound));
   object.setRodata("mark_out", u32(2 ** config.markBits.outbound));
   object.setRodata("snat_port_min", u16(config.snatPorts.min));

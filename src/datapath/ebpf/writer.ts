@@ -3,11 +3,10 @@
 // old frontends go, then what nothing names any more waits for an RCU period. A kill at any point leaves whole sets.
 
 import type { CompiledService, Delta, ServiceKey } from "../../compile/state.ts";
-import type { Cidr } from "../../model/ip.ts";
 import type { ApplyReport, NodeAddress } from "../contract.ts";
 import { type Adopted, adoptServices, discardBroken, retireService } from "./adopt.ts";
 import type { Block } from "./blocks.ts";
-import { attempt, MapFullError } from "./errors.ts";
+import { MapFullError } from "./errors.ts";
 import { type FrontendEntry, frontendEntries } from "./frontends.ts";
 import type { WriteHook } from "./mapped-array.ts";
 import { type RcuSync, Reclaimer } from "./reclaim.ts";
@@ -73,10 +72,9 @@ export class MapWriter implements Disposable {
    */
   adopt(nodeRow = 0): readonly ServiceKey[] {
     this.stores.names.adopt(nodeRow);
-    this.stores.addresses.adopt();
     this.#adopted = adoptServices(this.stores, this.#reclaimer);
     for (const [key, entry] of this.#adopted.services) this.#services.set(key, entry);
-    this.stores.serviceRanges.adopt();
+    this.stores.nodeAddresses.adopt();
     return [...this.#services.keys()];
   }
 
@@ -107,11 +105,7 @@ export class MapWriter implements Disposable {
   }
 
   setNodeAddresses(addresses: readonly NodeAddress[]): void {
-    this.stores.addresses.replaceNode(addresses);
-  }
-
-  setServiceRanges(ranges: readonly Cidr[]): void {
-    this.stores.serviceRanges.replace(ranges);
+    this.stores.nodeAddresses.replace(addresses);
   }
 
   /** Resolves when nothing waits for an RCU period any more. */
@@ -130,8 +124,6 @@ export class MapWriter implements Disposable {
     const { changed, stale, servicesWritten } = this.#publishAll(this.#withOverdue(upserts), failures);
     for (const entry of this.#leaving) stale.push(...entry.frontends);
     const frontends = this.#tryMoveFrontends(changed, stale, failures);
-    // After the frontends: a new one must not meet the refusal of its address's other ports. What fails stays due.
-    attempt(failures, () => this.stores.addresses.flush());
     const leaving = this.#frontendsBehind ? [] : this.#leaving.splice(0);
     for (const entry of leaving) this.#withdraw(entry, failures);
     const retried = this.#reclaimer.pending;
@@ -283,7 +275,11 @@ export class MapWriter implements Disposable {
       blocks.retire(entry.block);
       retireService(this.stores, this.#reclaimer, entry.id);
     });
-    attempt(failures, () => cells.serviceMeta.clear(entry.id));
+    try {
+      cells.serviceMeta.clear(entry.id);
+    } catch (error) {
+      failures.push(error);
+    }
   }
 
   #reclaimed(): void {

@@ -122,7 +122,6 @@ function openDriver(bpffsPath: string, masqueradeAll: boolean): EbpfDriver {
       hostNetnsCookie: netnsCookie(),
       masqueradeAll,
       detectLocalMode: "Device",
-      vipPing: false,
       snatPorts: { min: 1024, max: 65535 },
       nodePorts: { min: 30000, max: 32767 },
       markBits: { inbound: 29, outbound: 30 },

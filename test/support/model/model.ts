@@ -4,19 +4,17 @@
 
 import { addressOf } from "./address.ts";
 import { setsOf, type Target } from "./endpoints.ts";
-import { type Frontend, frontendOf, isClusterIp } from "./services.ts";
+import { type Frontend, frontendOf } from "./services.ts";
 import type { Packet, Verdict, World } from "./world.ts";
 
 const PASS: Verdict = { verdict: "pass", service: undefined, backends: [] };
-/** Row 46: a port or protocol of a cluster IP that no Service has there. */
-const UNUSED: Verdict = { verdict: "reject", service: undefined, backends: [] };
 
 export function verdictOf(world: World, packet: Packet): Verdict {
   // masqueradeAll (row 37) needs the wire: sockets leave all packets to it
   if (packet.hook === "socket" && world.masqueradeAll) return PASS;
   if (packet.hook === "socket" && packet.protocol === "SCTP") return PASS; // row 48: served on the wire
   const frontend = frontendOf(world, packet);
-  if (frontend === undefined) return isClusterIp(world, packet) ? UNUSED : PASS;
+  if (frontend === undefined) return PASS;
   const { namespace, service: name, portName } = frontend;
   const service = portName === "" ? `${namespace}/${name}` : `${namespace}/${name}:${portName}`; // row 8
   const sets = setsOf(world, frontend);

@@ -30,15 +30,6 @@ export function frontendOf(world: World, packet: Packet): Frontend | undefined {
   return oldest(candidates.filter(({ kind }) => kind === "NodePort"));
 }
 
-/** Row 46: some port is served there as a cluster IP's, whatever the packet asks for. */
-export function isClusterIp(world: World, packet: Packet): boolean {
-  const destination = addressOf(packet.destination).text;
-  const there = world.services.flatMap(frontendsOf).filter(({ address }) => address?.text === destination);
-  const rivals = ({ port, protocol }: Frontend) =>
-    there.filter((other) => other.port === port && other.protocol === protocol);
-  return there.some((frontend) => oldest(rivals(frontend))?.kind === "ClusterIP");
-}
-
 const UNSPECIFIED = new Set(["0.0.0.0", addressOf("::").text]);
 
 /**

@@ -30,7 +30,6 @@ class NotingDatapath implements Datapath {
   apply = (delta: Delta) => this.#note("apply", delta);
   retry = () => this.#note("retry", { upsert: [], remove: [] });
   setNodeAddresses(): void {}
-  setServiceRanges(): void {}
   cleanup(): void {}
   [Symbol.dispose](): void {}
 
@@ -85,7 +84,7 @@ function slice(service: string, address: string): EndpointSlice {
 }
 
 function changes(synced: boolean, ...services: ModelChanges["services"]): ModelChanges {
-  return { synced, services, endpointSlices: [], nodes: [], serviceCidrs: [] };
+  return { synced, services, endpointSlices: [], nodes: [] };
 }
 
 afterEach(() => vi.useRealTimers());

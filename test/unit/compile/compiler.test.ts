@@ -3,36 +3,9 @@
 
 import { describe, expect, test } from "vitest";
 import { Compiler } from "../../../src/compile/compiler.ts";
-import type { Ip } from "../../../src/model/ip.ts";
 import { appear, changes, endpoint, frontendLines, memberLines, service, slice } from "./manifest.ts";
 
 const nothing = { upsert: [], remove: [] };
-
-describe("a ClusterIP on an interface of this node", () => {
-  const dual = service({ clusterIPs: ["10.96.0.10", "fd00:96::a"], externalIPs: ["192.0.2.1"], type: "NodePort" });
-  const addresses = (...ips: readonly string[]) => new Set(ips) as ReadonlySet<string> as ReadonlySet<Ip>;
-
-  test("is left to the interface, and its Service keeps its other frontends", () => {
-    const compiler = new Compiler("here");
-    expect(compiler.setLocalAddresses(addresses("10.96.0.10", "192.0.2.1"))).toBe(false);
-    expect(frontendLines(compiler.update(appear(dual)).delta.upsert)).toEqual([
-      "ExternalIP 192.0.2.1:80/TCP",
-      "ClusterIP fd00:96::a:80/TCP",
-    ]);
-  });
-
-  test("is followed as the address comes and goes; other addresses are no change", () => {
-    const compiler = new Compiler("here");
-    compiler.update(appear(dual, service({ clusterIP: "10.96.0.11" }, { metadata: { name: "api" } })));
-    expect(compiler.setLocalAddresses(addresses("10.244.0.1"))).toBe(false);
-    expect(compiler.update(changes([])).delta).toEqual(nothing);
-    expect(compiler.setLocalAddresses(addresses("10.244.0.1", "fd00:96::a"))).toBe(true);
-    const taken = compiler.update(changes([])).delta;
-    expect(taken.upsert.map(({ key, frontends }) => [key, frontends])).toEqual([["default/web:http/TCP/IPv6", []]]);
-    expect(compiler.setLocalAddresses(addresses("10.244.0.1"))).toBe(true);
-    expect(frontendLines(compiler.update(changes([])).delta.upsert)).toEqual(["ClusterIP fd00:96::a:80/TCP"]);
-  });
-});
 
 describe("deltas", () => {
   test("a Service that goes is removed by key", () => {

@@ -67,20 +67,6 @@ test("an address of no Service passes", () => {
   });
 });
 
-test("an unused port of a ClusterIP is no Service's, and says why it is refused", () => {
-  const unused: Decision = { ...PASS, verdict: "reject", dropReason: "unused_port" };
-  expect(composeAnswer(QUESTION, POD, unused)).toEqual({
-    verdict: "reject",
-    endpoints: [],
-    chosen: null,
-    masquerade: false,
-    service: null,
-    reason:
-      "connect() of a pod of this node; 172.30.0.41:80/TCP: the ClusterIP is served, but not this port or protocol: " +
-      "refused (REJECT)",
-  });
-});
-
 test("a Service without endpoints says so", () => {
   expect(composeAnswer(QUESTION, POD, REJECT)).toEqual({
     verdict: "reject",

@@ -43,8 +43,7 @@ test("what is taken is not told again", () => {
     synced: false,
     services: [],
     endpointSlices: [],
-    serviceCidrs: [],
     nodes: [{ previous: undefined, current: a }],
   });
-  expect(tracker.take(true)).toEqual({ synced: true, services: [], endpointSlices: [], nodes: [], serviceCidrs: [] });
+  expect(tracker.take(true)).toEqual({ synced: true, services: [], endpointSlices: [], nodes: [] });
 });

@@ -75,7 +75,7 @@ describe("start", () => {
 
   test("tells an empty directory as a complete state without objects", async () => {
     await start();
-    expect(told).toEqual([{ synced: true, services: [], endpointSlices: [], nodes: [], serviceCidrs: [] }]);
+    expect(told).toEqual([{ synced: true, services: [], endpointSlices: [], nodes: [] }]);
   });
 
   test("rejects when there is no directory", async () => {
@@ -102,9 +102,7 @@ describe("start", () => {
     expect(Object.fromEntries(services)).toEqual({ a: 1 });
     await write("b.yaml", "");
     await rm(join(directory, "c.yaml"), { recursive: true });
-    await until(() =>
-      expect(told.at(-1)).toEqual({ synced: true, services: [], endpointSlices: [], nodes: [], serviceCidrs: [] }),
-    );
+    await until(() => expect(told.at(-1)).toEqual({ synced: true, services: [], endpointSlices: [], nodes: [] }));
     await write("a.yaml", "kind: [");
     await until(() => expect(problems.at(-1)).toMatch(/^error a.yaml/));
     await write("d.yaml", service("d", 4));
