@@ -303,7 +303,8 @@ enum flow_state {
 /*
  * All that translation needs, so that removing an endpoint or a Service never touches an established connection.
  * Packets between our hooks are (client:mapped_port, backend:backend_port); mapped_port is client_port unless that
- * tuple was taken when the flow began. Everything but state, last_seen, epoch and backend_id is immutable.
+ * tuple was taken when the flow began. Everything but state, last_seen, service,
+ * epoch and backend_id is immutable.
  */
 struct flow {
 	struct ip_addr client;

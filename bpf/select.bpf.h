@@ -173,6 +173,14 @@ struct remembered {
 	__be16 port;
 };
 
+/* Nothing of the service has changed since its word had this epoch. */
+static __always_inline bool word_stands(__u32 service, __u32 epoch)
+{
+	struct service_word *word = bpf_map_lookup_elem(&services, &service);
+
+	return word && *(volatile __u32 *)&word->epoch == epoch;
+}
+
 /*
  * Whether an endpoint still serves its Service, wherever policy, topology or its termination leave it (row 58): nothing
  * to ask while the service's word is the same. Brings epoch and id up to date.

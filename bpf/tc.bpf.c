@@ -13,22 +13,41 @@ static __always_inline int refuse(struct __sk_buff *skb, const struct packet *p)
 	return p->proto == IPPROTO_TCP ? reply_reset(skb, p) : TC_ACT_SHOT;
 }
 
-/* The endpoint that the flow goes to still serves. */
+/* The Service that has the flow's VIP now, be it one that was made anew; 0: nobody has it. */
+static __noinline __u32 service_now(const struct flow *owner)
+{
+	struct frontend *frontend;
+
+	if (!owner)
+		return 0;
+	frontend = frontend_lookup(&owner->vip, owner->vip_port, owner->proto, false);
+	return frontend ? frontend->service : 0;
+}
+
+/*
+ * The endpoint that the flow goes to still serves. Of a VIP that is nobody's any more datagrams keep theirs, as
+ * connections do; nothing begins there.
+ */
 static __always_inline bool backend_stands(struct flow *owner)
 {
 	struct remembered endpoint = {
-	    .service = owner->service,
 	    .epoch = owner->epoch,
 	    .id = owner->backend_id,
 	    .addr = &owner->backend,
 	    .port = owner->backend_port,
 	};
 
-	if (owner->flags & FLOW_DIRECT)
+	if ((owner->flags & FLOW_DIRECT) || word_stands(owner->service, owner->epoch))
 		return true;
+	endpoint.service = service_now(owner);
+	if (!endpoint.service)
+		return owner->proto == IPPROTO_UDP;
+	if (endpoint.service != owner->service)
+		endpoint.epoch = 0; /* no word in use has that */
 	if (!still_serves(&endpoint))
 		return false;
-	if (!dry_run && owner->epoch != endpoint.epoch) {
+	if (!dry_run) {
+		owner->service = endpoint.service;
 		owner->epoch = endpoint.epoch;
 		owner->backend_id = endpoint.id;
 	}

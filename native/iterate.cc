@@ -15,6 +15,7 @@
 
 #include <array>
 #include <cstring>
+#include <new>
 #include <thread>
 #include <vector>
 
@@ -72,12 +73,20 @@ class IterateWorker : public Napi::AsyncWorker {
 
   void Execute() override {
     std::thread walker([this] {
-      if (!netns_.empty() && !Enter()) return;
-      Walk();
-      if (destroy_ && failure_.error == 0) DestroyNamed();
+      try {
+        if (!netns_.empty() && !Enter()) return;
+        Walk();
+        if (destroy_ && failure_.error == 0) DestroyNamed();
+      } catch (const std::bad_alloc&) {
+        errno = ENOMEM;
+        Remember("read", "iterator " + name_);
+      }
     });
     walker.join();
   }
+
+  /** No thread could be had. */
+  void OnError(const Napi::Error& error) override { deferred_.Reject(error.Value()); }
 
   void OnOK() override {
     const Napi::HandleScope scope(Env());

@@ -33,10 +33,12 @@ export class ForwardKeeper implements Disposable {
   /** Looks once and then again and again. Never rejects: a node without iptables is served all the same. */
   async start(): Promise<void> {
     const begin = performance.now();
-    for (const family of FAMILIES) await this.#ensure(family);
+    let failed = false;
+    for (const family of FAMILIES) failed = !(await this.#ensure(family)) || failed;
     if (this.#stopped) return;
     const tookMs = performance.now() - begin;
-    this.#timer = setTimeout(() => void this.start(), Math.max(INTERVAL_MS, INTERVAL_TO_LOOK * tookMs));
+    const interval = failed ? INTERVAL_MS : Math.max(INTERVAL_MS, INTERVAL_TO_LOOK * tookMs);
+    this.#timer = setTimeout(() => void this.start(), interval);
   }
 
   [Symbol.dispose](): void {
@@ -44,22 +46,25 @@ export class ForwardKeeper implements Disposable {
     clearTimeout(this.#timer);
   }
 
-  async #ensure(family: Family): Promise<void> {
+  /** False: iptables refused, which may be over soon (another one held its lock). */
+  async #ensure(family: Family): Promise<boolean> {
     try {
       const tables = this.#find(family);
       if (tables.length === 0) {
         const what = `IPv${family}: iptables is not installed`;
         this.#warn(family, `${what}, so a FORWARD chain that drops will drop Service traffic to this node's pods`);
-        return;
+        return true;
       }
       for (const table of tables) {
         if (await ensureAccepts(table, this.#inboundMarkBit))
           this.#log.info({ command: table.command }, "FORWARD can drop: Service traffic is accepted there");
       }
       this.#told.delete(family);
+      return true;
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       this.#warn(family, `IPv${family}: the FORWARD chain cannot be kept open for Service traffic: ${reason}`);
+      return false;
     }
   }
 

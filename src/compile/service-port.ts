@@ -67,7 +67,10 @@ function compilePort(
   };
 }
 
-/** All of the cluster IP's family, the cluster IP first. An address named twice is served as the first kind (row 4). */
+/**
+ * All of the cluster IP's family, the cluster IP first. An address named twice is served as the first kind (row 4); with
+ * source ranges as a load balancer's, which they close, whatever else it is (row 44, as kube-proxy's nftables mode).
+ */
 function frontendsOf(service: Service, port: ServicePort, clusterIp: Ip): readonly Frontend[] {
   const kinds = new Map<Ip, FrontendKind>([[clusterIp, "ClusterIP"]]);
   const add = (addresses: readonly Ip[], kind: FrontendKind) => {
@@ -75,6 +78,7 @@ function frontendsOf(service: Service, port: ServicePort, clusterIp: Ip): readon
       if (familyOf(address) === familyOf(clusterIp) && !kinds.has(address)) kinds.set(address, kind);
     }
   };
+  if (service.sourceRanges) add(service.loadBalancerIps, "LoadBalancer");
   add(service.externalIps, "ExternalIP");
   add(service.loadBalancerIps, "LoadBalancer");
   const frontends: readonly Frontend[] = Array.from(kinds, ([address, kind]) => ({ kind, address, port: port.port }));

@@ -4,7 +4,13 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import type { Lab } from "../../src/demo/lab/lab.ts";
 import { useCluster } from "../support/cluster.ts";
-import { type Endpoint, type ServiceSpec, serviceAddresses, writeService } from "../support/manifests.ts";
+import {
+  type Endpoint,
+  removeService,
+  type ServiceSpec,
+  serviceAddresses,
+  writeService,
+} from "../support/manifests.ts";
 import { hostOf } from "../support/paths.ts";
 import { until } from "../support/until.ts";
 
@@ -55,6 +61,43 @@ function specOf(lab: Lab, way: Way, pods: Readonly<Record<string, Endpoint["cond
   const nodePort = way.frontend === "nodePort" ? { nodePort: 30_000 + way.number } : {};
   return { name: `udp${way.number}`, number: way.number, ...nodePort, ...way.spec, endpoints };
 }
+
+describe.each(WAYS.filter(({ by, spec }) => by === "wire" && !spec))("$from to a $frontend on the wire", (way) => {
+  const [first, second] = way.pods;
+
+  test.each(["v4", "v6"] as const)(
+    "row 50: flows keep their endpoint while the Service is gone, and when it is made anew, %s",
+    async (family) => {
+      const { lab, manifests } = cluster();
+      const client = await cluster().wire(hostOf(lab, way.from));
+      const number = way.number + (family === "v4" ? 10 : 20);
+      const anew = { ...way, number };
+      const target =
+        way.frontend === "nodePort"
+          ? { address: lab.node("n1").address[family], port: 30_000 + number }
+          : { address: serviceAddresses(number).clusterIP[family], port: 80 };
+      const ask = async (localPort?: number): Promise<string> => {
+        const own = localPort === undefined ? {} : { localPort };
+        const { answers } = await client.udp({ ...target, ...own, count: 1, timeoutMs: 500 });
+        return answers[0]?.pod ?? "nobody";
+      };
+      const ports = Array.from({ length: 12 }, (_, n) => 46_000 + 100 * number + n);
+      const askAll = () => Promise.all(ports.map(ask));
+      const all = ports.map(() => first);
+
+      writeService(manifests, specOf(lab, anew, { [first]: undefined }, PORT));
+      await until(`new datagrams meet ${first}`, async () => (await ask()) === first);
+      expect(await askAll()).toEqual(all);
+      removeService(manifests, `udp${number}`);
+      await until("new datagrams meet nobody", async () => (await ask()) === "nobody");
+      expect(await askAll()).toEqual(all);
+      writeService(manifests, specOf(lab, anew, { [first]: undefined, [second]: undefined }, PORT));
+      await until(`new datagrams meet ${second}`, async () => (await ask()) === second);
+      expect(await askAll()).toEqual(all);
+      removeService(manifests, `udp${number}`);
+    },
+  );
+});
 
 describe.each(WAYS)("$from to a $frontend by $by, Service $number", (way) => {
   const [first, second] = way.pods;

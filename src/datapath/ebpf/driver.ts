@@ -43,6 +43,8 @@ export class EbpfDriver implements Datapath {
   readonly #state: AgentStateCell;
   readonly #options: DriverOptions;
   readonly #staleSockets: StaleSockets | undefined = undefined;
+  /** Until then an endpoint that is missing may only not have been read yet: no socket may be taken off it. */
+  #synced = false;
   #localRangesKnown = false;
 
   /** Loads the programs over the pinned maps; nothing that serves is touched. Throws BpfError, VerifierError. */
@@ -66,7 +68,7 @@ export class EbpfDriver implements Datapath {
         service_stats: map("service_stats"),
         backend_stats: map("backend_stats"),
       },
-      { rcuSync, onError, onEndpointsLost: () => this.#staleSockets?.look() },
+      { rcuSync, onError, onEndpointsLost: () => this.#lookForStaleSockets() },
     );
     const { leaveUdp } = this.#programs;
     if (leaveUdp && options.staleSockets) {
@@ -120,7 +122,8 @@ export class EbpfDriver implements Datapath {
     } finally {
       // A service that found no room does not unmake the rest.
       this.#state.update({ synced: 1, lastSyncMs: BigInt(Date.now()) });
-      this.#staleSockets?.look(); // what changed while no agent was here, or after the last one had no time to look
+      this.#synced = true;
+      this.#lookForStaleSockets(); // what changed while no agent was here, or after the last one had no time to look
     }
   }
 
@@ -192,6 +195,10 @@ export class EbpfDriver implements Datapath {
     this.#staleSockets?.[Symbol.dispose]();
     this.#writer[Symbol.dispose]();
     this.#programs[Symbol.dispose]();
+  }
+
+  #lookForStaleSockets(): void {
+    if (this.#synced) this.#staleSockets?.look();
   }
 
   /** The row of the node's name; adopt() kept the earlier agent's, which often says the same. */

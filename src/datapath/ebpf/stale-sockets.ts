@@ -9,6 +9,9 @@ import type { RcuSync } from "./reclaim.ts";
 /** From one pass to the next, however many changes there are. */
 const GAP_MS = 1000;
 
+/** It has gone, with its sockets; or a file beside the mounts is none. */
+const NO_NAMESPACE: ReadonlySet<string> = new Set(["ENOENT", "ESRCH", "EINVAL"]);
+
 /** struct left_socket in bpf/leave.bpf.c */
 const LEFT_SOCKET_BYTES = 52;
 
@@ -82,7 +85,7 @@ export class StaleSockets implements Disposable {
         const written = await this.#program.iterate(path, this.#options.byReader);
         sockets += written.length / LEFT_SOCKET_BYTES;
       } catch (error) {
-        if ((error as { code?: string }).code !== "ENOENT") failures.push(error); // else it has gone, with its sockets
+        if (!NO_NAMESPACE.has((error as { code?: string }).code ?? "")) failures.push(error);
       }
     }
     if (failures.length > 0) {

@@ -100,18 +100,19 @@ interface Ended {
 function run(command: string, args: readonly string[], input: string): Promise<Ended> {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, { stdio: ["pipe", "pipe", "pipe"], timeout: TIMEOUT_MS });
+    // First, and pipes may be missing: out of descriptors, Node.js makes none and says so here.
+    child.on("error", (cause) => reject(new IptablesError(`${command}: ${cause.message}`, { cause })));
     let stdout = "";
     let stderr = "";
-    child.stdout.setEncoding("utf8").on("data", (text: string) => {
+    child.stdout?.setEncoding("utf8").on("data", (text: string) => {
       stdout += text;
     });
-    child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    child.stderr?.setEncoding("utf8").on("data", (text: string) => {
       stderr += text;
     });
-    child.on("error", (cause) => reject(new IptablesError(`${command}: ${cause.message}`, { cause })));
     child.on("close", (status) => resolve({ status, stdout, stderr }));
     // A command that ends before it has read all of its input breaks the pipe; its exit status tells the story.
-    child.stdin.on("error", () => {});
-    child.stdin.end(input);
+    child.stdin?.on("error", () => {});
+    child.stdin?.end(input);
   });
 }

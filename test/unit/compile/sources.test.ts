@@ -34,6 +34,13 @@ const policy = (word: string) => ({ "portolan.dev/source-ranges-policy": word })
 const apply = (words: string) => ({ "portolan.dev/source-ranges-apply": words });
 const denied = (ranges: string) => ({ "portolan.dev/denied-source-ranges": ranges });
 
+test("row 44: an address that is an external IP too is closed as a load balancer's", () => {
+  const kinds = (ranges?: readonly string[]) =>
+    compile(guarded(ranges, {}, { externalIPs: ["198.51.100.1"] }))[0]?.frontends.map(({ kind }) => kind);
+  expect(kinds()).toEqual(["ClusterIP", "ExternalIP"]);
+  expect(kinds(["203.0.113.0/24"])).toEqual(["ClusterIP", "LoadBalancer"]);
+});
+
 describe("rows 44 and 45: the sources of a Service's frontends", () => {
   test.each<[string, Json, readonly [string, string]]>([
     ["everybody without ranges", guarded(undefined), ["all", "all"]],

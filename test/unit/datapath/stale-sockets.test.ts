@@ -66,15 +66,17 @@ describe("passes over the namespaces", () => {
 
   test("a namespace that has gone is none, one that fails is told after the others", async () => {
     const gone = Object.assign(new Error("gone"), { code: "ENOENT" });
-    const { stale, entered, passes, errors } = sockets({ a: gone, b: new Error("refused"), c: new Uint8Array(52) });
+    const file = Object.assign(new Error("no namespace"), { code: "EINVAL" });
+    const refused = new Error("refused");
+    const { stale, entered, passes, errors } = sockets({ a: gone, b: refused, c: new Uint8Array(52), d: file });
     stale.look();
     await vi.advanceTimersByTimeAsync(0);
-    expect(entered).toEqual(["a", "b", "c"]);
+    expect(entered).toEqual(["a", "b", "c", "d"]);
     expect(passes).toEqual([]);
-    expect(errors).toEqual(["AggregateError: 1 of 3 namespaces: Error: refused"]);
+    expect(errors).toEqual(["AggregateError: 1 of 4 namespaces: Error: refused"]);
     stale[Symbol.dispose]();
     await vi.advanceTimersByTimeAsync(10_000);
-    expect(entered).toHaveLength(3);
+    expect(entered).toHaveLength(4);
   });
 });
 
