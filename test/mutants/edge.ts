@@ -142,6 +142,15 @@ export const EDGE_MUTANTS: readonly Mutant[] = [
     test: "test/netns/fragments.test.ts",
   },
   {
+    clause: "E8",
+    what: "masquerade is decided without the client's kind",
+    file: "select.bpf.h",
+    from: "return who == CLIENT_HOST || who == CLIENT_OUTSIDE;",
+    to: "return true;",
+    test: PATHS,
+    only: "firewall 'none', br_netfilter .?0 v4 'p1a' to",
+  },
+  {
     clause: "flows",
     what: "the loser of a race keeps its claims",
     file: "claim.bpf.h",
