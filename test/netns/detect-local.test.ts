@@ -10,7 +10,7 @@ import { SERVICE_PREFIXES } from "../../src/demo/lab/plan.ts";
 import type { LabProcess } from "../../src/demo/lab/process.ts";
 import { inNetns, run } from "../../src/demo/lab/run.ts";
 import type { TrafficAgent } from "../../src/demo/lab/traffic.ts";
-import { portolanLine } from "../../src/demo/portolan.ts";
+import { portolan, portolanLine } from "../../src/demo/portolan.ts";
 import { readyAgent } from "../support/agent.ts";
 import { useLab } from "../support/lab.ts";
 import { removeService, type ServiceSpec, serviceAddresses, writeNode, writeService } from "../support/manifests.ts";
@@ -209,6 +209,9 @@ async function expectSource(asker: Asker, family: Family, [row, frontend, sees]:
 describe.each(MODES)("detectLocalMode $name", ({ flags, rows, explained }) => {
   beforeAll(async () => {
     writeNode(manifests, "n1", {}, ["10.9.1.0/24", "fd00:9:1::/64"]);
+    await agent?.stop();
+    // A datagram from a port that the mode before has seen would go on as that flow does.
+    await portolan(lab().node("n1"), ["cleanup"]);
     await restart(flags);
   });
 
