@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { DROP_EXPLANATIONS } from "../../../src/inspect/drop-reasons.ts";
 
 test("every drop reason of abi.h has a name and an explanation, in the same order", () => {
-  const header = readFileSync(new URL("../../../bpf/abi.h", import.meta.url), "utf8");
+  const header = readFileSync(new URL("../../../bpf/abi_flows.h", import.meta.url), "utf8");
   const body = /enum drop_reason \{([^}]*)\}/.exec(header)?.[1] ?? "";
   const names = [...body.matchAll(/^\tDROP_(\w+)/gm)].map((match) => match[1]?.toLowerCase());
   expect(names.slice(0, 2)).toEqual(["none", "no_endpoints"]);
