@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Over IPv4, clause E1: the tuple between our hooks belongs to one connection, whatever VIPs it goes through.
 
+import { begun4 } from "./support/begun.ts";
 import { MARK_IN, MARK_OUT, table } from "./support/scenario.ts";
 import { services4 } from "./support/services.ts";
 
@@ -8,20 +9,7 @@ table("inner tuples over IPv4", services4, [
   {
     name: "E1, TCP: one client port to two VIPs of one backend: the second is remapped and restored",
     steps: [
-      {
-        at: "ingress client",
-        packet: `
-            020000000021 02000000ff10 0800
-            45000028 00014000 40062665 0a00000a 0a600001
-            c350 0050 00001001 00000000 5002ffff c7d6 0000`,
-        verdict: "next",
-        out: `
-            020000000021 02000000ff10 0800
-            45000028 00014000 400626b2 0a00000a 0a000014
-            c350 1f90 00001001 00000000 5002ffff a8e3 0000`,
-        markOut: MARK_IN,
-        counts: { "web.connections": 1, "web.packets": 1, "web.bytes": 54, "web[0].connections": 1 },
-      },
+      begun4.webSyn,
       {
         at: "ingress client",
         packet: `
@@ -50,20 +38,7 @@ table("inner tuples over IPv4", services4, [
         markOut: MARK_OUT,
         counts: { "twin.packets": 1, "twin.bytes": 54 },
       },
-      {
-        at: "egress client",
-        packet: `
-            02000000ff10 020000000021 0800
-            45000028 00014000 400626b2 0a000014 0a00000a
-            1f90 c350 00001001 00002001 5012ffff 88d2 0000`,
-        verdict: "next",
-        out: `
-            02000000ff10 020000000021 0800
-            45000028 00014000 40062665 0a600001 0a00000a
-            0050 c350 00001001 00002001 5012ffff a7c5 0000`,
-        markOut: MARK_OUT,
-        counts: { "web.packets": 1, "web.bytes": 54 },
-      },
+      begun4.webSynAck,
     ],
     flows: [
       "nascent owner 10.0.0.10:50000 > 10.96.0.1:80 > 10.0.0.20:8080 answered",
@@ -73,22 +48,7 @@ table("inner tuples over IPv4", services4, [
   {
     name: "E1, UDP: one client port to two VIPs of one backend: the second is remapped and restored",
     steps: [
-      {
-        at: "ingress client",
-        packet: `
-            020000000021 02000000ff10 0800
-            45000021 00014000 40112661 0a00000a 0a600001
-            c350 0035 000d e411
-            68656c6c6f`,
-        verdict: "next",
-        out: `
-            020000000021 02000000ff10 0800
-            45000021 00014000 401126ae 0a00000a 0a000014
-            c350 14e9 000d cfaa
-            68656c6c6f`,
-        markOut: MARK_IN,
-        counts: { "dns.connections": 1, "dns.packets": 1, "dns.bytes": 47, "dns[0].connections": 1 },
-      },
+      begun4.dnsDatagram,
       {
         at: "ingress client",
         packet: `
@@ -151,20 +111,7 @@ table("inner tuples over IPv4", services4, [
   {
     name: "E1: without a free port the second VIP is refused by name",
     steps: [
-      {
-        at: "ingress client",
-        packet: `
-            020000000021 02000000ff10 0800
-            45000028 00014000 40062665 0a00000a 0a600001
-            c350 0050 00001001 00000000 5002ffff c7d6 0000`,
-        verdict: "next",
-        out: `
-            020000000021 02000000ff10 0800
-            45000028 00014000 400626b2 0a00000a 0a000014
-            c350 1f90 00001001 00000000 5002ffff a8e3 0000`,
-        markOut: MARK_IN,
-        counts: { "web.connections": 1, "web.packets": 1, "web.bytes": 54, "web[0].connections": 1 },
-      },
+      begun4.webSyn,
       {
         at: "ingress client",
         packet: `

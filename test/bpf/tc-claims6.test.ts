@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Over IPv6, clause E1: the tuple between our hooks belongs to one connection, whatever VIPs it goes through.
 
+import { begun6 } from "./support/begun.ts";
 import { MARK_IN, MARK_OUT, table } from "./support/scenario.ts";
 import { services6 } from "./support/services.ts";
 
@@ -8,20 +9,7 @@ table("inner tuples over IPv6", services6, [
   {
     name: "E1, TCP: one client port to two VIPs of one backend: the second is remapped and restored",
     steps: [
-      {
-        at: "ingress client",
-        packet: `
-            020000000021 02000000ff10 86dd
-            6000000000140640 fd000000000000000000000000000010 fd000096000000000000000000000001
-            c350 0050 00001001 00000000 5002ffff e198 0000`,
-        verdict: "next",
-        out: `
-            020000000021 02000000ff10 86dd
-            6000000000140640 fd000000000000000000000000000010 fd000000000000000000000000000020
-            c350 1f90 00001001 00000000 5002ffff c2cf 0000`,
-        markOut: MARK_IN,
-        counts: { "web.connections": 1, "web.packets": 1, "web.bytes": 74, "web[0].connections": 1 },
-      },
+      begun6.webSyn,
       {
         at: "ingress client",
         packet: `
@@ -50,20 +38,7 @@ table("inner tuples over IPv6", services6, [
         markOut: MARK_OUT,
         counts: { "twin.packets": 1, "twin.bytes": 74 },
       },
-      {
-        at: "egress client",
-        packet: `
-            02000000ff10 020000000021 86dd
-            6000000000140640 fd000000000000000000000000000020 fd000000000000000000000000000010
-            1f90 c350 00001001 00002001 5012ffff a2be 0000`,
-        verdict: "next",
-        out: `
-            02000000ff10 020000000021 86dd
-            6000000000140640 fd000096000000000000000000000001 fd000000000000000000000000000010
-            0050 c350 00001001 00002001 5012ffff c187 0000`,
-        markOut: MARK_OUT,
-        counts: { "web.packets": 1, "web.bytes": 74 },
-      },
+      begun6.webSynAck,
     ],
     flows: [
       "nascent owner [fd00::10]:50000 > [fd00:96::1]:80 > [fd00::20]:8080 answered",
@@ -73,22 +48,7 @@ table("inner tuples over IPv6", services6, [
   {
     name: "E1, UDP: one client port to two VIPs of one backend: the second is remapped and restored",
     steps: [
-      {
-        at: "ingress client",
-        packet: `
-            020000000021 02000000ff10 86dd
-            60000000000d1140 fd000000000000000000000000000010 fd000096000000000000000000000001
-            c350 0035 000d fdd3
-            68656c6c6f`,
-        verdict: "next",
-        out: `
-            020000000021 02000000ff10 86dd
-            60000000000d1140 fd000000000000000000000000000010 fd000000000000000000000000000020
-            c350 14e9 000d e996
-            68656c6c6f`,
-        markOut: MARK_IN,
-        counts: { "dns.connections": 1, "dns.packets": 1, "dns.bytes": 67, "dns[0].connections": 1 },
-      },
+      begun6.dnsDatagram,
       {
         at: "ingress client",
         packet: `
@@ -151,20 +111,7 @@ table("inner tuples over IPv6", services6, [
   {
     name: "E1: without a free port the second VIP is refused by name",
     steps: [
-      {
-        at: "ingress client",
-        packet: `
-            020000000021 02000000ff10 86dd
-            6000000000140640 fd000000000000000000000000000010 fd000096000000000000000000000001
-            c350 0050 00001001 00000000 5002ffff e198 0000`,
-        verdict: "next",
-        out: `
-            020000000021 02000000ff10 86dd
-            6000000000140640 fd000000000000000000000000000010 fd000000000000000000000000000020
-            c350 1f90 00001001 00000000 5002ffff c2cf 0000`,
-        markOut: MARK_IN,
-        counts: { "web.connections": 1, "web.packets": 1, "web.bytes": 74, "web[0].connections": 1 },
-      },
+      begun6.webSyn,
       {
         at: "ingress client",
         packet: `

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A pod talks to a ClusterIP over IPv4: VIP to backend at its edge, backend to VIP on the way back, nothing between.
 
+import { begun4 } from "./support/begun.ts";
 import { MARK_IN, MARK_OUT, table } from "./support/scenario.ts";
 import { services4 } from "./support/services.ts";
 
@@ -8,20 +9,7 @@ table("ClusterIP over IPv4", services4, [
   {
     name: "TCP from a pod to a ClusterIP and back: only the far end changes",
     steps: [
-      {
-        at: "ingress client",
-        packet: `
-            020000000021 02000000ff10 0800
-            45000028 00014000 40062665 0a00000a 0a600001
-            c350 0050 00001001 00000000 5002ffff c7d6 0000`,
-        verdict: "next",
-        out: `
-            020000000021 02000000ff10 0800
-            45000028 00014000 400626b2 0a00000a 0a000014
-            c350 1f90 00001001 00000000 5002ffff a8e3 0000`,
-        markOut: MARK_IN,
-        counts: { "web.connections": 1, "web.packets": 1, "web.bytes": 54, "web[0].connections": 1 },
-      },
+      begun4.webSyn,
       {
         at: "egress server",
         packet: `
@@ -75,22 +63,7 @@ table("ClusterIP over IPv4", services4, [
   {
     name: "UDP from a pod to a ClusterIP and back: only the far end changes",
     steps: [
-      {
-        at: "ingress client",
-        packet: `
-            020000000021 02000000ff10 0800
-            45000021 00014000 40112661 0a00000a 0a600001
-            c350 0035 000d e411
-            68656c6c6f`,
-        verdict: "next",
-        out: `
-            020000000021 02000000ff10 0800
-            45000021 00014000 401126ae 0a00000a 0a000014
-            c350 14e9 000d cfaa
-            68656c6c6f`,
-        markOut: MARK_IN,
-        counts: { "dns.connections": 1, "dns.packets": 1, "dns.bytes": 47, "dns[0].connections": 1 },
-      },
+      begun4.dnsDatagram,
       {
         at: "egress server",
         packet: `

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A pod talks to a ClusterIP over IPv6: VIP to backend at its edge, backend to VIP on the way back, nothing between.
 
+import { begun6 } from "./support/begun.ts";
 import { MARK_IN, MARK_OUT, table } from "./support/scenario.ts";
 import { services6 } from "./support/services.ts";
 
@@ -8,20 +9,7 @@ table("ClusterIP over IPv6", services6, [
   {
     name: "TCP from a pod to a ClusterIP and back: only the far end changes",
     steps: [
-      {
-        at: "ingress client",
-        packet: `
-            020000000021 02000000ff10 86dd
-            6000000000140640 fd000000000000000000000000000010 fd000096000000000000000000000001
-            c350 0050 00001001 00000000 5002ffff e198 0000`,
-        verdict: "next",
-        out: `
-            020000000021 02000000ff10 86dd
-            6000000000140640 fd000000000000000000000000000010 fd000000000000000000000000000020
-            c350 1f90 00001001 00000000 5002ffff c2cf 0000`,
-        markOut: MARK_IN,
-        counts: { "web.connections": 1, "web.packets": 1, "web.bytes": 74, "web[0].connections": 1 },
-      },
+      begun6.webSyn,
       {
         at: "egress server",
         packet: `
@@ -75,22 +63,7 @@ table("ClusterIP over IPv6", services6, [
   {
     name: "UDP from a pod to a ClusterIP and back: only the far end changes",
     steps: [
-      {
-        at: "ingress client",
-        packet: `
-            020000000021 02000000ff10 86dd
-            60000000000d1140 fd000000000000000000000000000010 fd000096000000000000000000000001
-            c350 0035 000d fdd3
-            68656c6c6f`,
-        verdict: "next",
-        out: `
-            020000000021 02000000ff10 86dd
-            60000000000d1140 fd000000000000000000000000000010 fd000000000000000000000000000020
-            c350 14e9 000d e996
-            68656c6c6f`,
-        markOut: MARK_IN,
-        counts: { "dns.connections": 1, "dns.packets": 1, "dns.bytes": 67, "dns[0].connections": 1 },
-      },
+      begun6.dnsDatagram,
       {
         at: "egress server",
         packet: `

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Over IPv4, nascent records evicted one by one, as an LRU does under a flood of flows nobody answers.
 
+import { begun4 } from "./support/begun.ts";
 import { MARK_IN, MARK_OUT, table } from "./support/scenario.ts";
 import { services4 } from "./support/services.ts";
 
@@ -8,20 +9,7 @@ table("evicted over IPv4", services4, [
   {
     name: "the inner index: the client's next packet makes it again, and the reply finds its way",
     steps: [
-      {
-        at: "ingress client",
-        packet: `
-            020000000021 02000000ff10 0800
-            45000028 00014000 40062665 0a00000a 0a600001
-            c350 0050 00001001 00000000 5002ffff c7d6 0000`,
-        verdict: "next",
-        out: `
-            020000000021 02000000ff10 0800
-            45000028 00014000 400626b2 0a00000a 0a000014
-            c350 1f90 00001001 00000000 5002ffff a8e3 0000`,
-        markOut: MARK_IN,
-        counts: { "web.connections": 1, "web.packets": 1, "web.bytes": 54, "web[0].connections": 1 },
-      },
+      begun4.webSyn,
       {
         at: "egress client",
         packet: `
@@ -31,54 +19,15 @@ table("evicted over IPv4", services4, [
         evicted: "inner",
         verdict: "next",
       },
-      {
-        at: "ingress client",
-        packet: `
-            020000000021 02000000ff10 0800
-            45000028 00014000 40062665 0a00000a 0a600001
-            c350 0050 00001001 00000000 5002ffff c7d6 0000`,
-        verdict: "next",
-        out: `
-            020000000021 02000000ff10 0800
-            45000028 00014000 400626b2 0a00000a 0a000014
-            c350 1f90 00001001 00000000 5002ffff a8e3 0000`,
-        markOut: MARK_IN,
-        counts: { "web.packets": 1, "web.bytes": 54 },
-      },
-      {
-        at: "egress client",
-        packet: `
-            02000000ff10 020000000021 0800
-            45000028 00014000 400626b2 0a000014 0a00000a
-            1f90 c350 00001001 00002001 5012ffff 88d2 0000`,
-        verdict: "next",
-        out: `
-            02000000ff10 020000000021 0800
-            45000028 00014000 40062665 0a600001 0a00000a
-            0050 c350 00001001 00002001 5012ffff a7c5 0000`,
-        markOut: MARK_OUT,
-        counts: { "web.packets": 1, "web.bytes": 54 },
-      },
+      begun4.webSynAgain,
+      begun4.webSynAck,
     ],
     flows: ["nascent owner 10.0.0.10:50000 > 10.96.0.1:80 > 10.0.0.20:8080 answered"],
   },
   {
     name: "the inner index, and another flow takes the tuple: the first begins anew on another port",
     steps: [
-      {
-        at: "ingress client",
-        packet: `
-            020000000021 02000000ff10 0800
-            45000028 00014000 40062665 0a00000a 0a600001
-            c350 0050 00001001 00000000 5002ffff c7d6 0000`,
-        verdict: "next",
-        out: `
-            020000000021 02000000ff10 0800
-            45000028 00014000 400626b2 0a00000a 0a000014
-            c350 1f90 00001001 00000000 5002ffff a8e3 0000`,
-        markOut: MARK_IN,
-        counts: { "web.connections": 1, "web.packets": 1, "web.bytes": 54, "web[0].connections": 1 },
-      },
+      begun4.webSyn,
       {
         at: "ingress client",
         packet: `
@@ -145,20 +94,7 @@ table("evicted over IPv4", services4, [
   {
     name: "the SNAT index: likewise",
     steps: [
-      {
-        at: "ingress uplink",
-        packet: `
-            020000000011 02000000ff99 0800
-            45000028 00014000 40063cc8 cb007105 c0000201
-            c350 7580 00001001 00000000 5002ffff 6909 0000`,
-        verdict: "next",
-        out: `
-            020000000011 02000000ff99 0800
-            45000028 00014000 4006f4b5 cb007105 0a000014
-            c350 1f90 00001001 00000000 5002ffff 76e7 0000`,
-        markOut: MARK_IN,
-        counts: { "port.connections": 1, "port.packets": 1, "port.bytes": 54, "port[0].connections": 1 },
-      },
+      begun4.nodePortSyn,
       {
         at: "ingress server",
         packet: `
@@ -201,20 +137,7 @@ table("evicted over IPv4", services4, [
   {
     name: "the owner: a reply that nobody can be asked about passes, the next packet makes the flow whole",
     steps: [
-      {
-        at: "ingress client",
-        packet: `
-            020000000021 02000000ff10 0800
-            45000028 00014000 40062665 0a00000a 0a600001
-            c350 0050 00001001 00000000 5002ffff c7d6 0000`,
-        verdict: "next",
-        out: `
-            020000000021 02000000ff10 0800
-            45000028 00014000 400626b2 0a00000a 0a000014
-            c350 1f90 00001001 00000000 5002ffff a8e3 0000`,
-        markOut: MARK_IN,
-        counts: { "web.connections": 1, "web.packets": 1, "web.bytes": 54, "web[0].connections": 1 },
-      },
+      begun4.webSyn,
       {
         at: "egress client",
         packet: `
@@ -224,34 +147,8 @@ table("evicted over IPv4", services4, [
         evicted: "owner",
         verdict: "next",
       },
-      {
-        at: "ingress client",
-        packet: `
-            020000000021 02000000ff10 0800
-            45000028 00014000 40062665 0a00000a 0a600001
-            c350 0050 00001001 00000000 5002ffff c7d6 0000`,
-        verdict: "next",
-        out: `
-            020000000021 02000000ff10 0800
-            45000028 00014000 400626b2 0a00000a 0a000014
-            c350 1f90 00001001 00000000 5002ffff a8e3 0000`,
-        markOut: MARK_IN,
-        counts: { "web.packets": 1, "web.bytes": 54 },
-      },
-      {
-        at: "egress client",
-        packet: `
-            02000000ff10 020000000021 0800
-            45000028 00014000 400626b2 0a000014 0a00000a
-            1f90 c350 00001001 00002001 5012ffff 88d2 0000`,
-        verdict: "next",
-        out: `
-            02000000ff10 020000000021 0800
-            45000028 00014000 40062665 0a600001 0a00000a
-            0050 c350 00001001 00002001 5012ffff a7c5 0000`,
-        markOut: MARK_OUT,
-        counts: { "web.packets": 1, "web.bytes": 54 },
-      },
+      begun4.webSynAgain,
+      begun4.webSynAck,
     ],
     flows: ["nascent owner 10.0.0.10:50000 > 10.96.0.1:80 > 10.0.0.20:8080 answered"],
   },

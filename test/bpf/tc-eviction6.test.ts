@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Over IPv6, nascent records evicted one by one, as an LRU does under a flood of flows nobody answers.
 
+import { begun6 } from "./support/begun.ts";
 import { MARK_IN, MARK_OUT, table } from "./support/scenario.ts";
 import { services6 } from "./support/services.ts";
 
@@ -8,20 +9,7 @@ table("evicted over IPv6", services6, [
   {
     name: "the inner index: the client's next packet makes it again, and the reply finds its way",
     steps: [
-      {
-        at: "ingress client",
-        packet: `
-            020000000021 02000000ff10 86dd
-            6000000000140640 fd000000000000000000000000000010 fd000096000000000000000000000001
-            c350 0050 00001001 00000000 5002ffff e198 0000`,
-        verdict: "next",
-        out: `
-            020000000021 02000000ff10 86dd
-            6000000000140640 fd000000000000000000000000000010 fd000000000000000000000000000020
-            c350 1f90 00001001 00000000 5002ffff c2cf 0000`,
-        markOut: MARK_IN,
-        counts: { "web.connections": 1, "web.packets": 1, "web.bytes": 74, "web[0].connections": 1 },
-      },
+      begun6.webSyn,
       {
         at: "egress client",
         packet: `
@@ -31,54 +19,15 @@ table("evicted over IPv6", services6, [
         evicted: "inner",
         verdict: "next",
       },
-      {
-        at: "ingress client",
-        packet: `
-            020000000021 02000000ff10 86dd
-            6000000000140640 fd000000000000000000000000000010 fd000096000000000000000000000001
-            c350 0050 00001001 00000000 5002ffff e198 0000`,
-        verdict: "next",
-        out: `
-            020000000021 02000000ff10 86dd
-            6000000000140640 fd000000000000000000000000000010 fd000000000000000000000000000020
-            c350 1f90 00001001 00000000 5002ffff c2cf 0000`,
-        markOut: MARK_IN,
-        counts: { "web.packets": 1, "web.bytes": 74 },
-      },
-      {
-        at: "egress client",
-        packet: `
-            02000000ff10 020000000021 86dd
-            6000000000140640 fd000000000000000000000000000020 fd000000000000000000000000000010
-            1f90 c350 00001001 00002001 5012ffff a2be 0000`,
-        verdict: "next",
-        out: `
-            02000000ff10 020000000021 86dd
-            6000000000140640 fd000096000000000000000000000001 fd000000000000000000000000000010
-            0050 c350 00001001 00002001 5012ffff c187 0000`,
-        markOut: MARK_OUT,
-        counts: { "web.packets": 1, "web.bytes": 74 },
-      },
+      begun6.webSynAgain,
+      begun6.webSynAck,
     ],
     flows: ["nascent owner [fd00::10]:50000 > [fd00:96::1]:80 > [fd00::20]:8080 answered"],
   },
   {
     name: "the inner index, and another flow takes the tuple: the first begins anew on another port",
     steps: [
-      {
-        at: "ingress client",
-        packet: `
-            020000000021 02000000ff10 86dd
-            6000000000140640 fd000000000000000000000000000010 fd000096000000000000000000000001
-            c350 0050 00001001 00000000 5002ffff e198 0000`,
-        verdict: "next",
-        out: `
-            020000000021 02000000ff10 86dd
-            6000000000140640 fd000000000000000000000000000010 fd000000000000000000000000000020
-            c350 1f90 00001001 00000000 5002ffff c2cf 0000`,
-        markOut: MARK_IN,
-        counts: { "web.connections": 1, "web.packets": 1, "web.bytes": 74, "web[0].connections": 1 },
-      },
+      begun6.webSyn,
       {
         at: "ingress client",
         packet: `
@@ -145,20 +94,7 @@ table("evicted over IPv6", services6, [
   {
     name: "the SNAT index: likewise",
     steps: [
-      {
-        at: "ingress uplink",
-        packet: `
-            020000000011 02000000ff99 86dd
-            6000000000140640 20010db8009900000000000000000005 20010db8000200000000000000000001
-            c350 7580 00001001 00000000 5002ffff 0afe 0000`,
-        verdict: "next",
-        out: `
-            020000000011 02000000ff99 86dd
-            6000000000140640 20010db8009900000000000000000005 fd000000000000000000000000000020
-            c350 1f90 00001001 00000000 5002ffff 9189 0000`,
-        markOut: MARK_IN,
-        counts: { "port.connections": 1, "port.packets": 1, "port.bytes": 74, "port[0].connections": 1 },
-      },
+      begun6.nodePortSyn,
       {
         at: "ingress server",
         packet: `
@@ -203,20 +139,7 @@ table("evicted over IPv6", services6, [
   {
     name: "the owner: a reply that nobody can be asked about passes, the next packet makes the flow whole",
     steps: [
-      {
-        at: "ingress client",
-        packet: `
-            020000000021 02000000ff10 86dd
-            6000000000140640 fd000000000000000000000000000010 fd000096000000000000000000000001
-            c350 0050 00001001 00000000 5002ffff e198 0000`,
-        verdict: "next",
-        out: `
-            020000000021 02000000ff10 86dd
-            6000000000140640 fd000000000000000000000000000010 fd000000000000000000000000000020
-            c350 1f90 00001001 00000000 5002ffff c2cf 0000`,
-        markOut: MARK_IN,
-        counts: { "web.connections": 1, "web.packets": 1, "web.bytes": 74, "web[0].connections": 1 },
-      },
+      begun6.webSyn,
       {
         at: "egress client",
         packet: `
@@ -226,34 +149,8 @@ table("evicted over IPv6", services6, [
         evicted: "owner",
         verdict: "next",
       },
-      {
-        at: "ingress client",
-        packet: `
-            020000000021 02000000ff10 86dd
-            6000000000140640 fd000000000000000000000000000010 fd000096000000000000000000000001
-            c350 0050 00001001 00000000 5002ffff e198 0000`,
-        verdict: "next",
-        out: `
-            020000000021 02000000ff10 86dd
-            6000000000140640 fd000000000000000000000000000010 fd000000000000000000000000000020
-            c350 1f90 00001001 00000000 5002ffff c2cf 0000`,
-        markOut: MARK_IN,
-        counts: { "web.packets": 1, "web.bytes": 74 },
-      },
-      {
-        at: "egress client",
-        packet: `
-            02000000ff10 020000000021 86dd
-            6000000000140640 fd000000000000000000000000000020 fd000000000000000000000000000010
-            1f90 c350 00001001 00002001 5012ffff a2be 0000`,
-        verdict: "next",
-        out: `
-            02000000ff10 020000000021 86dd
-            6000000000140640 fd000096000000000000000000000001 fd000000000000000000000000000010
-            0050 c350 00001001 00002001 5012ffff c187 0000`,
-        markOut: MARK_OUT,
-        counts: { "web.packets": 1, "web.bytes": 74 },
-      },
+      begun6.webSynAgain,
+      begun6.webSynAck,
     ],
     flows: ["nascent owner [fd00::10]:50000 > [fd00:96::1]:80 > [fd00::20]:8080 answered"],
   },

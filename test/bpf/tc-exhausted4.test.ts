@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Over IPv4, what is refused when there is no port left, and that a refusal leaves nothing behind.
 
+import { begun4 } from "./support/begun.ts";
 import { MARK_IN, MARK_OUT, table } from "./support/scenario.ts";
 import { services4 } from "./support/services.ts";
 
@@ -8,20 +9,7 @@ table("one SNAT port over IPv4", services4, [
   {
     name: "a second flow to the same backend finds no SNAT port; another protocol and another backend do",
     steps: [
-      {
-        at: "ingress uplink",
-        packet: `
-            020000000011 02000000ff99 0800
-            45000028 00014000 40063cc8 cb007105 c0000201
-            c350 7580 00001001 00000000 5002ffff 6909 0000`,
-        verdict: "next",
-        out: `
-            020000000011 02000000ff99 0800
-            45000028 00014000 4006f4b5 cb007105 0a000014
-            c350 1f90 00001001 00000000 5002ffff 76e7 0000`,
-        markOut: MARK_IN,
-        counts: { "port.connections": 1, "port.packets": 1, "port.bytes": 54, "port[0].connections": 1 },
-      },
+      begun4.nodePortSyn,
       {
         at: "ingress uplink",
         packet: `
@@ -76,20 +64,7 @@ table("one SNAT port over IPv4", services4, [
   {
     name: "a flow refused for want of a client port gives its SNAT port back",
     steps: [
-      {
-        at: "ingress client",
-        packet: `
-            020000000021 02000000ff10 0800
-            45000028 00014000 40062665 0a00000a 0a600001
-            c350 0050 00001001 00000000 5002ffff c7d6 0000`,
-        verdict: "next",
-        out: `
-            020000000021 02000000ff10 0800
-            45000028 00014000 400626b2 0a00000a 0a000014
-            c350 1f90 00001001 00000000 5002ffff a8e3 0000`,
-        markOut: MARK_IN,
-        counts: { "web.connections": 1, "web.packets": 1, "web.bytes": 54, "web[0].connections": 1 },
-      },
+      begun4.webSyn,
       {
         at: "ingress client",
         packet: `
@@ -113,20 +88,7 @@ table("one SNAT port over IPv4", services4, [
         verdict: "drop",
         counts: { "drops.remap_exhausted": 1 },
       },
-      {
-        at: "ingress uplink",
-        packet: `
-            020000000011 02000000ff99 0800
-            45000028 00014000 40063cc8 cb007105 c0000201
-            c350 7580 00001001 00000000 5002ffff 6909 0000`,
-        verdict: "next",
-        out: `
-            020000000011 02000000ff99 0800
-            45000028 00014000 4006f4b5 cb007105 0a000014
-            c350 1f90 00001001 00000000 5002ffff 76e7 0000`,
-        markOut: MARK_IN,
-        counts: { "port.connections": 1, "port.packets": 1, "port.bytes": 54, "port[0].connections": 1 },
-      },
+      begun4.nodePortSyn,
     ],
   },
 ]);

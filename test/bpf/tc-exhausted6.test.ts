@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Over IPv6, what is refused when there is no port left, and that a refusal leaves nothing behind.
 
+import { begun6 } from "./support/begun.ts";
 import { MARK_IN, MARK_OUT, table } from "./support/scenario.ts";
 import { services6 } from "./support/services.ts";
 
@@ -8,20 +9,7 @@ table("one SNAT port over IPv6", services6, [
   {
     name: "a second flow to the same backend finds no SNAT port; another protocol and another backend do",
     steps: [
-      {
-        at: "ingress uplink",
-        packet: `
-            020000000011 02000000ff99 86dd
-            6000000000140640 20010db8009900000000000000000005 20010db8000200000000000000000001
-            c350 7580 00001001 00000000 5002ffff 0afe 0000`,
-        verdict: "next",
-        out: `
-            020000000011 02000000ff99 86dd
-            6000000000140640 20010db8009900000000000000000005 fd000000000000000000000000000020
-            c350 1f90 00001001 00000000 5002ffff 9189 0000`,
-        markOut: MARK_IN,
-        counts: { "port.connections": 1, "port.packets": 1, "port.bytes": 74, "port[0].connections": 1 },
-      },
+      begun6.nodePortSyn,
       {
         at: "ingress uplink",
         packet: `
@@ -76,20 +64,7 @@ table("one SNAT port over IPv6", services6, [
   {
     name: "a flow refused for want of a client port gives its SNAT port back",
     steps: [
-      {
-        at: "ingress client",
-        packet: `
-            020000000021 02000000ff10 86dd
-            6000000000140640 fd000000000000000000000000000010 fd000096000000000000000000000001
-            c350 0050 00001001 00000000 5002ffff e198 0000`,
-        verdict: "next",
-        out: `
-            020000000021 02000000ff10 86dd
-            6000000000140640 fd000000000000000000000000000010 fd000000000000000000000000000020
-            c350 1f90 00001001 00000000 5002ffff c2cf 0000`,
-        markOut: MARK_IN,
-        counts: { "web.connections": 1, "web.packets": 1, "web.bytes": 74, "web[0].connections": 1 },
-      },
+      begun6.webSyn,
       {
         at: "ingress client",
         packet: `
@@ -113,20 +88,7 @@ table("one SNAT port over IPv6", services6, [
         verdict: "drop",
         counts: { "drops.remap_exhausted": 1 },
       },
-      {
-        at: "ingress uplink",
-        packet: `
-            020000000011 02000000ff99 86dd
-            6000000000140640 20010db8009900000000000000000005 20010db8000200000000000000000001
-            c350 7580 00001001 00000000 5002ffff 0afe 0000`,
-        verdict: "next",
-        out: `
-            020000000011 02000000ff99 86dd
-            6000000000140640 20010db8009900000000000000000005 fd000000000000000000000000000020
-            c350 1f90 00001001 00000000 5002ffff 9189 0000`,
-        markOut: MARK_IN,
-        counts: { "port.connections": 1, "port.packets": 1, "port.bytes": 74, "port[0].connections": 1 },
-      },
+      begun6.nodePortSyn,
     ],
   },
 ]);

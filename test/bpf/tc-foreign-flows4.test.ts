@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Over IPv4, connections of the host and packets seen before: SNAT claims and PASS records (clause E2), marks (clause E3).
 
+import { begun4 } from "./support/begun.ts";
 import { MARK_IN, MARK_OUT, table } from "./support/scenario.ts";
 import { services4 } from "./support/services.ts";
 
@@ -86,20 +87,7 @@ table("host sockets and marks over IPv4", services4, [
   {
     name: "E2: a host packet on a claimed SNAT tuple is refused by name when no other port is free",
     steps: [
-      {
-        at: "ingress uplink",
-        packet: `
-            020000000011 02000000ff99 0800
-            45000028 00014000 40063cc8 cb007105 c0000201
-            c350 7580 00001001 00000000 5002ffff 6909 0000`,
-        verdict: "next",
-        out: `
-            020000000011 02000000ff99 0800
-            45000028 00014000 4006f4b5 cb007105 0a000014
-            c350 1f90 00001001 00000000 5002ffff 76e7 0000`,
-        markOut: MARK_IN,
-        counts: { "port.connections": 1, "port.packets": 1, "port.bytes": 54, "port[0].connections": 1 },
-      },
+      begun4.nodePortSyn,
       {
         at: "egress server",
         packet: `

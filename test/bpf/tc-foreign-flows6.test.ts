@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Over IPv6, connections of the host and packets seen before: SNAT claims and PASS records (clause E2), marks (clause E3).
 
+import { begun6 } from "./support/begun.ts";
 import { MARK_IN, MARK_OUT, table } from "./support/scenario.ts";
 import { services6 } from "./support/services.ts";
 
@@ -86,20 +87,7 @@ table("host sockets and marks over IPv6", services6, [
   {
     name: "E2: a host packet on a claimed SNAT tuple is refused by name when no other port is free",
     steps: [
-      {
-        at: "ingress uplink",
-        packet: `
-            020000000011 02000000ff99 86dd
-            6000000000140640 20010db8009900000000000000000005 20010db8000200000000000000000001
-            c350 7580 00001001 00000000 5002ffff 0afe 0000`,
-        verdict: "next",
-        out: `
-            020000000011 02000000ff99 86dd
-            6000000000140640 20010db8009900000000000000000005 fd000000000000000000000000000020
-            c350 1f90 00001001 00000000 5002ffff 9189 0000`,
-        markOut: MARK_IN,
-        counts: { "port.connections": 1, "port.packets": 1, "port.bytes": 74, "port[0].connections": 1 },
-      },
+      begun6.nodePortSyn,
       {
         at: "egress server",
         packet: `

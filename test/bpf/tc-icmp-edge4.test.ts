@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Over IPv4, ICMP errors about transit flows, redirects, and messages that are none of ours (clause E7).
 
+import { begun4 } from "./support/begun.ts";
 import { MARK_IN, MARK_OUT, table } from "./support/scenario.ts";
 import { services4 } from "./support/services.ts";
 
@@ -104,27 +105,7 @@ table("ICMP at the edges over IPv4", services4, [
   {
     name: "redirects about a flow reach neither end",
     steps: [
-      {
-        at: "ingress uplink",
-        packet: `
-            020000000011 02000000ff99 0800
-            45000021 00014000 40113cc4 cb007105 c0000201
-            c350 7565 000d 8544
-            68656c6c6f`,
-        verdict: "next",
-        out: `
-            020000000011 02000000ff99 0800
-            45000021 00014000 4011f4b1 cb007105 0a000014
-            c350 14e9 000d 9dae
-            68656c6c6f`,
-        markOut: MARK_IN,
-        counts: {
-          "port-dns.connections": 1,
-          "port-dns.packets": 1,
-          "port-dns.bytes": 47,
-          "port-dns[0].connections": 1,
-        },
-      },
+      begun4.nodePortDatagram,
       {
         at: "ingress uplink",
         packet: `
@@ -152,27 +133,7 @@ table("ICMP at the edges over IPv4", services4, [
   {
     name: "errors and redirects about other packets pass",
     steps: [
-      {
-        at: "ingress uplink",
-        packet: `
-            020000000011 02000000ff99 0800
-            45000021 00014000 40113cc4 cb007105 c0000201
-            c350 7565 000d 8544
-            68656c6c6f`,
-        verdict: "next",
-        out: `
-            020000000011 02000000ff99 0800
-            45000021 00014000 4011f4b1 cb007105 0a000014
-            c350 14e9 000d 9dae
-            68656c6c6f`,
-        markOut: MARK_IN,
-        counts: {
-          "port-dns.connections": 1,
-          "port-dns.packets": 1,
-          "port-dns.bytes": 47,
-          "port-dns[0].connections": 1,
-        },
-      },
+      begun4.nodePortDatagram,
       {
         at: "ingress uplink",
         packet: `
@@ -218,27 +179,7 @@ table("ICMP at the edges over IPv4", services4, [
   {
     name: "an error that goes to another than the sender of what it quotes passes",
     steps: [
-      {
-        at: "ingress uplink",
-        packet: `
-            020000000011 02000000ff99 0800
-            45000021 00014000 40113cc4 cb007105 c0000201
-            c350 7565 000d 8544
-            68656c6c6f`,
-        verdict: "next",
-        out: `
-            020000000011 02000000ff99 0800
-            45000021 00014000 4011f4b1 cb007105 0a000014
-            c350 14e9 000d 9dae
-            68656c6c6f`,
-        markOut: MARK_IN,
-        counts: {
-          "port-dns.connections": 1,
-          "port-dns.packets": 1,
-          "port-dns.bytes": 47,
-          "port-dns[0].connections": 1,
-        },
-      },
+      begun4.nodePortDatagram,
       {
         at: "egress uplink",
         packet: `

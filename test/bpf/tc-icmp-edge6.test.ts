@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Over IPv6, ICMP errors about transit flows, redirects, and messages that are none of ours (clause E7).
 
+import { begun6 } from "./support/begun.ts";
 import { MARK_IN, MARK_OUT, table } from "./support/scenario.ts";
 import { services6 } from "./support/services.ts";
 
@@ -104,27 +105,7 @@ table("ICMP at the edges over IPv6", services6, [
   {
     name: "redirects about a flow reach neither end",
     steps: [
-      {
-        at: "ingress uplink",
-        packet: `
-            020000000011 02000000ff99 86dd
-            60000000000d1140 20010db8009900000000000000000005 20010db8000200000000000000000001
-            c350 7565 000d 2739
-            68656c6c6f`,
-        verdict: "next",
-        out: `
-            020000000011 02000000ff99 86dd
-            60000000000d1140 20010db8009900000000000000000005 fd000000000000000000000000000020
-            c350 14e9 000d b850
-            68656c6c6f`,
-        markOut: MARK_IN,
-        counts: {
-          "port-dns.connections": 1,
-          "port-dns.packets": 1,
-          "port-dns.bytes": 67,
-          "port-dns[0].connections": 1,
-        },
-      },
+      begun6.nodePortDatagram,
       {
         at: "ingress uplink",
         packet: `
@@ -154,27 +135,7 @@ table("ICMP at the edges over IPv6", services6, [
   {
     name: "errors and redirects about other packets pass",
     steps: [
-      {
-        at: "ingress uplink",
-        packet: `
-            020000000011 02000000ff99 86dd
-            60000000000d1140 20010db8009900000000000000000005 20010db8000200000000000000000001
-            c350 7565 000d 2739
-            68656c6c6f`,
-        verdict: "next",
-        out: `
-            020000000011 02000000ff99 86dd
-            60000000000d1140 20010db8009900000000000000000005 fd000000000000000000000000000020
-            c350 14e9 000d b850
-            68656c6c6f`,
-        markOut: MARK_IN,
-        counts: {
-          "port-dns.connections": 1,
-          "port-dns.packets": 1,
-          "port-dns.bytes": 67,
-          "port-dns[0].connections": 1,
-        },
-      },
+      begun6.nodePortDatagram,
       {
         at: "ingress uplink",
         packet: `
@@ -222,27 +183,7 @@ table("ICMP at the edges over IPv6", services6, [
   {
     name: "an error that goes to another than the sender of what it quotes passes",
     steps: [
-      {
-        at: "ingress uplink",
-        packet: `
-            020000000011 02000000ff99 86dd
-            60000000000d1140 20010db8009900000000000000000005 20010db8000200000000000000000001
-            c350 7565 000d 2739
-            68656c6c6f`,
-        verdict: "next",
-        out: `
-            020000000011 02000000ff99 86dd
-            60000000000d1140 20010db8009900000000000000000005 fd000000000000000000000000000020
-            c350 14e9 000d b850
-            68656c6c6f`,
-        markOut: MARK_IN,
-        counts: {
-          "port-dns.connections": 1,
-          "port-dns.packets": 1,
-          "port-dns.bytes": 67,
-          "port-dns[0].connections": 1,
-        },
-      },
+      begun6.nodePortDatagram,
       {
         at: "egress uplink",
         packet: `

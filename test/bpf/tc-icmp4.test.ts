@@ -2,6 +2,7 @@
 // Over IPv4, ICMP errors that quote a packet of a translated connection (clause E7): message and quote come out as the
 // end that they go to knows the connection, every checksum right.
 
+import { begun4 } from "./support/begun.ts";
 import { MARK_IN, MARK_OUT, table } from "./support/scenario.ts";
 import { services4 } from "./support/services.ts";
 
@@ -9,27 +10,7 @@ table("ICMP errors over IPv4", services4, [
   {
     name: "port unreachable from a masqueraded backend goes to the client, from the NodePort",
     steps: [
-      {
-        at: "ingress uplink",
-        packet: `
-            020000000011 02000000ff99 0800
-            45000021 00014000 40113cc4 cb007105 c0000201
-            c350 7565 000d 8544
-            68656c6c6f`,
-        verdict: "next",
-        out: `
-            020000000011 02000000ff99 0800
-            45000021 00014000 4011f4b1 cb007105 0a000014
-            c350 14e9 000d 9dae
-            68656c6c6f`,
-        markOut: MARK_IN,
-        counts: {
-          "port-dns.connections": 1,
-          "port-dns.packets": 1,
-          "port-dns.bytes": 47,
-          "port-dns[0].connections": 1,
-        },
-      },
+      begun4.nodePortDatagram,
       {
         at: "ingress server",
         packet: `
@@ -71,27 +52,7 @@ table("ICMP errors over IPv4", services4, [
   {
     name: "packet too big, said of a reply by a router on the client's side, goes to the backend that sent it",
     steps: [
-      {
-        at: "ingress uplink",
-        packet: `
-            020000000011 02000000ff99 0800
-            45000021 00014000 40113cc4 cb007105 c0000201
-            c350 7565 000d 8544
-            68656c6c6f`,
-        verdict: "next",
-        out: `
-            020000000011 02000000ff99 0800
-            45000021 00014000 4011f4b1 cb007105 0a000014
-            c350 14e9 000d 9dae
-            68656c6c6f`,
-        markOut: MARK_IN,
-        counts: {
-          "port-dns.connections": 1,
-          "port-dns.packets": 1,
-          "port-dns.bytes": 47,
-          "port-dns[0].connections": 1,
-        },
-      },
+      begun4.nodePortDatagram,
       {
         at: "ingress uplink",
         packet: `
@@ -133,27 +94,7 @@ table("ICMP errors over IPv4", services4, [
   {
     name: "a quoted datagram without a checksum stays without",
     steps: [
-      {
-        at: "ingress uplink",
-        packet: `
-            020000000011 02000000ff99 0800
-            45000021 00014000 40113cc4 cb007105 c0000201
-            c350 7565 000d 8544
-            68656c6c6f`,
-        verdict: "next",
-        out: `
-            020000000011 02000000ff99 0800
-            45000021 00014000 4011f4b1 cb007105 0a000014
-            c350 14e9 000d 9dae
-            68656c6c6f`,
-        markOut: MARK_IN,
-        counts: {
-          "port-dns.connections": 1,
-          "port-dns.packets": 1,
-          "port-dns.bytes": 47,
-          "port-dns[0].connections": 1,
-        },
-      },
+      begun4.nodePortDatagram,
       {
         at: "ingress uplink",
         packet: `
@@ -177,20 +118,7 @@ table("ICMP errors over IPv4", services4, [
   {
     name: "time exceeded on the way to a ClusterIP: TCP quoted whole, also its checksum",
     steps: [
-      {
-        at: "ingress client",
-        packet: `
-            020000000021 02000000ff10 0800
-            45000028 00014000 40062665 0a00000a 0a600001
-            c350 0050 00001001 00000000 5002ffff c7d6 0000`,
-        verdict: "next",
-        out: `
-            020000000021 02000000ff10 0800
-            45000028 00014000 400626b2 0a00000a 0a000014
-            c350 1f90 00001001 00000000 5002ffff a8e3 0000`,
-        markOut: MARK_IN,
-        counts: { "web.connections": 1, "web.packets": 1, "web.bytes": 54, "web[0].connections": 1 },
-      },
+      begun4.webSyn,
       {
         at: "egress client",
         packet: `
@@ -214,20 +142,7 @@ table("ICMP errors over IPv4", services4, [
   {
     name: "time exceeded on the way to a ClusterIP: TCP quoted with eight bytes",
     steps: [
-      {
-        at: "ingress client",
-        packet: `
-            020000000021 02000000ff10 0800
-            45000028 00014000 40062665 0a00000a 0a600001
-            c350 0050 00001001 00000000 5002ffff c7d6 0000`,
-        verdict: "next",
-        out: `
-            020000000021 02000000ff10 0800
-            45000028 00014000 400626b2 0a00000a 0a000014
-            c350 1f90 00001001 00000000 5002ffff a8e3 0000`,
-        markOut: MARK_IN,
-        counts: { "web.connections": 1, "web.packets": 1, "web.bytes": 54, "web[0].connections": 1 },
-      },
+      begun4.webSyn,
       {
         at: "egress client",
         packet: `
@@ -251,20 +166,7 @@ table("ICMP errors over IPv4", services4, [
   {
     name: "parameter problem said by the client of a reply goes to the backend, from the client",
     steps: [
-      {
-        at: "ingress client",
-        packet: `
-            020000000021 02000000ff10 0800
-            45000028 00014000 40062665 0a00000a 0a600001
-            c350 0050 00001001 00000000 5002ffff c7d6 0000`,
-        verdict: "next",
-        out: `
-            020000000021 02000000ff10 0800
-            45000028 00014000 400626b2 0a00000a 0a000014
-            c350 1f90 00001001 00000000 5002ffff a8e3 0000`,
-        markOut: MARK_IN,
-        counts: { "web.connections": 1, "web.packets": 1, "web.bytes": 54, "web[0].connections": 1 },
-      },
+      begun4.webSyn,
       {
         at: "ingress client",
         packet: `

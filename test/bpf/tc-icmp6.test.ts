@@ -2,6 +2,7 @@
 // Over IPv6, ICMP errors that quote a packet of a translated connection (clause E7): message and quote come out as the
 // end that they go to knows the connection, every checksum right.
 
+import { begun6 } from "./support/begun.ts";
 import { MARK_IN, MARK_OUT, table } from "./support/scenario.ts";
 import { services6 } from "./support/services.ts";
 
@@ -9,27 +10,7 @@ table("ICMP errors over IPv6", services6, [
   {
     name: "port unreachable from a masqueraded backend goes to the client, from the NodePort",
     steps: [
-      {
-        at: "ingress uplink",
-        packet: `
-            020000000011 02000000ff99 86dd
-            60000000000d1140 20010db8009900000000000000000005 20010db8000200000000000000000001
-            c350 7565 000d 2739
-            68656c6c6f`,
-        verdict: "next",
-        out: `
-            020000000011 02000000ff99 86dd
-            60000000000d1140 20010db8009900000000000000000005 fd000000000000000000000000000020
-            c350 14e9 000d b850
-            68656c6c6f`,
-        markOut: MARK_IN,
-        counts: {
-          "port-dns.connections": 1,
-          "port-dns.packets": 1,
-          "port-dns.bytes": 67,
-          "port-dns[0].connections": 1,
-        },
-      },
+      begun6.nodePortDatagram,
       {
         at: "ingress server",
         packet: `
@@ -71,27 +52,7 @@ table("ICMP errors over IPv6", services6, [
   {
     name: "packet too big, said of a reply by a router on the client's side, goes to the backend that sent it",
     steps: [
-      {
-        at: "ingress uplink",
-        packet: `
-            020000000011 02000000ff99 86dd
-            60000000000d1140 20010db8009900000000000000000005 20010db8000200000000000000000001
-            c350 7565 000d 2739
-            68656c6c6f`,
-        verdict: "next",
-        out: `
-            020000000011 02000000ff99 86dd
-            60000000000d1140 20010db8009900000000000000000005 fd000000000000000000000000000020
-            c350 14e9 000d b850
-            68656c6c6f`,
-        markOut: MARK_IN,
-        counts: {
-          "port-dns.connections": 1,
-          "port-dns.packets": 1,
-          "port-dns.bytes": 67,
-          "port-dns[0].connections": 1,
-        },
-      },
+      begun6.nodePortDatagram,
       {
         at: "ingress uplink",
         packet: `
@@ -133,20 +94,7 @@ table("ICMP errors over IPv6", services6, [
   {
     name: "time exceeded on the way to a ClusterIP: TCP quoted whole, also its checksum",
     steps: [
-      {
-        at: "ingress client",
-        packet: `
-            020000000021 02000000ff10 86dd
-            6000000000140640 fd000000000000000000000000000010 fd000096000000000000000000000001
-            c350 0050 00001001 00000000 5002ffff e198 0000`,
-        verdict: "next",
-        out: `
-            020000000021 02000000ff10 86dd
-            6000000000140640 fd000000000000000000000000000010 fd000000000000000000000000000020
-            c350 1f90 00001001 00000000 5002ffff c2cf 0000`,
-        markOut: MARK_IN,
-        counts: { "web.connections": 1, "web.packets": 1, "web.bytes": 74, "web[0].connections": 1 },
-      },
+      begun6.webSyn,
       {
         at: "egress client",
         packet: `
@@ -170,20 +118,7 @@ table("ICMP errors over IPv6", services6, [
   {
     name: "time exceeded on the way to a ClusterIP: TCP quoted with eight bytes",
     steps: [
-      {
-        at: "ingress client",
-        packet: `
-            020000000021 02000000ff10 86dd
-            6000000000140640 fd000000000000000000000000000010 fd000096000000000000000000000001
-            c350 0050 00001001 00000000 5002ffff e198 0000`,
-        verdict: "next",
-        out: `
-            020000000021 02000000ff10 86dd
-            6000000000140640 fd000000000000000000000000000010 fd000000000000000000000000000020
-            c350 1f90 00001001 00000000 5002ffff c2cf 0000`,
-        markOut: MARK_IN,
-        counts: { "web.connections": 1, "web.packets": 1, "web.bytes": 74, "web[0].connections": 1 },
-      },
+      begun6.webSyn,
       {
         at: "egress client",
         packet: `
@@ -207,20 +142,7 @@ table("ICMP errors over IPv6", services6, [
   {
     name: "parameter problem said by the client of a reply goes to the backend, from the client",
     steps: [
-      {
-        at: "ingress client",
-        packet: `
-            020000000021 02000000ff10 86dd
-            6000000000140640 fd000000000000000000000000000010 fd000096000000000000000000000001
-            c350 0050 00001001 00000000 5002ffff e198 0000`,
-        verdict: "next",
-        out: `
-            020000000021 02000000ff10 86dd
-            6000000000140640 fd000000000000000000000000000010 fd000000000000000000000000000020
-            c350 1f90 00001001 00000000 5002ffff c2cf 0000`,
-        markOut: MARK_IN,
-        counts: { "web.connections": 1, "web.packets": 1, "web.bytes": 74, "web[0].connections": 1 },
-      },
+      begun6.webSyn,
       {
         at: "ingress client",
         packet: `

@@ -1,75 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 // Over IPv6, how a flow begins, is answered, and ends.
 
+import { begun6 } from "./support/begun.ts";
 import { MARK_IN, MARK_OUT, table } from "./support/scenario.ts";
 import { services6 } from "./support/services.ts";
 
 table("life of a flow over IPv6", services6, [
   {
     name: "a SYN sent again is of the same flow",
-    steps: [
-      {
-        at: "ingress client",
-        packet: `
-            020000000021 02000000ff10 86dd
-            6000000000140640 fd000000000000000000000000000010 fd000096000000000000000000000001
-            c350 0050 00001001 00000000 5002ffff e198 0000`,
-        verdict: "next",
-        out: `
-            020000000021 02000000ff10 86dd
-            6000000000140640 fd000000000000000000000000000010 fd000000000000000000000000000020
-            c350 1f90 00001001 00000000 5002ffff c2cf 0000`,
-        markOut: MARK_IN,
-        counts: { "web.connections": 1, "web.packets": 1, "web.bytes": 74, "web[0].connections": 1 },
-      },
-      {
-        at: "ingress client",
-        packet: `
-            020000000021 02000000ff10 86dd
-            6000000000140640 fd000000000000000000000000000010 fd000096000000000000000000000001
-            c350 0050 00001001 00000000 5002ffff e198 0000`,
-        verdict: "next",
-        out: `
-            020000000021 02000000ff10 86dd
-            6000000000140640 fd000000000000000000000000000010 fd000000000000000000000000000020
-            c350 1f90 00001001 00000000 5002ffff c2cf 0000`,
-        markOut: MARK_IN,
-        counts: { "web.packets": 1, "web.bytes": 74 },
-      },
-    ],
+    steps: [begun6.webSyn, begun6.webSynAgain],
     flows: ["nascent owner [fd00::10]:50000 > [fd00:96::1]:80 > [fd00::20]:8080"],
   },
   {
     name: "FIN from both ends closes; the last ACK still passes",
     steps: [
-      {
-        at: "ingress client",
-        packet: `
-            020000000021 02000000ff10 86dd
-            6000000000140640 fd000000000000000000000000000010 fd000096000000000000000000000001
-            c350 0050 00001001 00000000 5002ffff e198 0000`,
-        verdict: "next",
-        out: `
-            020000000021 02000000ff10 86dd
-            6000000000140640 fd000000000000000000000000000010 fd000000000000000000000000000020
-            c350 1f90 00001001 00000000 5002ffff c2cf 0000`,
-        markOut: MARK_IN,
-        counts: { "web.connections": 1, "web.packets": 1, "web.bytes": 74, "web[0].connections": 1 },
-      },
-      {
-        at: "egress client",
-        packet: `
-            02000000ff10 020000000021 86dd
-            6000000000140640 fd000000000000000000000000000020 fd000000000000000000000000000010
-            1f90 c350 00001001 00002001 5012ffff a2be 0000`,
-        verdict: "next",
-        out: `
-            02000000ff10 020000000021 86dd
-            6000000000140640 fd000096000000000000000000000001 fd000000000000000000000000000010
-            0050 c350 00001001 00002001 5012ffff c187 0000`,
-        markOut: MARK_OUT,
-        counts: { "web.packets": 1, "web.bytes": 74 },
-      },
+      begun6.webSyn,
+      begun6.webSynAck,
       {
         at: "ingress client",
         packet: `
@@ -132,34 +78,8 @@ table("life of a flow over IPv6", services6, [
   {
     name: "FIN from one end only does not: a SYN then is the old flow's",
     steps: [
-      {
-        at: "ingress client",
-        packet: `
-            020000000021 02000000ff10 86dd
-            6000000000140640 fd000000000000000000000000000010 fd000096000000000000000000000001
-            c350 0050 00001001 00000000 5002ffff e198 0000`,
-        verdict: "next",
-        out: `
-            020000000021 02000000ff10 86dd
-            6000000000140640 fd000000000000000000000000000010 fd000000000000000000000000000020
-            c350 1f90 00001001 00000000 5002ffff c2cf 0000`,
-        markOut: MARK_IN,
-        counts: { "web.connections": 1, "web.packets": 1, "web.bytes": 74, "web[0].connections": 1 },
-      },
-      {
-        at: "egress client",
-        packet: `
-            02000000ff10 020000000021 86dd
-            6000000000140640 fd000000000000000000000000000020 fd000000000000000000000000000010
-            1f90 c350 00001001 00002001 5012ffff a2be 0000`,
-        verdict: "next",
-        out: `
-            02000000ff10 020000000021 86dd
-            6000000000140640 fd000096000000000000000000000001 fd000000000000000000000000000010
-            0050 c350 00001001 00002001 5012ffff c187 0000`,
-        markOut: MARK_OUT,
-        counts: { "web.packets": 1, "web.bytes": 74 },
-      },
+      begun6.webSyn,
+      begun6.webSynAck,
       {
         at: "ingress client",
         packet: `
@@ -174,20 +94,7 @@ table("life of a flow over IPv6", services6, [
         markOut: MARK_IN,
         counts: { "web.packets": 1, "web.bytes": 74 },
       },
-      {
-        at: "ingress client",
-        packet: `
-            020000000021 02000000ff10 86dd
-            6000000000140640 fd000000000000000000000000000010 fd000096000000000000000000000001
-            c350 0050 00001001 00000000 5002ffff e198 0000`,
-        verdict: "next",
-        out: `
-            020000000021 02000000ff10 86dd
-            6000000000140640 fd000000000000000000000000000010 fd000000000000000000000000000020
-            c350 1f90 00001001 00000000 5002ffff c2cf 0000`,
-        markOut: MARK_IN,
-        counts: { "web.packets": 1, "web.bytes": 74 },
-      },
+      begun6.webSynAgain,
     ],
     flows: ["flows owner [fd00::10]:50000 > [fd00:96::1]:80 > [fd00::20]:8080 answered fin_client"],
   },

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // From outside, over IPv4, to a backend on this node: DNAT at the client's edge, SNAT at the backend's, and back.
 
+import { begun4 } from "./support/begun.ts";
 import { MARK_IN, MARK_OUT, table } from "./support/scenario.ts";
 import { services4 } from "./support/services.ts";
 
@@ -8,20 +9,7 @@ table("NodePort over IPv4", services4, [
   {
     name: "TCP from outside to a NodePort: the pod sees the node address, the client the NodePort",
     steps: [
-      {
-        at: "ingress uplink",
-        packet: `
-            020000000011 02000000ff99 0800
-            45000028 00014000 40063cc8 cb007105 c0000201
-            c350 7580 00001001 00000000 5002ffff 6909 0000`,
-        verdict: "next",
-        out: `
-            020000000011 02000000ff99 0800
-            45000028 00014000 4006f4b5 cb007105 0a000014
-            c350 1f90 00001001 00000000 5002ffff 76e7 0000`,
-        markOut: MARK_IN,
-        counts: { "port.connections": 1, "port.packets": 1, "port.bytes": 54, "port[0].connections": 1 },
-      },
+      begun4.nodePortSyn,
       {
         at: "egress server",
         packet: `
@@ -70,27 +58,7 @@ table("NodePort over IPv4", services4, [
   {
     name: "UDP from outside to a NodePort: the pod sees the node address, the client the NodePort",
     steps: [
-      {
-        at: "ingress uplink",
-        packet: `
-            020000000011 02000000ff99 0800
-            45000021 00014000 40113cc4 cb007105 c0000201
-            c350 7565 000d 8544
-            68656c6c6f`,
-        verdict: "next",
-        out: `
-            020000000011 02000000ff99 0800
-            45000021 00014000 4011f4b1 cb007105 0a000014
-            c350 14e9 000d 9dae
-            68656c6c6f`,
-        markOut: MARK_IN,
-        counts: {
-          "port-dns.connections": 1,
-          "port-dns.packets": 1,
-          "port-dns.bytes": 47,
-          "port-dns[0].connections": 1,
-        },
-      },
+      begun4.nodePortDatagram,
       {
         at: "egress server",
         packet: `

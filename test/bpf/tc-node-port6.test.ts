@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // From outside, over IPv6, to a backend on this node: DNAT at the client's edge, SNAT at the backend's, and back.
 
+import { begun6 } from "./support/begun.ts";
 import { MARK_IN, MARK_OUT, table } from "./support/scenario.ts";
 import { services6 } from "./support/services.ts";
 
@@ -8,20 +9,7 @@ table("NodePort over IPv6", services6, [
   {
     name: "TCP from outside to a NodePort: the pod sees the node address, the client the NodePort",
     steps: [
-      {
-        at: "ingress uplink",
-        packet: `
-            020000000011 02000000ff99 86dd
-            6000000000140640 20010db8009900000000000000000005 20010db8000200000000000000000001
-            c350 7580 00001001 00000000 5002ffff 0afe 0000`,
-        verdict: "next",
-        out: `
-            020000000011 02000000ff99 86dd
-            6000000000140640 20010db8009900000000000000000005 fd000000000000000000000000000020
-            c350 1f90 00001001 00000000 5002ffff 9189 0000`,
-        markOut: MARK_IN,
-        counts: { "port.connections": 1, "port.packets": 1, "port.bytes": 74, "port[0].connections": 1 },
-      },
+      begun6.nodePortSyn,
       {
         at: "egress server",
         packet: `
@@ -72,27 +60,7 @@ table("NodePort over IPv6", services6, [
   {
     name: "UDP from outside to a NodePort: the pod sees the node address, the client the NodePort",
     steps: [
-      {
-        at: "ingress uplink",
-        packet: `
-            020000000011 02000000ff99 86dd
-            60000000000d1140 20010db8009900000000000000000005 20010db8000200000000000000000001
-            c350 7565 000d 2739
-            68656c6c6f`,
-        verdict: "next",
-        out: `
-            020000000011 02000000ff99 86dd
-            60000000000d1140 20010db8009900000000000000000005 fd000000000000000000000000000020
-            c350 14e9 000d b850
-            68656c6c6f`,
-        markOut: MARK_IN,
-        counts: {
-          "port-dns.connections": 1,
-          "port-dns.packets": 1,
-          "port-dns.bytes": 67,
-          "port-dns[0].connections": 1,
-        },
-      },
+      begun6.nodePortDatagram,
       {
         at: "egress server",
         packet: `

@@ -2,6 +2,7 @@
 // Over IPv4, packets that stand for several segments (GSO, GRO). Their real checksums are the business of transfers
 // through veths; here it is lengths and counters.
 
+import { begun4 } from "./support/begun.ts";
 import { MARK_IN, table } from "./support/scenario.ts";
 import { services4 } from "./support/services.ts";
 
@@ -9,20 +10,7 @@ table("offloads over IPv4", services4, [
   {
     name: "segments that travel as one packet are counted as one, in full length",
     steps: [
-      {
-        at: "ingress client",
-        packet: `
-            020000000021 02000000ff10 0800
-            45000028 00014000 40062665 0a00000a 0a600001
-            c350 0050 00001001 00000000 5002ffff c7d6 0000`,
-        verdict: "next",
-        out: `
-            020000000021 02000000ff10 0800
-            45000028 00014000 400626b2 0a00000a 0a000014
-            c350 1f90 00001001 00000000 5002ffff a8e3 0000`,
-        markOut: MARK_IN,
-        counts: { "web.connections": 1, "web.packets": 1, "web.bytes": 54, "web[0].connections": 1 },
-      },
+      begun4.webSyn,
       {
         at: "ingress client",
         packet: `
@@ -45,20 +33,7 @@ table("offloads over IPv4", services4, [
   {
     name: "BIG TCP: a length field of 0 means the rest of the packet",
     steps: [
-      {
-        at: "ingress client",
-        packet: `
-            020000000021 02000000ff10 0800
-            45000028 00014000 40062665 0a00000a 0a600001
-            c350 0050 00001001 00000000 5002ffff c7d6 0000`,
-        verdict: "next",
-        out: `
-            020000000021 02000000ff10 0800
-            45000028 00014000 400626b2 0a00000a 0a000014
-            c350 1f90 00001001 00000000 5002ffff a8e3 0000`,
-        markOut: MARK_IN,
-        counts: { "web.connections": 1, "web.packets": 1, "web.bytes": 54, "web[0].connections": 1 },
-      },
+      begun4.webSyn,
       {
         at: "ingress client",
         packet: `

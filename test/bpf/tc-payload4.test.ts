@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Over IPv4, what TCP and UDP packets carry besides addresses and ports is as it was after translation, checksums are right.
 
+import { begun4 } from "./support/begun.ts";
 import { MARK_IN, table } from "./support/scenario.ts";
 import { services4 } from "./support/services.ts";
 
@@ -160,20 +161,7 @@ table("payload kept over IPv4", services4, [
             c350 0050 00001001 00000000 5002ffff c7d6 0000`,
         verdict: "next",
       },
-      {
-        at: "ingress client",
-        packet: `
-            020000000021 02000000ff10 0800
-            45000028 00014000 40062665 0a00000a 0a600001
-            c350 0050 00001001 00000000 5002ffff c7d6 0000`,
-        verdict: "next",
-        out: `
-            020000000021 02000000ff10 0800
-            45000028 00014000 400626b2 0a00000a 0a000014
-            c350 1f90 00001001 00000000 5002ffff a8e3 0000`,
-        markOut: MARK_IN,
-        counts: { "web.connections": 1, "web.packets": 1, "web.bytes": 54, "web[0].connections": 1 },
-      },
+      begun4.webSyn,
     ],
   },
 ]);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Over IPv6, what TCP and UDP packets carry besides addresses and ports is as it was after translation, checksums are right.
 
+import { begun6 } from "./support/begun.ts";
 import { MARK_IN, table } from "./support/scenario.ts";
 import { services6 } from "./support/services.ts";
 
@@ -161,20 +162,7 @@ table("payload kept over IPv6", services6, [
             c350 0050 00001001 00000000 5002ffff e198 0000`,
         verdict: "next",
       },
-      {
-        at: "ingress client",
-        packet: `
-            020000000021 02000000ff10 86dd
-            6000000000140640 fd000000000000000000000000000010 fd000096000000000000000000000001
-            c350 0050 00001001 00000000 5002ffff e198 0000`,
-        verdict: "next",
-        out: `
-            020000000021 02000000ff10 86dd
-            6000000000140640 fd000000000000000000000000000010 fd000000000000000000000000000020
-            c350 1f90 00001001 00000000 5002ffff c2cf 0000`,
-        markOut: MARK_IN,
-        counts: { "web.connections": 1, "web.packets": 1, "web.bytes": 74, "web[0].connections": 1 },
-      },
+      begun6.webSyn,
     ],
   },
 ]);

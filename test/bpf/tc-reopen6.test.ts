@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Over IPv6, a new connection on the ports of one that is over.
 
+import { begun6 } from "./support/begun.ts";
 import { MARK_IN, MARK_OUT, table } from "./support/scenario.ts";
 import { services6 } from "./support/services.ts";
 
@@ -8,34 +9,8 @@ table("ports used again over IPv6", services6, [
   {
     name: "a closed flow and a new SYN: a new flow on the same ports",
     steps: [
-      {
-        at: "ingress client",
-        packet: `
-            020000000021 02000000ff10 86dd
-            6000000000140640 fd000000000000000000000000000010 fd000096000000000000000000000001
-            c350 0050 00001001 00000000 5002ffff e198 0000`,
-        verdict: "next",
-        out: `
-            020000000021 02000000ff10 86dd
-            6000000000140640 fd000000000000000000000000000010 fd000000000000000000000000000020
-            c350 1f90 00001001 00000000 5002ffff c2cf 0000`,
-        markOut: MARK_IN,
-        counts: { "web.connections": 1, "web.packets": 1, "web.bytes": 74, "web[0].connections": 1 },
-      },
-      {
-        at: "egress client",
-        packet: `
-            02000000ff10 020000000021 86dd
-            6000000000140640 fd000000000000000000000000000020 fd000000000000000000000000000010
-            1f90 c350 00001001 00002001 5012ffff a2be 0000`,
-        verdict: "next",
-        out: `
-            02000000ff10 020000000021 86dd
-            6000000000140640 fd000096000000000000000000000001 fd000000000000000000000000000010
-            0050 c350 00001001 00002001 5012ffff c187 0000`,
-        markOut: MARK_OUT,
-        counts: { "web.packets": 1, "web.bytes": 74 },
-      },
+      begun6.webSyn,
+      begun6.webSynAck,
       {
         at: "ingress client",
         packet: `
@@ -84,20 +59,7 @@ table("ports used again over IPv6", services6, [
   {
     name: "RST from the backend closes at once",
     steps: [
-      {
-        at: "ingress client",
-        packet: `
-            020000000021 02000000ff10 86dd
-            6000000000140640 fd000000000000000000000000000010 fd000096000000000000000000000001
-            c350 0050 00001001 00000000 5002ffff e198 0000`,
-        verdict: "next",
-        out: `
-            020000000021 02000000ff10 86dd
-            6000000000140640 fd000000000000000000000000000010 fd000000000000000000000000000020
-            c350 1f90 00001001 00000000 5002ffff c2cf 0000`,
-        markOut: MARK_IN,
-        counts: { "web.connections": 1, "web.packets": 1, "web.bytes": 74, "web[0].connections": 1 },
-      },
+      begun6.webSyn,
       {
         at: "egress client",
         packet: `
@@ -132,20 +94,7 @@ table("ports used again over IPv6", services6, [
   {
     name: "RST from the client closes a flow that was never answered",
     steps: [
-      {
-        at: "ingress client",
-        packet: `
-            020000000021 02000000ff10 86dd
-            6000000000140640 fd000000000000000000000000000010 fd000096000000000000000000000001
-            c350 0050 00001001 00000000 5002ffff e198 0000`,
-        verdict: "next",
-        out: `
-            020000000021 02000000ff10 86dd
-            6000000000140640 fd000000000000000000000000000010 fd000000000000000000000000000020
-            c350 1f90 00001001 00000000 5002ffff c2cf 0000`,
-        markOut: MARK_IN,
-        counts: { "web.connections": 1, "web.packets": 1, "web.bytes": 74, "web[0].connections": 1 },
-      },
+      begun6.webSyn,
       {
         at: "ingress client",
         packet: `
@@ -166,20 +115,7 @@ table("ports used again over IPv6", services6, [
   {
     name: "the SNAT port of a closed flow rests: a new SYN does not get it",
     steps: [
-      {
-        at: "ingress uplink",
-        packet: `
-            020000000011 02000000ff99 86dd
-            6000000000140640 20010db8009900000000000000000005 20010db8000200000000000000000001
-            c350 7580 00001001 00000000 5002ffff 0afe 0000`,
-        verdict: "next",
-        out: `
-            020000000011 02000000ff99 86dd
-            6000000000140640 20010db8009900000000000000000005 fd000000000000000000000000000020
-            c350 1f90 00001001 00000000 5002ffff 9189 0000`,
-        markOut: MARK_IN,
-        counts: { "port.connections": 1, "port.packets": 1, "port.bytes": 74, "port[0].connections": 1 },
-      },
+      begun6.nodePortSyn,
       {
         at: "egress uplink",
         packet: `
