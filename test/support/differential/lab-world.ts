@@ -26,6 +26,9 @@ const conditions = fc.constantFrom(
 
 type Shape = ReturnType<typeof shapeOf> extends fc.Arbitrary<infer T> ? T : never;
 
+const policies = { internalTrafficPolicy: "Cluster", externalTrafficPolicy: "Cluster" } as const;
+const READY = { ready: true } as const;
+
 function shapeOf(pods: readonly string[]) {
   return fc.record({
     pods: fc.constantFrom(pods, pods.slice(-1), pods.slice(0, -1)).chain((some) => fc.subarray([...some])),
@@ -40,7 +43,34 @@ function shapeOf(pods: readonly string[]) {
 /** Of pods in the order of the lab; the last one is on another node. */
 export function labWorlds(lab: Lab): fc.Arbitrary<World> {
   const names = lab.pods.map(({ name }) => name);
-  return fc.tuple(...NUMBERS.map(() => shapeOf(names))).map((shapes) => ({
+  return fc.tuple(...NUMBERS.map(() => shapeOf(names))).map((shapes) => worldOf(lab, shapes));
+}
+
+/** The world and the questions that meet each verdict, so that no seed misses one. */
+export function everyVerdict(lab: Lab): [World, readonly LabQuestion[]] {
+  const names = lab.pods.map(({ name }) => name);
+  const shape = {
+    pods: names,
+    conditions: names.map(() => READY),
+    hints: "none",
+    external: true,
+    ...policies,
+  } as const;
+  const elsewhere = { ...shape, pods: names.slice(-1), externalTrafficPolicy: "Local" } as const;
+  const world = worldOf(lab, [shape, { ...shape, pods: [] }, elsewhere, { ...shape, external: false }, shape]);
+  const questions = (["v4", "v6"] as const).flatMap((family) =>
+    (["TCP", "UDP"] as const).flatMap((protocol) =>
+      // Answered, refused, met with silence, and an address that is no frontend.
+      [1, 2, 3, 4].map((number): LabQuestion => {
+        return { from: "client", by: "wire", number, frontend: "loadBalancer", family, protocol };
+      }),
+    ),
+  );
+  return [world, questions];
+}
+
+function worldOf(lab: Lab, shapes: readonly Shape[]): World {
+  return {
     services: shapes.map((shape, i) => serviceOf(shape, NUMBERS[i] ?? 0)),
     slices: shapes.flatMap((shape, i) => slicesOf(lab, shape, NUMBERS[i] ?? 0)),
     nodes: lab.nodes.map(({ name }) => nodeOf(name)),
@@ -51,7 +81,7 @@ export function labWorlds(lab: Lab): fc.Arbitrary<World> {
       nodePort: true,
     })),
     masqueradeAll: false,
-  }));
+  };
 }
 
 function nodeOf(name: string): NodeManifest {
