@@ -4,7 +4,7 @@ import type { ViteUserConfig } from "vitest/config";
 // Debian's plain su leaves root without the directories of iptables, sysctl and bpftool.
 process.env.PATH = `${process.env.PATH ?? ""}:/usr/local/sbin:/usr/sbin:/sbin`;
 
-// unit needs neither root nor kernel; kernel tests run one file at a time, each in namespaces of its own.
+// unit needs neither root nor kernel. Kernel files stay in namespaces of their own and mostly wait: two run at a time.
 const config: ViteUserConfig = {
   test: {
     projects: [
@@ -14,7 +14,8 @@ const config: ViteUserConfig = {
           name: "kernel",
           globalSetup: ["test/support/leftovers.ts"],
           include: ["test/bpf/**/*.test.ts", "test/netns/**/*.test.ts", "test/conformance/**/*.test.ts"],
-          fileParallelism: false,
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
           pool: "forks",
           testTimeout: 60_000,
           hookTimeout: 120_000,

@@ -104,8 +104,9 @@ test("a lab that is disposed leaves no namespace, cgroup, mount, file or process
 });
 
 test("a lab that cannot be built is taken down and says which command failed", async () => {
-  const before = readdirSync("/var/run/netns");
-  const broken = Lab.create({ clientRoutes: [{ to: "not-a-prefix", viaNode: "n1" }] });
+  // A name of its own: other labs come and go meanwhile.
+  const name = `n${process.pid}`;
+  const broken = Lab.create({ nodes: [{ name }], clientRoutes: [{ to: "not-a-prefix", viaNode: name }] });
   await expect(broken).rejects.toThrow(/ip -batch -: exit 1[\s\S]*not-a-prefix/);
-  expect(readdirSync("/var/run/netns").filter((name) => name.startsWith("pt-") && !before.includes(name))).toEqual([]);
+  expect(readdirSync("/var/run/netns").filter((netns) => netns.endsWith(`-${name}`))).toEqual([]);
 });
