@@ -2,7 +2,7 @@
 // Traffic policies and the fallback to terminating endpoints with real sockets (behaviour rows 17-19 and 31-37): who
 // answers, with which source, or how it is refused. On the wire, and with balanced sockets.
 import type { Lab } from "../../src/demo/lab/lab.ts";
-import { askRows, type Question, question } from "../conformance/ask.ts";
+import { askRows, type Question, question } from "./ask.ts";
 import type { Endpoint, ServiceSpec } from "../support/manifests.ts";
 
 const DRAINING = { ready: false, serving: true, terminating: true };
