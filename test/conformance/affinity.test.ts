@@ -3,17 +3,15 @@
 // by packets, by balanced sockets, and by both; switched on and off at runtime; over a restart of the agent.
 
 import { beforeAll, describe, expect, test } from "vitest";
-import { openState } from "../../src/datapath/ebpf/state.ts";
 import type { Lab } from "../../src/demo/lab/lab.ts";
 import type { DualAddress } from "../../src/demo/lab/plan.ts";
 import type { TrafficAgent } from "../../src/demo/lab/traffic.ts";
 import { portolan } from "../../src/demo/portolan.ts";
-import type { Answer } from "../../src/inspect/answer.ts";
-import type { AffinityRow } from "../../src/inspect/rows.ts";
-import { useCluster } from "../support/cluster.ts";
+import type { ServiceRow } from "../../src/inspect/rows.ts";
 import { type ServiceSpec, serviceAddresses, writeService } from "../support/manifests.ts";
 import { hostOf } from "../support/paths.ts";
 import { until } from "../support/until.ts";
+import { useDriver } from "./driver.ts";
 
 const PODS = ["p1b", "b1b", "p2a"];
 /** As many as the conformance tests of Kubernetes ask for: three endpoints without affinity agree once in 3^14 runs. */
@@ -29,7 +27,7 @@ function sticky(lab: Lab, name: string, number: number, more: Partial<ServiceSpe
 type Protocol = "tcp" | "udp";
 type Frontend = "clusterIP" | "nodePort" | "externalIP" | "loadBalancer";
 
-const cluster = useCluster({
+const cluster = useDriver({
   firewall: "realistic",
   services: (lab) => [
     sticky(lab, "web", 1),
@@ -37,9 +35,8 @@ const cluster = useCluster({
     sticky(lab, "switched", 3),
     sticky(lab, "leaving", 4),
     sticky(lab, "restarted", 5),
-    sticky(lab, "asked", 6),
-    sticky(lab, "local", 7),
-    sticky(lab, "late", 8),
+    sticky(lab, "local", 6),
+    sticky(lab, "late", 7),
   ],
 });
 
@@ -69,21 +66,19 @@ async function answering(
   return Object.keys(pods);
 }
 
-async function listed<Row>(command: string): Promise<readonly Row[]> {
-  return JSON.parse(await portolan(cluster().lab.node("n1"), [command, "-o", "json"]));
-}
-
 /** Writes the Service and waits until n1 serves it so. */
 async function publish(spec: ServiceSpec): Promise<void> {
   writeService(cluster().manifests, spec);
-  await until(`n1 serves ${spec.name} as written`, () => {
-    using state = openState(cluster().lab.node("n1").bpffs);
-    const ports = state.services().filter(({ name }) => name === spec.name);
+  await until(`n1 serves ${spec.name} as written`, async () => {
+    const listed: readonly ServiceRow[] = JSON.parse(
+      await portolan(cluster().lab.node("n1"), ["services", "-o", "json"]),
+    );
+    const ports = listed.filter(({ service }) => service.startsWith(`test/${spec.name}:`));
     return ports.every(
       (port) =>
-        port.affinitySeconds === (spec.affinitySeconds ?? 0) &&
-        port.cluster.length === spec.endpoints.length &&
-        port.externalLocal === (spec.externalTrafficPolicy === "Local"),
+        port.affinitySeconds === (spec.affinitySeconds ?? null) &&
+        port.endpoints.total === spec.endpoints.length &&
+        port.externalTrafficPolicy === (spec.externalTrafficPolicy ?? "Cluster"),
     );
   });
 }
@@ -92,7 +87,7 @@ describe.each(["v4", "v6"] as const)("%s", (family) => {
   // First: no socket of b1a has talked to such a Service before.
   test("row 51: a pod whose packets came first has one endpoint after its first balanced socket", async () => {
     const [sockets, packets] = [await client("b1a", "socket"), await client("b1a", "wire")];
-    const where = target(8, "clusterIP", family);
+    const where = target(7, "clusterIP", family);
     expect(await answering(packets, "tcp", where)).toHaveLength(1);
     const chosen = await answering(sockets, "tcp", where);
     expect(chosen).toHaveLength(1);
@@ -160,62 +155,15 @@ describe.each(["v4", "v6"] as const)("%s", (family) => {
   test("row 56: policy Local offers a client outside this node's endpoints only", async () => {
     const { lab } = cluster();
     const agent = await client("client", "wire");
-    const spec = sticky(lab, "local", 7);
+    const spec = sticky(lab, "local", 6);
     await publish(spec);
     const elsewhere = { ...spec, endpoints: [endpoint(lab, "p2a")] };
     await publish(elsewhere);
-    expect(await answering(agent, "tcp", target(7, "loadBalancer", family))).toEqual(["p2a"]);
+    expect(await answering(agent, "tcp", target(6, "loadBalancer", family))).toEqual(["p2a"]);
     await publish({ ...spec, externalTrafficPolicy: "Local" });
-    const here = await answering(agent, "tcp", target(7, "loadBalancer", family));
+    const here = await answering(agent, "tcp", target(6, "loadBalancer", family));
     expect(here).toHaveLength(1);
     expect(["p1b", "b1b"]).toContain(here[0]);
-  });
-
-  test("row 51: explain says whose endpoint it is, and leaves no trace; affinity lists it", async () => {
-    const { lab } = cluster();
-    const node = lab.node("n1");
-    const traces = () => {
-      using state = openState(node.bpffs);
-      return { memories: state.affinity(), services: state.services() };
-    };
-    const askers = [
-      { name: "client", by: "wire", listed: lab.client.address[family], flags: [] },
-      { name: "p1a", by: "socket", listed: lab.pod("p1a").address[family], flags: ["--socket"] },
-      { name: "p1a", by: "wire", listed: lab.pod("p1a").address[family], flags: [] },
-      { name: "n1", by: "socket", listed: "host", flags: [] },
-    ] as const;
-    const where = target(6, "clusterIP", family);
-    const at = family === "v4" ? `${where.address}:80` : `[${where.address}]:80`;
-    for (const asker of askers) {
-      const source = hostOf(lab, asker.name).address[family];
-      const [chosen = ""] = await answering(await client(asker.name, asker.by), "tcp", where, 2);
-      const backend = lab.pod(chosen).address[family];
-      const shown = family === "v4" ? `${backend}:8080` : `[${backend}]:8080`;
-      const before = traces();
-      const said: Answer = JSON.parse(
-        await portolan(node, ["explain", source, `${at}/TCP`, "-o", "json", ...asker.flags]),
-      );
-      expect(said).toMatchObject({ verdict: "dnat", chosen: shown });
-      expect(said.reason).toContain("of 3 endpoints the one this client has by session affinity");
-      expect(traces()).toEqual(before);
-      const rows = (await listed<AffinityRow>("affinity")).filter(
-        (row) =>
-          row.client === asker.listed &&
-          row.service === "test/asked:tcp" &&
-          row.endpoint.includes("[") === (family === "v6"),
-      );
-      expect(rows).toMatchObject([{ endpoint: shown, protocol: "TCP" }]);
-    }
-    const before = traces();
-    const stranger = await portolan(node, [
-      "explain",
-      family === "v4" ? "192.0.2.77" : "2001:db8::77",
-      at,
-      "-o",
-      "json",
-    ]);
-    expect(JSON.parse(stranger).reason).toContain("to be kept by session affinity for 10800 s");
-    expect(traces()).toEqual(before);
   });
 
   test("row 51: a client keeps its endpoint over kill -9 and the next agent", async () => {

@@ -6,12 +6,13 @@ import { beforeAll, describe, expect, test } from "vitest";
 import type { Lab } from "../../src/demo/lab/lab.ts";
 import type { DualAddress } from "../../src/demo/lab/plan.ts";
 import type { TrafficAgent } from "../../src/demo/lab/traffic.ts";
-import { useCluster } from "../support/cluster.ts";
+import type { Cluster } from "../support/cluster.ts";
 import { type ServiceSpec, serviceAddresses } from "../support/manifests.ts";
 import { hostOf } from "../support/paths.ts";
-import { driverUnderTest } from "./driver.ts";
+import { askedOf, driverUnderTest } from "./driver.ts";
 
-const families = ["v4", "v6"] as const;
+export type Families = readonly (keyof DualAddress)[];
+export const families: Families = ["v4", "v6"];
 
 export type Frontend = "clusterIP" | "nodePort" | "nodePort of n2" | "externalIP" | "loadBalancer";
 
@@ -19,15 +20,18 @@ export interface Question {
   readonly row: number;
   /** A pod, a node or the client outside. */
   readonly from: string;
+  /** "socket": from where the sockets of a pod or of the node are balanced, if the driver does that. */
   readonly by: "wire" | "socket";
   readonly service: string;
   readonly frontend: Frontend;
   /** Exactly these, in the order of their names; or how it is refused. */
-  readonly answers: readonly string[] | "TIMEOUT" | "ECONNREFUSED" | "EHOSTUNREACH";
+  readonly answers: readonly string[] | "TIMEOUT" | "ECONNREFUSED" | "EHOSTUNREACH" | "EACCES";
   /** Whom they see: the asker itself, or its node. */
   readonly source: "asker" | "node";
+  readonly families: Families;
 }
 
+/** What every driver answers, but for its differences. */
 export const question = (
   row: number,
   from: string,
@@ -36,86 +40,88 @@ export const question = (
   frontend: Frontend,
   answers: Question["answers"],
   source: Question["source"] = "asker",
-): Question => ({ row, from, by, service, frontend, answers, source });
+  inFamilies: Families = families,
+): Question => ({ row, from, by, service, frontend, answers, source, families: inFamilies });
 
-/** Declares a test for each question and family, behind a realistic firewall. */
+/** Declares a test for each question and family. The cluster serves the same services. */
 export function askRows(
-  title: string,
+  cluster: () => Cluster,
   services: (lab: Lab) => readonly ServiceSpec[],
   questions: readonly Question[],
 ): void {
-  const driver = driverUnderTest();
-  const asked = questions.filter(({ by }) => driver.by.includes(by));
-  describe(`${title}, driver ${driver.name}`, () => {
-    declare(services, asked, driver.agentFlags);
-  });
-}
-
-function declare(
-  services: (lab: Lab) => readonly ServiceSpec[],
-  questions: readonly Question[],
-  agentFlags: readonly string[],
-): void {
-  const cluster = useCluster({ firewall: "realistic", services, agentFlags });
   beforeAll(async () => {
     await Promise.all(cluster().lab.pods.map((pod) => cluster().lab.serve(pod)));
   });
-
-  describe.each(families)("%s", (family) => {
-    const served = questions.filter(({ answers }) => typeof answers !== "string");
-    test.each(served)(
+  const driver = driverUnderTest();
+  const asked = questions.map((one) => askedOf(driver, one));
+  describe.each(families)(`driver ${driver.name}, %s`, (family) => {
+    const ofFamily = asked.filter((one) => one.families.includes(family));
+    test.each(ofFamily.filter(({ answers }) => typeof answers !== "string"))(
       "row $row: $from by $by to $service by $frontend is answered by $answers, who see the $source",
-      async (asked) => {
-        const target = targetOf(asked, family);
-        for (const ask of [tcp, udp, connectedUdp]) {
-          const { pods, sources, failures } = await ask(await clientOf(asked), target);
-          expect({ pods: Object.keys(pods).sort(), failures }).toEqual({ pods: asked.answers, failures: {} });
-          expect(sourcesOf(asked, family)).toEqual(expect.arrayContaining(Object.keys(sources)));
-        }
-      },
+      (one) => served(cluster(), services, one, family),
     );
-
-    const refused = questions.filter(({ answers }) => typeof answers === "string");
-    test.each(refused)("row $row: $from by $by to $service by $frontend meets $answers", async (asked) => {
-      // A client so near gets the ICMP error while it still holds its socket's lock. IPv6 then only hears the answer to
-      // the second SYN, a second later, whoever rejects.
-      const timeoutMs = asked.answers === "TIMEOUT" ? 400 : 4000;
-      const target = { ...targetOf(asked, family), count: 2, timeoutMs };
-      const failures = { [String(asked.answers)]: 2 };
-      const client = await clientOf(asked);
-      expect(await client.tcp(target)).toMatchObject({ answered: 0, failures });
-      expect(await client.udp({ ...target, connected: true })).toMatchObject({ answered: 0, failures });
-    });
+    test.each(ofFamily.filter(({ answers }) => typeof answers === "string"))(
+      "row $row: $from by $by to $service by $frontend meets $answers",
+      (one) => refused(cluster(), services, one, family),
+    );
   });
+}
 
-  type Target = ReturnType<typeof targetOf>;
-  const tcp = (client: TrafficAgent, target: Target) => client.tcp(target);
-  const udp = (client: TrafficAgent, target: Target) => client.udp(target);
-  const connectedUdp = (client: TrafficAgent, target: Target) => client.udp({ ...target, connected: true });
-
-  function clientOf({ by, from }: Question): Promise<TrafficAgent> {
-    return cluster()[by](hostOf(cluster().lab, from));
+async function served(
+  cluster: Cluster,
+  services: (lab: Lab) => readonly ServiceSpec[],
+  asked: Question,
+  family: keyof DualAddress,
+): Promise<void> {
+  // Enough requests for two endpoints to be missed once in 2^39 runs.
+  const target = { ...targetOf(cluster.lab, services, asked, family), count: 40, concurrency: 20 };
+  const client = await clientOf(cluster, asked);
+  const ways = [client.tcp(target), client.udp(target), client.udp({ ...target, connected: true })];
+  for (const { pods, sources, failures } of await Promise.all(ways)) {
+    expect({ pods: Object.keys(pods).sort(), failures }).toEqual({ pods: asked.answers, failures: {} });
+    expect(sourcesOf(cluster.lab, asked, family)).toEqual(expect.arrayContaining(Object.keys(sources)));
   }
+}
 
-  /** Enough requests for two endpoints to be missed once in 2^39 runs. */
-  function targetOf({ service, frontend }: Question, family: keyof DualAddress) {
-    const { lab } = cluster();
-    const spec = services(lab).find(({ name }) => name === service);
-    if (spec === undefined) throw new Error(`no Service ${service}`);
-    const many = { count: 40, concurrency: 20 };
-    if (frontend === "nodePort" || frontend === "nodePort of n2") {
-      const node = lab.node(frontend === "nodePort" ? "n1" : "n2");
-      return { ...many, address: node.address[family], port: spec.nodePort ?? 0 };
-    }
-    return { ...many, address: serviceAddresses(spec.number)[frontend][family], port: 80 };
-  }
+async function refused(
+  cluster: Cluster,
+  services: (lab: Lab) => readonly ServiceSpec[],
+  asked: Question,
+  family: keyof DualAddress,
+): Promise<void> {
+  // A client so near gets the ICMP error while it still holds its socket's lock. IPv6 then only hears the answer to
+  // the second SYN, a second later, whoever rejects.
+  const timeoutMs = asked.answers === "TIMEOUT" ? 400 : 4000;
+  const target = { ...targetOf(cluster.lab, services, asked, family), count: 2, timeoutMs };
+  const failures = { [String(asked.answers)]: 2 };
+  const client = await clientOf(cluster, asked);
+  expect(await client.tcp(target)).toMatchObject({ answered: 0, failures });
+  expect(await client.udp({ ...target, connected: true })).toMatchObject({ answered: 0, failures });
+}
 
-  /** A host's own connection to a pod of its own leaves by any of its addresses, the kernel chooses. */
-  function sourcesOf({ from, source, by }: Question, family: keyof DualAddress): readonly string[] {
-    const { lab } = cluster();
-    if (source === "asker") return [hostOf(lab, from).address[family]];
-    const node = lab.node(lab.pods.find(({ name }) => name === from)?.nodeName ?? "n1");
-    const uplink = node.address[family];
-    return by === "socket" ? [uplink, node.bridgeAddress[family].replace(/\/.*/, "")] : [uplink];
+export function clientOf(cluster: Cluster, { by, from }: Pick<Question, "by" | "from">): Promise<TrafficAgent> {
+  return cluster[by](hostOf(cluster.lab, from));
+}
+
+export function targetOf(
+  lab: Lab,
+  services: (lab: Lab) => readonly ServiceSpec[],
+  { service, frontend }: Pick<Question, "service" | "frontend">,
+  family: keyof DualAddress,
+): { readonly address: string; readonly port: number } {
+  const spec = services(lab).find(({ name }) => name === service);
+  if (spec === undefined) throw new Error(`no Service ${service}`);
+  if (frontend === "nodePort" || frontend === "nodePort of n2") {
+    const node = lab.node(frontend === "nodePort" ? "n1" : "n2");
+    return { address: node.address[family], port: spec.nodePort ?? 0 };
   }
+  return { address: serviceAddresses(spec.number)[frontend][family], port: 80 };
+}
+
+/** A host's own connection to a pod of its own leaves by any of its addresses, the kernel chooses. */
+function sourcesOf(lab: Lab, { from, source, by }: Question, family: keyof DualAddress): readonly string[] {
+  if (source === "asker") return [hostOf(lab, from).address[family]];
+  const node = lab.node(lab.pods.find(({ name }) => name === from)?.nodeName ?? "n1");
+  const uplink = node.address[family];
+  return by === "socket" ? [uplink, node.bridgeAddress[family].replace(/\/.*/, "")] : [uplink];
 }

@@ -1,16 +1,53 @@
 // SPDX-License-Identifier: Apache-2.0
-// The driver that the rows are asked of: PORTOLAN_DRIVER names it, ebpf if nothing does. Later drivers run the same files.
+// The driver that the rows are asked of: PORTOLAN_DRIVER names it, ebpf if nothing does. Later drivers run the same files:
+// what is theirs stands here as data, and in docs/behaviour.md with its reason.
 
+import { type Cluster, type ClusterOptions, useCluster } from "../support/cluster.ts";
 import type { Question } from "./ask.ts";
+
+type Expectation = Pick<Question, "answers" | "source">;
+
+/** Where a driver does not do what the rows say: of such a question it has another answer. */
+export interface Difference {
+  readonly rows: readonly number[];
+  readonly by: Question["by"];
+  /** Absent: of both. */
+  readonly askers?: "pods" | "nodes";
+  readonly expected: Partial<Expectation>;
+  readonly instead: Partial<Expectation>;
+}
 
 export interface Driver {
   readonly name: string;
   readonly agentFlags: readonly string[];
-  /** Ways of asking that it serves. */
-  readonly by: readonly Question["by"][];
+  readonly differences: readonly Difference[];
 }
 
-const DRIVERS: readonly Driver[] = [{ name: "ebpf", agentFlags: ["--mode", "ebpf"], by: ["wire", "socket"] }];
+const DRIVERS: readonly Driver[] = [
+  {
+    name: "ebpf",
+    agentFlags: ["--mode", "ebpf"],
+    differences: [
+      // A balanced socket sends no packet that could be masqueraded: the backend sees the pod itself.
+      {
+        rows: [25, 26, 27, 36, 39, 44, 45],
+        by: "socket",
+        askers: "pods",
+        expected: { source: "node" },
+        instead: { source: "asker" },
+      },
+      // Its hook can refuse a connection, not stay silent.
+      { rows: [33], by: "socket", expected: { answers: "TIMEOUT" }, instead: { answers: "EHOSTUNREACH" } },
+      {
+        rows: [44, 45],
+        by: "socket",
+        askers: "nodes",
+        expected: { answers: "TIMEOUT" },
+        instead: { answers: "EACCES" },
+      },
+    ],
+  },
+];
 
 /** Throws for a driver that there is not. */
 export function driverUnderTest(): Driver {
@@ -18,4 +55,21 @@ export function driverUnderTest(): Driver {
   const driver = DRIVERS.find((known) => known.name === name);
   if (driver) return driver;
   throw new Error(`PORTOLAN_DRIVER=${name}: there are ${DRIVERS.map((known) => known.name).join(", ")}`);
+}
+
+/** A cluster whose agents run the driver under test. */
+export function useDriver(options: ClusterOptions = {}): () => Cluster {
+  return useCluster({ ...options, agentFlags: [...driverUnderTest().agentFlags, ...(options.agentFlags ?? [])] });
+}
+
+/** The question with what this driver answers: of differences that apply the first counts. */
+export function askedOf({ differences }: Driver, asked: Question): Question {
+  const askers = /^n\d+$/.test(asked.from) ? "nodes" : "pods";
+  const applies = (difference: Difference) =>
+    difference.rows.includes(asked.row) &&
+    difference.by === asked.by &&
+    (difference.askers ?? askers) === askers &&
+    (difference.expected.answers ?? asked.answers) === asked.answers &&
+    (difference.expected.source ?? asked.source) === asked.source;
+  return { ...asked, ...differences.find(applies)?.instead };
 }

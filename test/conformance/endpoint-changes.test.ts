@@ -4,7 +4,6 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import type { DualAddress } from "../../src/demo/lab/plan.ts";
 import type { RunningTraffic, TcpRequests, TrafficAgent } from "../../src/demo/lab/traffic.ts";
-import { useCluster } from "../support/cluster.ts";
 import {
   type Endpoint,
   type ServiceSpec,
@@ -14,6 +13,7 @@ import {
   writeSlices,
 } from "../support/manifests.ts";
 import { until } from "../support/until.ts";
+import { useDriver } from "./driver.ts";
 
 const ZONE = "topology.kubernetes.io/zone";
 const families = ["v4", "v6"] as const;
@@ -21,7 +21,7 @@ const families = ["v4", "v6"] as const;
 type Requests = Pick<TcpRequests, "concurrency" | "timeoutMs"> & { readonly count: number };
 
 describe("endpoints at runtime", () => {
-  const cluster = useCluster({ nodes: [{ name: "n1", routedPods: ["p1a", "p1b", "p1c"] }] });
+  const cluster = useDriver({ nodes: [{ name: "n1", routedPods: ["p1a", "p1b", "p1c"] }] });
   let askers: readonly TrafficAgent[];
   beforeAll(async () => {
     const { lab } = cluster();

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which addresses are a Service's, and that all its endpoints answer there (behaviour rows 24 to 27).
 
+import { describe } from "vitest";
 import type { Lab } from "../../src/demo/lab/lab.ts";
 import type { ServiceSpec } from "../support/manifests.ts";
 import { askRows, type Question, question } from "./ask.ts";
+import { useDriver } from "./driver.ts";
 
 /** p1b and b1b are on n1, p2a on n2. */
 function services(lab: Lab): readonly ServiceSpec[] {
@@ -27,17 +29,20 @@ const QUESTIONS: readonly Question[] = [
   // external IPs, which no node owns
   question(25, "client", "wire", "one", "externalIP", ["p2a"], "node"),
   question(25, "p1a", "wire", "one", "externalIP", ["p2a"], "node"),
-  question(25, "p1a", "socket", "all", "externalIP", ALL),
+  question(25, "p1a", "socket", "all", "externalIP", ALL, "node"),
   question(25, "n1", "socket", "all", "externalIP", ALL, "node"),
   // load balancer addresses: who is in the cluster never leaves it
   question(26, "client", "wire", "one", "loadBalancer", ["p2a"], "node"),
   question(26, "p1a", "wire", "one", "loadBalancer", ["p2a"], "node"),
-  question(26, "p1a", "socket", "all", "loadBalancer", ALL),
+  question(26, "p1a", "socket", "all", "loadBalancer", ALL, "node"),
   question(26, "n1", "socket", "all", "loadBalancer", ALL, "node"),
   // NodePorts
   question(27, "client", "wire", "one", "nodePort", ["p2a"], "node"),
   question(27, "p1a", "wire", "one", "nodePort", ["p2a"], "node"),
+  question(27, "p1a", "socket", "all", "nodePort", ALL, "node"),
   question(27, "n1", "socket", "all", "nodePort", ALL, "node"),
 ];
 
-askRows("frontends", services, QUESTIONS);
+describe("frontends behind a realistic firewall", () => {
+  askRows(useDriver({ firewall: "realistic", services }), services, QUESTIONS);
+});

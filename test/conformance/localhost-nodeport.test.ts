@@ -5,14 +5,14 @@ import { beforeAll, describe, expect, test } from "vitest";
 import type { NodeHost } from "../../src/demo/lab/plan.ts";
 import type { TrafficAgent } from "../../src/demo/lab/traffic.ts";
 import { portolan } from "../../src/demo/portolan.ts";
-import { useCluster } from "../support/cluster.ts";
+import { useDriver } from "./driver.ts";
 
 const NODE_PORT = 30080;
 const LOOPBACK = { v4: "127.0.0.1", v6: "::1" };
 const families = ["v4", "v6"] as const;
 
 describe("NodePorts at localhost", () => {
-  const getCluster = useCluster({
+  const getCluster = useDriver({
     nodes: [
       { name: "n1", routedPods: ["p1a", "p1b"] },
       { name: "n2", routedPods: ["p2a"] },

@@ -9,9 +9,12 @@ import { readyAgent } from "../support/agent.ts";
 import { useLab } from "../support/lab.ts";
 import { writeService } from "../support/manifests.ts";
 import { until } from "../support/until.ts";
+import { driverUnderTest } from "./driver.ts";
 
 const NODE_PORT = 30080;
 const ADDED = { v4: "192.168.50.77", v6: "fd00:50::77" };
+
+const FLAGS = ["--devices", "eth0", ...driverUnderTest().agentFlags];
 
 describe("NodePort addresses", () => {
   const getLab = useLab({ nodes: [{ name: "n1", routedPods: ["p1a", "p1b"] }] });
@@ -39,7 +42,7 @@ describe("NodePort addresses", () => {
     "row 27: an address the node gets serves NodePorts, and stops when it goes (%s)",
     async (family) => {
       const lab = getLab();
-      const agent = await readyAgent(lab, node, manifests);
+      const agent = await readyAgent(lab, node, manifests, { flags: FLAGS });
       for (const asker of [socket, wire]) {
         expect(await serves(asker, node.address[family])).toBe(true);
         expect(await serves(asker, ADDED[family])).toBe(false);
@@ -57,7 +60,7 @@ describe("NodePort addresses", () => {
 
   test("row 28: primary means the Node object's addresses, as soon as its manifest is there", async () => {
     const lab = getLab();
-    const flags = ["--devices", "eth0", "--nodeport-addresses", "primary"];
+    const flags = [...FLAGS, "--nodeport-addresses", "primary"];
     const agent = await readyAgent(lab, node, manifests, { flags });
     expect(agent.stderr).toMatch(/ WARN --nodeport-addresses primary: no Node n1 is known yet, .*: add its manifest\n/);
     expect(await serves(socket, node.address.v4)).toBe(false);
@@ -76,7 +79,7 @@ describe("NodePort addresses", () => {
     "row 27: so does an address on the loopback device, that others are routed to (%s)",
     async (_family, vip) => {
       const lab = getLab();
-      const agent = await readyAgent(lab, node, manifests);
+      const agent = await readyAgent(lab, node, manifests, { flags: FLAGS });
       const address = vip.replace(/\/.*/, "");
       await lab.ip(node, `addr add ${vip} dev lo`);
       for (const asker of [socket, wire]) await until("the address serves", () => serves(asker, address));
@@ -86,7 +89,7 @@ describe("NodePort addresses", () => {
   );
 
   test("row 28: CIDRs choose the addresses of their family, and a family without one keeps all, with a warning", async () => {
-    const flags = ["--devices", "eth0", "--nodeport-addresses", "192.0.2.0/24,198.51.100.0/24"];
+    const flags = [...FLAGS, "--nodeport-addresses", "192.0.2.0/24,198.51.100.0/24"];
     const agent = await readyAgent(getLab(), node, manifests, { flags });
     expect(await serves(socket, node.address.v4)).toBe(false);
     expect(await serves(socket, node.address.v6)).toBe(true);
@@ -98,7 +101,7 @@ describe("NodePort addresses", () => {
 
   test("row 28: one of several CIDRs is enough, and 0.0.0.0/0 is all", async () => {
     const lab = getLab();
-    const several = ["--devices", "eth0", "--nodeport-addresses", `192.0.2.0/24,${node.address.v4}/32,2001:db8::/32`];
+    const several = [...FLAGS, "--nodeport-addresses", `192.0.2.0/24,${node.address.v4}/32,2001:db8::/32`];
     const narrow = await readyAgent(lab, node, manifests, { flags: several });
     for (const asker of [socket, wire]) {
       expect(await serves(asker, node.address.v4)).toBe(true);
@@ -106,7 +109,7 @@ describe("NodePort addresses", () => {
     }
     expect(narrow.stderr).not.toMatch(/ WARN /);
     await narrow.stop();
-    const all = ["--devices", "eth0", "--nodeport-addresses", "0.0.0.0/0,::/0"];
+    const all = [...FLAGS, "--nodeport-addresses", "0.0.0.0/0,::/0"];
     const wide = await readyAgent(lab, node, manifests, { flags: all });
     for (const asker of [socket, wire]) {
       expect(await serves(asker, node.address.v4)).toBe(true);

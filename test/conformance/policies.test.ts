@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Traffic policies and the fallback to terminating endpoints with real sockets (behaviour rows 17-19 and 31-37): who
 // answers, with which source, or how it is refused. On the wire, and with balanced sockets.
+import { describe } from "vitest";
 import type { Lab } from "../../src/demo/lab/lab.ts";
-import { askRows, type Question, question } from "./ask.ts";
 import type { Endpoint, ServiceSpec } from "../support/manifests.ts";
+import { askRows, type Question, question } from "./ask.ts";
+import { useDriver } from "./driver.ts";
 
 const DRAINING = { ready: false, serving: true, terminating: true };
 const UNREADY = { ready: false, serving: true, terminating: false };
@@ -62,8 +64,8 @@ const QUESTIONS: readonly Question[] = [
   question(33, "client", "wire", "elsewhere", "externalIP", "TIMEOUT"),
   question(33, "client", "wire", "elsewhere", "loadBalancer", "TIMEOUT"),
   question(33, "p1a", "wire", "internal-elsewhere", "clusterIP", "TIMEOUT"),
-  question(33, "p1a", "socket", "internal-elsewhere", "clusterIP", "EHOSTUNREACH"),
-  question(33, "n1", "socket", "internal-elsewhere", "clusterIP", "EHOSTUNREACH"),
+  question(33, "p1a", "socket", "internal-elsewhere", "clusterIP", "TIMEOUT"),
+  question(33, "n1", "socket", "internal-elsewhere", "clusterIP", "TIMEOUT"),
   // nobody anywhere
   question(31, "client", "wire", "nowhere", "nodePort", "ECONNREFUSED"),
   question(31, "client", "wire", "nowhere", "externalIP", "ECONNREFUSED"),
@@ -78,9 +80,11 @@ const QUESTIONS: readonly Question[] = [
   question(15, "p1a", "socket", "internal", "clusterIP", ["p1b"]),
   question(15, "n1", "socket", "internal", "clusterIP", ["p1b"], "node"),
   question(39, "p2a", "wire", "internal", "clusterIP", ["p2a"], "node"),
+  question(39, "p2a", "socket", "internal", "clusterIP", ["p2a"], "node"),
   question(37, "client", "wire", "internal", "clusterIP", ["p1b"], "node"),
   question(36, "client", "wire", "internal", "nodePort", ["p1b", "p2a"], "node"),
   question(36, "p1a", "wire", "internal", "loadBalancer", ["p1b", "p2a"], "node"),
+  question(36, "p1a", "socket", "internal", "loadBalancer", ["p1b", "p2a"], "node"),
   // each set falls back by itself
   question(18, "client", "wire", "ending-here", "nodePort", ["p1b"]),
   question(18, "client", "wire", "ending-here", "loadBalancer", ["p1b"]),
@@ -96,4 +100,6 @@ const QUESTIONS: readonly Question[] = [
   question(17, "p1a", "wire", "all-ending", "nodePort", ["p1b", "p2a"]),
 ];
 
-askRows("traffic policies behind a realistic firewall", services, QUESTIONS);
+describe("traffic policies behind a realistic firewall", () => {
+  askRows(useDriver({ firewall: "realistic", services }), services, QUESTIONS);
+});

@@ -3,7 +3,6 @@
 // contract): it stays with an endpoint that still serves, and leaves one that does not with the next datagram.
 import { beforeAll, describe, expect, test } from "vitest";
 import type { Lab } from "../../src/demo/lab/lab.ts";
-import { useCluster } from "../support/cluster.ts";
 import {
   type Endpoint,
   removeService,
@@ -13,6 +12,7 @@ import {
 } from "../support/manifests.ts";
 import { hostOf } from "../support/paths.ts";
 import { until } from "../support/until.ts";
+import { useDriver } from "./driver.ts";
 
 const DRAINING = { ready: false, serving: true, terminating: true };
 const GONE = { ready: false, serving: false, terminating: true };
@@ -46,7 +46,7 @@ const WAYS: readonly Way[] = [
   { frontend: "nodePort", from: "p1a", by: "socket", number: 45, pods: ["p2a", "p1b"] },
 ];
 
-const cluster = useCluster({ firewall: "realistic" });
+const cluster = useDriver({ firewall: "realistic" });
 
 beforeAll(async () => {
   const { lab } = cluster();

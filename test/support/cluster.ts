@@ -27,9 +27,11 @@ export class Cluster implements AsyncDisposable {
   readonly manifests: string;
   readonly agents: Map<string, LabProcess> = new Map();
   readonly #clients = new Map<string, Promise<TrafficAgent>>();
+  readonly #agentFlags: readonly string[];
 
-  private constructor(lab: Lab) {
+  private constructor(lab: Lab, agentFlags: readonly string[]) {
     this.lab = lab;
+    this.#agentFlags = agentFlags;
     this.manifests = join(lab.plan.directory, "manifests");
     mkdirSync(this.manifests);
   }
@@ -37,9 +39,9 @@ export class Cluster implements AsyncDisposable {
   static async create(options: ClusterOptions = {}): Promise<Cluster> {
     const lab = await Lab.create(options);
     try {
-      const cluster = new Cluster(lab);
+      const cluster = new Cluster(lab, options.agentFlags ?? []);
       for (const spec of options.services?.(lab) ?? []) writeService(cluster.manifests, spec);
-      for (const node of lab.nodes) await cluster.startAgent(node.name, options.agentFlags);
+      for (const node of lab.nodes) await cluster.startAgent(node.name);
       return cluster;
     } catch (error) {
       await lab[Symbol.asyncDispose]();
@@ -47,7 +49,8 @@ export class Cluster implements AsyncDisposable {
     }
   }
 
-  async startAgent(node: string, flags: readonly string[] = []): Promise<LabProcess> {
+  /** flags: default those of the cluster. */
+  async startAgent(node: string, flags: readonly string[] = this.#agentFlags): Promise<LabProcess> {
     const agent = await startAgent(this.lab, this.lab.node(node), this.manifests, flags);
     this.agents.set(node, agent);
     return agent;
