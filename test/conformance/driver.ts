@@ -13,6 +13,8 @@ export interface Difference {
   readonly by: Question["by"];
   /** Absent: of both. */
   readonly askers?: "pods" | "nodes";
+  /** Absent: of all. */
+  readonly frontends?: readonly Question["frontend"][];
   readonly expected: Partial<Expectation>;
   readonly instead: Partial<Expectation>;
 }
@@ -30,9 +32,18 @@ const DRIVERS: readonly Driver[] = [
     differences: [
       // A balanced socket sends no packet that could be masqueraded: the backend sees the pod itself.
       {
-        rows: [25, 26, 27, 36, 39, 44, 45],
+        rows: [25, 26, 27, 36, 39],
         by: "socket",
         askers: "pods",
+        expected: { source: "node" },
+        instead: { source: "asker" },
+      },
+      // Where ranges count the socket leaves it to its packets, which are masqueraded; elsewhere it is balanced.
+      {
+        rows: [44],
+        by: "socket",
+        askers: "pods",
+        frontends: ["externalIP", "nodePort"],
         expected: { source: "node" },
         instead: { source: "asker" },
       },
@@ -69,6 +80,7 @@ export function askedOf({ differences }: Driver, asked: Question): Question {
     difference.rows.includes(asked.row) &&
     difference.by === asked.by &&
     (difference.askers ?? askers) === askers &&
+    (difference.frontends ?? [asked.frontend]).includes(asked.frontend) &&
     (difference.expected.answers ?? asked.answers) === asked.answers &&
     (difference.expected.source ?? asked.source) === asked.source;
   return { ...asked, ...differences.find(applies)?.instead };

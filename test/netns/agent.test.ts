@@ -82,7 +82,7 @@ describe("an agent's life", () => {
     await agent.stop();
   });
 
-  test("new connections during kill -9, a restart and a stop are all answered, by socket and by packet", async () => {
+  test("row 14: new connections during kill -9, a restart and a stop are all answered, by socket and by packet", async () => {
     const lab = getLab();
     const node = lab.node("n1");
     const first = await readyAgent(lab, node, manifests);
@@ -120,7 +120,7 @@ describe("an agent's life", () => {
     await agent.stop();
   });
 
-  test("a file that is broken when an agent starts takes nothing away of what an earlier agent serves", async () => {
+  test("row 13: a file that is broken when an agent starts takes nothing away of what an earlier agent serves", async () => {
     const lab = getLab();
     const path = join(manifests, "other.json");
     const whole = readFileSync(path, "utf8");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Nodes of one family only: the agent serves that family and does not stumble over the other.
+// Nodes of one family only (behaviour row 7): the agent serves that family and does not stumble over the other.
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -36,14 +36,14 @@ describe.each(["v4", "v6"] as const)("a node with %s only", (family) => {
     await lab?.[Symbol.asyncDispose]();
   });
 
-  test.each([true, false])("serves its pods by ClusterIP, sockets balanced: %s", async (socketBalancing) => {
+  test.each([true, false])("row 7: serves its pods by ClusterIP, sockets balanced: %s", async (socketBalancing) => {
     const pod = await lab.agentIn(lab.pod("p1a"), { socketBalancing });
     const address = serviceAddresses(1).clusterIP[family];
     expect(await pod.tcp({ address, port: 80, count: 20 })).toMatchObject({ answered: 20, failures: {} });
     expect(await pod.udp({ address, port: 80, count: 20 })).toMatchObject({ answered: 20, failures: {} });
   });
 
-  test("serves clients outside by NodePort, masqueraded with an address of that family", async () => {
+  test("row 7: serves clients outside by NodePort, masqueraded with an address of that family", async () => {
     const client = await lab.agentIn(lab.client);
     const address = lab.node("n1").address[family];
     const result = await client.tcp({ address, port: 30_001, count: 20 });

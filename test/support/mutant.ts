@@ -15,11 +15,16 @@ export interface Mutation {
   readonly to: string;
 }
 
+const CHANGED = ["tc", "sweep", "explain"];
+
 /**
- * Builds tc, sweep and explain from a changed copy of bpf/, beside the other objects. Their directory is gone when
+ * Builds objects, by default tc, sweep and explain, from a changed copy of bpf/, beside the other objects. Their directory is gone when
  * disposed. Throws when the text to change is not there any more.
  */
-export function buildMutant({ file, from, to }: Mutation): Disposable & { readonly directory: string } {
+export function buildMutant(
+  { file, from, to }: Mutation,
+  objects: readonly string[] = CHANGED,
+): Disposable & { readonly directory: string } {
   const directory = mkdtempSync("/tmp/pt-mutant-");
   const sources = `${directory}/bpf`;
   cpSync(`${ROOT}/bpf`, sources, { recursive: true });
@@ -29,7 +34,7 @@ export function buildMutant({ file, from, to }: Mutation): Disposable & { readon
   cpSync(`${ROOT}/build/bpf`, `${directory}/objects`, { recursive: true });
   const machine = execFileSync("uname", ["-m"], { encoding: "utf8" }).trim();
   const includes = [`-D__TARGET_ARCH_${machine === "aarch64" ? "arm64" : "x86"}`, "-idirafter"];
-  for (const name of ["tc", "sweep", "explain"]) {
+  for (const name of objects) {
     const output = `${directory}/objects/${name}.bpf.o`;
     const command = [...FLAGS, ...includes, `/usr/include/${machine}-linux-gnu`, "-c", `${sources}/${name}.bpf.c`];
     execFileSync(process.env.CLANG ?? "clang-19", [...command, "-o", output], { stdio: "pipe" });

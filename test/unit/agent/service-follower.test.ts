@@ -94,7 +94,7 @@ function follower(adopted = [OLD]): { datapath: NotingDatapath; services: Servic
   return { datapath, services: new ServiceFollower("n1", datapath, adopted, openLog("text", "silent")) };
 }
 
-test("the first complete state is synced whole, later changes are applied", () => {
+test("row 13: the first complete state is synced whole, later changes are applied", () => {
   const { datapath, services } = follower();
   services.update(changes(false, { previous: undefined, current: API }));
   services.update(changes(true, { previous: undefined, current: WEB }));
@@ -102,7 +102,7 @@ test("the first complete state is synced whole, later changes are applied", () =
   expect(datapath.told).toEqual(["apply api", "sync api web", "apply -default/web"]);
 });
 
-test("what went again before the state was complete is not synced", () => {
+test("row 13: what went again before the state was complete is not synced", () => {
   const { datapath, services } = follower();
   services.update(changes(false, { previous: undefined, current: API }));
   services.update(changes(false, { previous: API, current: undefined }));
@@ -110,7 +110,7 @@ test("what went again before the state was complete is not synced", () => {
   expect(datapath.told).toEqual(["apply api", "apply -default/api", "sync"]);
 });
 
-test("a Service that served keeps its endpoints until the state is complete, unless others are known", () => {
+test("row 13: a Service that served keeps its endpoints until the state is complete, unless others are known", () => {
   const { datapath, services } = follower();
   services.update(changes(false, { previous: undefined, current: WEB }));
   const endpointSlices = [{ previous: undefined, current: slice("web", "10.1.0.1") }];
@@ -119,7 +119,7 @@ test("a Service that served keeps its endpoints until the state is complete, unl
   expect(datapath.told).toEqual(["apply", "apply web", "sync web"]);
 });
 
-test("where no earlier agent served, what can be read is all there is", () => {
+test("row 13: where no earlier agent served, what can be read is all there is", () => {
   const { datapath, services } = follower([]);
   services.update(changes(false, { previous: undefined, current: WEB }));
   services.update(changes(true, { previous: undefined, current: API }));

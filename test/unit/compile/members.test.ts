@@ -106,6 +106,11 @@ describe("conditions", () => {
     expect(cluster(service(), slice([endpoint("10.244.1.1", "there", conditions)]))).toEqual(expected);
   });
 
+  test("row 16: one that is ready is used beside others while it terminates", () => {
+    const both = slice([endpoint("10.244.1.1", "there", { ready: true, terminating: true }), endpoint("10.244.1.2")]);
+    expect(cluster(service(), both)).toEqual(["10.244.1.1:8080 terminating", "10.244.1.2:8080"]);
+  });
+
   test("row 10: an endpoint without a node name is never local", () => {
     expect(cluster(service(), slice([endpoint("10.244.1.1")]))).toEqual(["10.244.1.1:8080"]);
   });
