@@ -105,9 +105,9 @@ export const KERNEL_ROWS: readonly RowMutant[] = [
   {
     row: 53,
     what: "100 clients are remembered",
-    file: "bpf/maps.bpf.h",
-    from: "\t__uint(max_entries, 131072);\n\t__type(key, struct affinity_key);",
-    to: "\t__uint(max_entries, 100);\n\t__type(key, struct affinity_key);",
+    file: "bpf/affinity.bpf.h",
+    from: "if (!backend || dry_run)\n\t\treturn AFFINITY_BEGUN;",
+    to: "if (!backend || dry_run || ((const __u8 *)&key->client)[15] > 100)\n\t\treturn AFFINITY_BEGUN;",
     test: AFFINITY,
   },
   {

@@ -9,8 +9,9 @@ export interface RowTitle {
 }
 
 export function rowTitles(source: string): readonly RowTitle[] {
-  const words = [...source.matchAll(/\brows? \d+(?:(?:, | and | to )\d+)*:/g)].map(([text]) => text);
-  const asked = [...source.matchAll(/\bquestion\((\d+),/g)].map(([, row]) => `row ${row}:`);
+  const code = source.replaceAll(/^\s*(?:\/\/|\/?\*).*$/gm, "");
+  const words = [...code.matchAll(/\brows? \d+(?:(?:, | and | to )\d+)*:/g)].map(([text]) => text);
+  const asked = [...code.matchAll(/\bquestion\((\d+),/g)].map(([, row]) => `row ${row}:`);
   return [...new Set([...words, ...asked])].map((text) => ({ words: text, rows: rowsOf(text) }));
 }
 

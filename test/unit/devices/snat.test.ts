@@ -7,7 +7,7 @@ import { address, defaultRoute, ip, link, network } from "./builders.ts";
 
 const v6 = (last: number): number[] => [0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, last];
 
-test("a device's own first global address is its source, secondary, tentative and link-local ones are not", () => {
+test("row 41: a device's own first global address is its source, secondary, tentative and link-local ones are not", () => {
   const addresses = [
     address(2, [169, 254, 0, 1], { scope: 253 }),
     address(2, [192, 0, 2, 20], { flags: 0x81 }),
@@ -25,7 +25,7 @@ test("a deprecated address is better than none", () => {
   expect(sources(2)).toEqual({ snat4: undefined, snat6: "2001:db8::2" });
 });
 
-test("a device without an address takes the node's InternalIP, if a device has it", () => {
+test("row 41: a device without an address takes the node's InternalIP, if a device has it", () => {
   const addresses = [address(2, [192, 0, 2, 10]), address(2, [192, 0, 2, 11])];
   expect(snatSources(network({ addresses }), [ip("192.0.2.11")])(7).snat4).toEqual("192.0.2.11");
   expect(snatSources(network({ addresses }), [ip("192.0.2.99")])(7).snat4).toBeUndefined();

@@ -1,25 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// docs/behaviour.md answers for every row of the contract: it is served, and a test with its number in the title shows
-// it; or it is not, and the document says why.
+// docs/behaviour.md answers for every row of the contract, once: it is served, tests with its number in a title show it,
+// and one of them fails where the row is switched off (test/mutants); or it is not, and the document says why.
 
 import { existsSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
+import { ROW_MUTANTS } from "../../mutants/rows.ts";
+import { rowTitles } from "../../support/row-titles.ts";
 import { namedPaths } from "./named-paths.ts";
 import { root } from "./source-files.ts";
 
-/** What a proxy on Linux answers for; the rest is kube-proxy's own inside, or of its IPVS mode. */
-const ROWS = [
-  ...range(1, 6), // what is proxied
-  ...range(8, 12),
-  ...range(15, 21), // which endpoints
-  ...range(23, 29), // frontends, verdicts, masquerade
-  31,
-  ...range(33, 40),
-  ...range(42, 46),
-  ...range(48, 50),
-  ...range(51, 56), // affinity
-  ...range(57, 62), // flows that exist
-];
+/** Sections 1.1 to 1.5 of the contract, and health checks of 1.6. */
+const ROWS = [...Array.from({ length: 65 }, (_, i) => i + 1), 66, 67];
 
 const NOT_SERVED = "\n## Not served\n";
 
@@ -29,10 +20,6 @@ interface Row {
   readonly text: string;
 }
 
-function range(from: number, to: number): readonly number[] {
-  return Array.from({ length: to - from + 1 }, (_, i) => from + i);
-}
-
 /** Lines of tables that begin with a number, or with several: "| 53, 54 | ...". */
 function rowsOf(text: string): readonly Row[] {
   return [...text.matchAll(/^\| (\d+(?:, \d+)*) \|.*$/gm)].flatMap(([line, numbers = ""]) =>
@@ -40,9 +27,8 @@ function rowsOf(text: string): readonly Row[] {
   );
 }
 
-/** "row 34: ...", or the row as the first argument of a case. */
 function showsRow(number: number, source: string): boolean {
-  return new RegExp(`\\brow ${number}:|\\bquestion\\(${number},`).test(source);
+  return rowTitles(source).some(({ rows }) => rows.includes(number));
 }
 
 function sourceOf(path: string): string {
@@ -50,21 +36,29 @@ function sourceOf(path: string): string {
 }
 
 describe("docs/behaviour.md", () => {
-  const [served = "", notServed = ""] = readFileSync(`${root}/docs/behaviour.md`, "utf8").split(NOT_SERVED);
-  const rows = rowsOf(served);
+  const [before = "", notServed = ""] = readFileSync(`${root}/docs/behaviour.md`, "utf8").split(NOT_SERVED);
+  const served = rowsOf(before);
+  const told = [...served, ...rowsOf(notServed)].map(({ number }) => number);
 
-  test("every row of the contract is served or among those that are not", () => {
-    const told = new Set([...rows, ...rowsOf(notServed)].map(({ number }) => number));
-    expect(ROWS.filter((number) => !told.has(number))).toEqual([]);
+  test("every row of the contract stands there once: served, or not", () => {
+    expect([...told].sort((a, b) => a - b)).toEqual(ROWS);
   });
 
-  test("every row that is served names a test, and has its number in a title there", () => {
-    const lacking = rows.filter(({ number, text }) => {
-      const files = namedPaths(text);
-      return files.length === 0 || files.some((file) => !showsRow(number, sourceOf(file)));
+  test("every row that is served names tests, and has its number in a title of each", () => {
+    const lacking = served.flatMap(({ number, text }) => {
+      const files = namedPaths(text).filter((path) => path.startsWith("test/"));
+      const silent = files.filter((file) => !showsRow(number, sourceOf(file)));
+      return files.length === 0 ? [`${number}: names no test`] : silent.map((file) => `${number}: ${file}`);
     });
-    expect(rows.length).toBeGreaterThan(30);
-    expect(lacking.map(({ number, text }) => `${number}: ${namedPaths(text).join(" ")}`)).toEqual([]);
+    expect(lacking).toEqual([]);
+  });
+
+  test("every row that is served is switched off in test/mutants, for a test that it names", () => {
+    const lacking = served.filter(
+      ({ number, text }) =>
+        !ROW_MUTANTS.some((mutant) => mutant.row === number && namedPaths(text).includes(mutant.test)),
+    );
+    expect(lacking.map(({ number }) => number)).toEqual([]);
   });
 
   test("every row that is not served has its reason", () => {
@@ -73,9 +67,17 @@ describe("docs/behaviour.md", () => {
   });
 });
 
+test("what a row's mutant replaces stands in its file, once", () => {
+  const stale = ROW_MUTANTS.filter(({ file, from }) => sourceOf(file).split(from).length !== 2);
+  expect(stale.map(({ row, file, from }) => `${row}: ${file}: ${from}`)).toEqual([]);
+});
+
 test("a row without a title, or without a line, is found", () => {
   expect(rowsOf("| 1 | a |\n| 53, 54 | b |\n| row | c |").map(({ number }) => number)).toEqual([1, 53, 54]);
   expect(showsRow(3, 'test("row 34: it does", f)')).toBe(false);
   expect(showsRow(34, 'test("row 34: it does", f)')).toBe(true);
   expect(showsRow(34, "question(34, a)")).toBe(true);
+  expect(showsRow(34, "// row 34: it does")).toBe(false);
+  const shown = [33, 34, 37, 38, 39, 44].filter((row) => showsRow(row, 'describe("rows 34 to 38 and 44: it does", f)'));
+  expect(shown).toEqual([34, 37, 38, 44]);
 });
