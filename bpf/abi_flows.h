@@ -34,6 +34,7 @@ enum flow_flags {
 	FLOW_SNAT = 1,    /* the backend sees snat:snat_port instead of client:mapped_port */
 	FLOW_TRANSIT = 2, /* enters and leaves by uplinks: both edges at once, conntrack never sees it */
 	FLOW_DIRECT = 4,  /* no frontend: a direct or host connection whose tuple was taken (vip == backend) */
+	FLOW_ENDS = 8,    /* began with BLOCK_ENDS_CONNECTIONS */
 };
 
 enum flow_state {
@@ -156,6 +157,7 @@ enum drop_reason {
 	DROP_ICMP_REDIRECT,   /* it would teach one end a way to an address that only the other edge knows */
 	DROP_FRAGMENT,        /* a later fragment to a frontend, whose first was refused */
 	DROP_SOURCE_RANGE,    /* the frontend does not serve this client's address: silent */
+	DROP_ENDPOINT_LEFT,   /* the connection's endpoint serves no more, and its Service wants it ended: RST */
 	DROP_REASONS          /* count; not a reason */
 };
 

@@ -65,9 +65,10 @@ enum scheduler {
 };
 
 enum block_flags {
-	BLOCK_INTERNAL_LOCAL = 1, /* internalTrafficPolicy: Local */
-	BLOCK_EXTERNAL_LOCAL = 2, /* externalTrafficPolicy: Local */
-	BLOCK_HAS_ENDPOINTS = 4,  /* any node has a usable endpoint: an empty set drops instead of rejecting */
+	BLOCK_INTERNAL_LOCAL = 1,   /* internalTrafficPolicy: Local */
+	BLOCK_EXTERNAL_LOCAL = 2,   /* externalTrafficPolicy: Local */
+	BLOCK_HAS_ENDPOINTS = 4,    /* any node has a usable endpoint: an empty set drops instead of rejecting */
+	BLOCK_ENDS_CONNECTIONS = 8, /* of TCP: connections to an endpoint that serves no more are ended */
 };
 
 /*
@@ -83,7 +84,7 @@ struct block_header {
 	__u8 source_kinds;      /* bits 1 << enum frontend_kind: these serve whom source_set admits, and nobody else */
 	__u16 flags;            /* enum block_flags */
 	__u32 affinity_timeout; /* seconds a client keeps its endpoint after its last connection; 0: no affinity */
-	__u32 serving_count;    /* of UDP: endpoints in neither set that serve; flows keep to them */
+	__u32 serving_count;    /* endpoints in neither set that serve, where flows leave those that do not */
 	__u32 serving_first_row;
 	__u32 affinity_epoch; /* of the service word when affinity began: what clients had before is void */
 	__u32 source_set;     /* in source_ranges; 0: admits nobody */

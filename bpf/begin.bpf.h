@@ -71,6 +71,7 @@ static __noinline int plan(struct __sk_buff *skb, struct work *w, const struct d
 	w->flow.service = chosen.service;
 	w->flow.backend_id = chosen.backend;
 	w->flow.epoch = chosen.epoch;
+	w->flow.flags = chosen.ends ? FLOW_ENDS : 0;
 	masquerade = chosen.masquerade || addr_equal(&w->flow.client, &w->flow.backend);
 	if (masquerade)
 		err = plan_masquerade(skb, &w->flow, device);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * leave.bpf.c: takes connected UDP sockets off endpoints that serve no more. connect() chose once, so nothing of ours
- * sees what such a socket sends: it would go on into the void for ever. Its owner gets ECONNABORTED, also from a recv()
- * that waits, and connects anew. Run by reading an iterator over the UDP sockets of a network namespace; since 6.5 the
- * kernel holds each socket's lock meanwhile. What an older one shows of a socket that is just connecting may be half
- * old: its reader destroys by tuple and cookie, and so nothing that has become another connection.
+ * leave.bpf.c: takes connected sockets off endpoints that serve no more: UDP always, TCP where the Service asks for it.
+ * connect() chose once, so nothing of ours sees what such a socket sends: it would go on into the void for ever. Its
+ * owner gets ECONNABORTED, also from a recv() that waits, and connects anew. Run by reading an iterator over the
+ * sockets of a network namespace; since 6.5 the kernel holds each socket's lock meanwhile. What an older one shows of a
+ * socket that is just connecting may be half old: its reader destroys by tuple and cookie, and so nothing that has
+ * become another connection.
  */
 #include <linux/in.h>
 #include <linux/inet_diag.h>
@@ -38,6 +39,11 @@ struct bpf_iter__udp {
 	struct udp_sock *udp_sk;
 } __attribute__((preserve_access_index));
 
+struct bpf_iter__tcp {
+	struct bpf_iter_meta *meta;
+	struct sock_common *sk_common;
+} __attribute__((preserve_access_index));
+
 /* 1: the kernel has bpf_sock_destroy() (6.5); 0: who reads the iterator destroys, by SOCK_DESTROY of sock_diag. */
 const volatile __u32 has_sock_destroy = 1;
 
@@ -45,7 +51,8 @@ extern int bpf_sock_destroy(struct sock_common *sock) __ksym __weak;
 
 /* One socket that is to go, or has gone: what SOCK_DESTROY takes. */
 struct left_socket {
-	__u32 family;
+	__u16 family;
+	__u16 proto;
 	struct inet_diag_sockid id;
 };
 
@@ -62,18 +69,22 @@ static __always_inline void read_peer(const struct sock_common *sk, struct ip_ad
  * The VIP is still a frontend and the endpoint does not serve it any more. A VIP that is nobody's says nothing of the
  * endpoint: as with flows on the wire (row 58), and a Service that is deleted breaks nothing (row 50).
  */
-static __always_inline bool left_behind(struct sock_peer *peer)
+static __always_inline bool left_behind(struct sock_peer *peer, __u8 proto)
 {
-	struct frontend *frontend = frontend_lookup(&peer->vip, peer->vip_port, IPPROTO_UDP, true);
+	struct frontend *frontend = frontend_lookup(&peer->vip, peer->vip_port, proto, true);
 
-	return frontend && !peer_still_serves(peer, frontend->service);
+	if (!frontend || (proto == IPPROTO_TCP && !ends_connections(frontend->service)))
+		return false;
+	return !peer_still_serves(peer, frontend->service);
 }
 
-static __always_inline void describe(struct sock_common *sk, const struct ip_addr *peer, struct left_socket *left)
+static __always_inline void describe(struct sock_common *sk, __u8 proto, const struct ip_addr *peer,
+				     struct left_socket *left)
 {
 	__u64 cookie = bpf_get_socket_cookie(sk);
 
 	left->family = sk->skc_family;
+	left->proto = proto;
 	left->id.idiag_sport = bpf_htons(sk->skc_num);
 	left->id.idiag_dport = sk->skc_dport;
 	left->id.idiag_if = sk->skc_bound_dev_if;
@@ -89,27 +100,44 @@ static __always_inline void describe(struct sock_common *sk, const struct ip_add
 }
 
 /* Writes a struct left_socket for each. */
-SEC("iter/udp")
-int pt_leave_udp(struct bpf_iter__udp *ctx)
+static __always_inline void leave(struct seq_file *seq, struct sock_common *sk, __u8 proto)
 {
-	struct sock_common *sk = (struct sock_common *)ctx->udp_sk;
 	struct left_socket left = {};
 	struct sock_peers *peers;
 	struct sock_peer *peer;
 	struct ip_addr addr;
 
-	if (!sk || sk->skc_state != BPF_TCP_ESTABLISHED)
-		return 0;
 	peers = bpf_sk_storage_get(&sockets, sk, NULL, 0);
 	if (!peers)
-		return 0;
+		return;
 	read_peer(sk, &addr);
 	peer = peers_find_backend(peers, &addr, sk->skc_dport);
-	if (!peer || !left_behind(peer))
-		return 0;
-	describe(sk, &addr, &left);
+	if (!peer || !left_behind(peer, proto))
+		return;
+	describe(sk, proto, &addr, &left);
 	if (!has_sock_destroy || !bpf_sock_destroy(sk))
-		bpf_seq_write(ctx->meta->seq, &left, sizeof(left));
+		bpf_seq_write(seq, &left, sizeof(left));
+}
+
+SEC("iter/udp")
+int pt_leave_udp(struct bpf_iter__udp *ctx)
+{
+	struct sock_common *sk = (struct sock_common *)ctx->udp_sk;
+
+	if (sk && sk->skc_state == BPF_TCP_ESTABLISHED)
+		leave(ctx->meta->seq, sk, IPPROTO_UDP);
+	return 0;
+}
+
+/* One whose owner has closed it already has nobody to tell. */
+SEC("iter/tcp")
+int pt_leave_tcp(struct bpf_iter__tcp *ctx)
+{
+	struct sock_common *sk = ctx->sk_common;
+
+	if (sk && (sk->skc_state == BPF_TCP_ESTABLISHED || sk->skc_state == BPF_TCP_SYN_SENT ||
+		   sk->skc_state == BPF_TCP_CLOSE_WAIT))
+		leave(ctx->meta->seq, sk, IPPROTO_TCP);
 	return 0;
 }
 

@@ -20,6 +20,7 @@ struct choice {
 	bool masquerade; /* on the wire the backend must not see the client */
 	bool local_set;
 	__u8 affinity; /* enum affinity_part */
+	bool ends;     /* with its endpoint: BLOCK_ENDS_CONNECTIONS */
 };
 
 /* The NodePort of a family, whichever addresses serve it; or NULL. */
@@ -203,6 +204,29 @@ static __always_inline bool still_serves(struct remembered *endpoint)
 	return true;
 }
 
+/* The block in force of a frontend's service and the row of its header, or NULL. */
+static __always_inline struct block_row *block_of(const struct frontend *frontend, __u32 *row, __u32 *epoch)
+{
+	__u32 service = frontend->service;
+	struct service_word *word = bpf_map_lookup_elem(&services, &service);
+
+	if (!word)
+		return NULL;
+	*epoch = *(volatile __u32 *)&word->epoch; /* before the row: a change in between is noticed later */
+	*row = *(volatile __u32 *)&word->row;
+	return *row ? bpf_map_lookup_elem(&members, row) : NULL;
+}
+
+/* Whether a service, as it is now, wants connections ended whose endpoint serves no more. */
+static __always_inline bool ends_connections(__u32 service)
+{
+	const struct frontend frontend = {.service = service};
+	__u32 row = 0, epoch;
+	struct block_row *block = block_of(&frontend, &row, &epoch);
+
+	return block && (block->header.flags & BLOCK_ENDS_CONNECTIONS);
+}
+
 /* The same with session affinity: the endpoint that the client has. first_row: of the set's ids in members. */
 static __always_inline __u32 affine_position(const struct block_header *block, const struct endpoint_set *set,
 					     __u32 first_row, struct client *client, __u32 hash, struct choice *chosen)
@@ -221,19 +245,6 @@ static __always_inline __u32 affine_position(const struct block_header *block, c
 	search->memory.epoch = block->affinity_epoch;
 	chosen->affinity = affinity_keep(&client->key, search);
 	return search->position;
-}
-
-/* The block in force of a frontend's service and the row of its header, or NULL. */
-static __always_inline struct block_row *block_of(const struct frontend *frontend, __u32 *row, __u32 *epoch)
-{
-	__u32 service = frontend->service;
-	struct service_word *word = bpf_map_lookup_elem(&services, &service);
-
-	if (!word)
-		return NULL;
-	*epoch = *(volatile __u32 *)&word->epoch; /* before the row: a change in between is noticed later */
-	*row = *(volatile __u32 *)&word->row;
-	return *row ? bpf_map_lookup_elem(&members, row) : NULL;
 }
 
 static __always_inline bool asks_for_source(const struct block_header *block, __u8 kind)
@@ -307,6 +318,7 @@ static __always_inline int choose_backend(const struct frontend *frontend, struc
 	chosen->addr = backend->addr;
 	chosen->port = backend->port;
 	chosen->masquerade = must_masquerade(&block->header, chosen->kind, client->kind);
+	chosen->ends = block->header.flags & BLOCK_ENDS_CONNECTIONS;
 	return 0;
 }
 

@@ -24,11 +24,14 @@ static __noinline __u32 service_now(const struct flow *owner)
 	return frontend ? frontend->service : 0;
 }
 
-/*
- * The endpoint that the flow goes to still serves. Of a VIP that is nobody's any more datagrams keep theirs, as
- * connections do; nothing begins there.
- */
-static __always_inline bool backend_stands(struct flow *owner)
+enum standing {
+	ENDPOINT_SERVES = 0,
+	ENDPOINT_LEFT = 1,
+	VIP_IS_NOBODYS = 2, /* its Service is gone: nothing begins there, and what exists keeps its endpoint (row 50) */
+};
+
+/* How the endpoint stands that the flow goes to. */
+static __always_inline enum standing standing_of(struct flow *owner)
 {
 	struct remembered endpoint = {
 	    .epoch = owner->epoch,
@@ -38,20 +41,20 @@ static __always_inline bool backend_stands(struct flow *owner)
 	};
 
 	if ((owner->flags & FLOW_DIRECT) || word_stands(owner->service, owner->epoch))
-		return true;
+		return ENDPOINT_SERVES;
 	endpoint.service = service_now(owner);
 	if (!endpoint.service)
-		return owner->proto == IPPROTO_UDP;
+		return VIP_IS_NOBODYS;
 	if (endpoint.service != owner->service)
 		endpoint.epoch = 0; /* no word in use has that */
 	if (!still_serves(&endpoint))
-		return false;
+		return ENDPOINT_LEFT;
 	if (!dry_run) {
 		owner->service = endpoint.service;
 		owner->epoch = endpoint.epoch;
 		owner->backend_id = endpoint.id;
 	}
-	return true;
+	return ENDPOINT_SERVES;
 }
 
 /*
@@ -62,8 +65,32 @@ static __always_inline bool backend_stands(struct flow *owner)
 static __always_inline bool begins_anew(const struct packet *p, struct flow *owner)
 {
 	if (packet_is_syn(p))
-		return flow_closed(owner) || !backend_stands(owner);
-	return p->proto == IPPROTO_UDP && !backend_stands(owner);
+		return flow_closed(owner) || standing_of(owner) != ENDPOINT_SERVES;
+	return p->proto == IPPROTO_UDP && standing_of(owner) == ENDPOINT_LEFT;
+}
+
+/*
+ * Whether a connection is over because its Service wants it ended with its endpoint (row 61 by option): one that began
+ * when it did, and it does so still. What comes late to one that has been reset hears the same.
+ */
+static __always_inline bool ends_here(const struct packet *p, struct flow *owner)
+{
+	if (!(owner->flags & FLOW_ENDS) || (p->tcp_flags & TCP_RST))
+		return false;
+	return standing_of(owner) == ENDPOINT_LEFT && ends_connections(service_now(owner));
+}
+
+/* The client hears that its connection is no more; the endpoint does when it next says something. */
+static __noinline int end_connection(struct __sk_buff *skb, const struct packet *p, struct flow *owner)
+{
+	if (!p || !owner)
+		return TC_ACT_SHOT;
+	explain_refusal(VERDICT_DROP, DROP_ENDPOINT_LEFT, owner->service);
+	if (dry_run)
+		return TC_ACT_SHOT;
+	__sync_fetch_and_or(&owner->state, FLOW_RST);
+	count_drop(DROP_ENDPOINT_LEFT);
+	return reply_reset(skb, p);
 }
 
 /* A packet of a flow we know, seen from its client's side. */
@@ -144,6 +171,8 @@ int pt_ingress(struct __sk_buff *skb)
 			flow_forget(w, record);
 		record = NULL;
 	}
+	if (record && ends_here(p, record))
+		return end_connection(skb, p, record);
 	if (record && !dry_run && flow_restore(w, record)) {
 		flow_forget(w, record);
 		record = NULL;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Program.iterate(): runs an iterator program (SEC("iter/...")) over the objects of one network namespace, and destroys
-// the UDP sockets it names if asked to. A thread of its own enters the namespace and ends there, so no thread of
+// the sockets it names if asked to. A thread of its own enters the namespace and ends there, so no thread of
 // Node.js ever leaves the agent's.
 #include <bpf/bpf.h>
 #include <errno.h>
@@ -29,7 +29,8 @@ namespace {
 
 /** What an iterator writes for a socket that is to be destroyed. */
 struct NamedSocket {
-  uint32_t family;
+  uint16_t family;
+  uint16_t protocol;
   inet_diag_sockid id;
 };
 
@@ -39,13 +40,13 @@ struct DestroyRequest {
 };
 
 /** Positive errno, or 0: by tuple and cookie, in the namespace of the descriptor (sock_diag(7)). */
-int DestroyUdp(int sock_diag, const NamedSocket& named) {
+int DestroySocket(int sock_diag, const NamedSocket& named) {
   DestroyRequest request{};
   request.header.nlmsg_len = sizeof(request);
   request.header.nlmsg_type = SOCK_DESTROY;
   request.header.nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
   request.body.sdiag_family = static_cast<uint8_t>(named.family);
-  request.body.sdiag_protocol = IPPROTO_UDP;
+  request.body.sdiag_protocol = static_cast<uint8_t>(named.protocol);
   request.body.idiag_states = UINT32_MAX;
   request.body.id = named.id;
   if (send(sock_diag, &request, sizeof(request), 0) < 0) return errno;
@@ -125,7 +126,7 @@ class IterateWorker : public Napi::AsyncWorker {
     for (size_t at = 0; at + sizeof(NamedSocket) <= written_.size(); at += sizeof(NamedSocket)) {
       NamedSocket named{};
       std::memcpy(&named, written_.data() + at, sizeof(named));
-      errno = DestroyUdp(sock_diag.get(), named);
+      errno = DestroySocket(sock_diag.get(), named);
       if (errno != 0 && errno != ENOENT && errno != ESTALE) return Remember("SOCK_DESTROY", "sock_diag");
     }
   }

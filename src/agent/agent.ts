@@ -47,8 +47,13 @@ export async function runAgent(options: AgentOptions, log: Log, stop: AbortSigna
   log.info({ services: adopted.length }, "adopted");
 
   using network = new Network(openNetlink(), (error) => log.error({ err: error }, "the network could not be listed"));
-  using services = new ServiceFollower(options.nodeName, driver, adopted, log);
-  await using health = new HealthFollower(options.nodeName, nodePortRule, {
+  using services = new ServiceFollower(
+    options.nodeName,
+    driver,
+    adopted.map(({ key }) => key),
+    log,
+  );
+  await using health = new HealthFollower(options.nodeName, nodePortRule, adopted, {
     isServed: (namespace, name) => services.isServed(namespace, name),
     log,
   });

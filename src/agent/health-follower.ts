@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Health checks of load balancers: model → counts → HTTP servers. They are answered once the first state serves.
 
-import type { NodeAddress } from "../datapath/contract.ts";
-import { HealthChecks } from "../health/health-checks.ts";
+import type { AdoptedService, NodeAddress } from "../datapath/contract.ts";
+import { type EarlierEndpoints, HealthChecks } from "../health/health-checks.ts";
 import { type HealthPlaces, HealthServers, type HealthServersOptions } from "../health/health-servers.ts";
 import type { ModelChanges } from "../model/changes.ts";
+import type { Ip } from "../model/ip.ts";
 import { healthPlaces, type NodePortRule } from "./node-addresses.ts";
 
 export class HealthFollower implements AsyncDisposable {
@@ -15,10 +16,11 @@ export class HealthFollower implements AsyncDisposable {
   #places: HealthPlaces = new Map();
   #serving = false;
 
-  constructor(nodeName: string, rule: NodePortRule, options: HealthServersOptions) {
+  /** adopted: what an earlier agent served counts until the state is complete. */
+  constructor(nodeName: string, rule: NodePortRule, adopted: readonly AdoptedService[], options: HealthServersOptions) {
     this.#rule = rule;
     this.#log = options.log;
-    this.#checks = new HealthChecks(nodeName);
+    this.#checks = new HealthChecks(nodeName, endpointsOf(adopted));
     this.#servers = new HealthServers(options);
   }
 
@@ -42,4 +44,14 @@ export class HealthFollower implements AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void> {
     return this.#servers[Symbol.asyncDispose]();
   }
+}
+
+/** By `namespace/name`, from keys `namespace/name:port/TCP/IPv4`. */
+function endpointsOf(adopted: readonly AdoptedService[]): EarlierEndpoints {
+  const found = new Map<string, Ip[]>();
+  for (const { key, localEndpoints } of adopted) {
+    const name = key.slice(0, key.indexOf(":"));
+    found.set(name, [...(found.get(name) ?? []), ...localEndpoints]);
+  }
+  return found;
 }

@@ -77,6 +77,7 @@ function serviceAt(n: number): Service {
     healthCheckNodePort: 0,
     ports: [{ name: "http", protocol: "TCP", port: SERVICE_PORT, nodePort: 0 }],
     sourceRanges: undefined,
+    endsConnections: false,
     scheduler: undefined,
     affinitySeconds: 0,
   };

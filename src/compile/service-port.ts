@@ -40,10 +40,11 @@ function compilePort(
   const externalLocal = service.externalTrafficPolicy === "Local" && honoursExternalPolicy(service);
   // Row 15. Local clients of an external frontend get the Cluster set under policy Local too (row 34).
   const external = frontends.length > 1;
+  const endsConnections = service.endsConnections && port.protocol === "TCP";
   const inUse = {
     cluster: !internalLocal || external,
     local: internalLocal || (externalLocal && external),
-    serving: port.protocol === "UDP",
+    serving: port.protocol === "UDP" || endsConnections,
   };
   const members = membersOf(slices, port, family, here, inUse);
   return {
@@ -63,6 +64,7 @@ function compilePort(
     hasAnyEndpoints: members.hasAny,
     scheduler: schedulerOf(service) ?? "default",
     affinitySeconds: service.affinitySeconds,
+    endsConnections,
     sources: sourceFilter(service, family, here.addresses),
   };
 }

@@ -62,8 +62,8 @@ export interface CompiledService {
   /** Endpoints for policy Local, same order; empty unless a policy is Local. */
   readonly local: readonly Member[];
   /**
-   * UDP: endpoints that serve but are in neither set, same order. Datagrams of a flow keep to them (row 58); nothing new
-   * is sent there. Empty for other protocols, whose connections stay with their endpoint in any case.
+   * Endpoints that serve but are in neither set, same order, where flows leave those that do not: UDP (row 58), and TCP
+   * that endsConnections. Nothing new is sent there. Else empty: connections stay with their endpoint in any case.
    */
   readonly serving: readonly Member[];
   readonly internalLocal: boolean;
@@ -73,6 +73,8 @@ export interface CompiledService {
   readonly scheduler: Scheduler;
   /** Seconds after its last connection in which a client keeps its endpoint (rows 51, 52); 0: no session affinity. */
   readonly affinitySeconds: number;
+  /** TCP only: connections end when their endpoint serves no more (row 61 by option). */
+  readonly endsConnections: boolean;
   /** undefined: everybody is served. */
   readonly sources: SourceFilter | undefined;
 }

@@ -18,6 +18,13 @@ export interface NodeAddress {
  */
 export type DetectLocalMode = "Device" | "ClusterCIDR" | "NodeCIDR" | "BridgeInterface" | "InterfaceNamePrefix";
 
+/** A service that an earlier agent left. */
+export interface AdoptedService {
+  readonly key: ServiceKey;
+  /** Of its Local set: addresses of endpoints on this node that do not terminate. */
+  readonly localEndpoints: readonly Ip[];
+}
+
 /** What one apply() wrote; all zero when nothing had to change. */
 export interface ApplyReport {
   readonly servicesWritten: number;
@@ -31,9 +38,9 @@ export interface Datapath extends Disposable {
   readonly mode: "ebpf" | "nftables" | "ipvs" | "iptables";
   /**
    * Takes over what an earlier agent left in the kernel, without changing it. Returns the services found there. Until
-   * the first sync() nothing of them is removed.
+   * the first sync() nothing of them is removed, and flows keep the endpoints they have, whatever apply() says of them.
    */
-  adopt(): readonly ServiceKey[];
+  adopt(): readonly AdoptedService[];
   /** First complete state: like apply(), and everything adopted that is not in it goes away. */
   sync(delta: Delta): ApplyReport;
   /**

@@ -25,6 +25,9 @@ export interface HealthChanges {
   readonly warnings: readonly string[];
 }
 
+/** By `namespace/name`: addresses of both families of ready endpoints on this node. */
+export type EarlierEndpoints = ReadonlyMap<string, readonly Ip[]>;
+
 /** What a slice adds to the count of its Service. */
 interface LocalEndpoints {
   readonly family: Family;
@@ -38,16 +41,23 @@ export class HealthChecks {
   /** Slices with ready endpoints on this node, by `namespace/name` of their Service, then by their own name. */
   readonly #local = new Map<string, Map<string, LocalEndpoints>>();
   readonly #clashes = new PortClashes();
+  /** What was known before this state, and counts until it is complete: a slice may not have been read yet. */
+  #earlier: EarlierEndpoints;
 
   /** nodeName: endpoints on this node are local. */
-  constructor(nodeName: string) {
+  constructor(nodeName: string, earlier: EarlierEndpoints = new Map()) {
     this.#nodeName = nodeName;
+    this.#earlier = earlier;
   }
 
   update(changes: ModelChanges): HealthChanges {
     const touched = new Set<string>();
     for (const change of changes.services) this.#takeService(change, touched);
     for (const change of changes.endpointSlices) this.#takeSlice(change, touched);
+    if (changes.synced && this.#earlier.size > 0) {
+      for (const name of this.#earlier.keys()) if (this.#services.has(name)) touched.add(name);
+      this.#earlier = new Map();
+    }
     const checks = new Map<string, HealthCheck | undefined>();
     for (const name of touched) checks.set(name, this.#check(name));
     return { checks, warnings: this.#clashes.take() };
@@ -95,10 +105,12 @@ export class HealthChecks {
     if (!service) return undefined;
     const { namespace, name, healthCheckNodePort: port } = service;
     const slices = [...(this.#local.get(key)?.values() ?? [])];
+    const earlier = this.#earlier.get(key) ?? [];
     const localEndpoints = service.clusterIps.map((clusterIp): [Family, number] => {
       const family = familyOf(clusterIp);
       const addresses = slices.filter((slice) => slice.family === family).flatMap((slice) => slice.addresses);
-      return [family, new Set(addresses).size];
+      const before = earlier.filter((address) => familyOf(address) === family);
+      return [family, new Set([...addresses, ...before]).size];
     });
     return { namespace, name, port, localEndpoints: new Map(localEndpoints) };
   }

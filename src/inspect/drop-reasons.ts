@@ -17,4 +17,6 @@ export const DROP_EXPLANATIONS: Readonly<Record<string, string>> = {
   icmp_redirect: "an ICMP redirect about a translated connection: it would lead past the Service's address",
   fragment: "a fragment to a Service's address whose datagram was refused with its first one",
   source_range: "the client's address is in none of the Service's source ranges, or in a denied one: dropped silently",
+  endpoint_left:
+    "the connection's endpoint serves no more, and its Service asks for such connections to be ended: reset",
 };

@@ -92,8 +92,8 @@ export interface BpfProgram extends Disposable {
   attachCgroup(cgroupPath: string, type: CgroupAttachType): BpfLink;
   /**
    * Runs an iterator program over the network namespace at this path (undefined: our own); resolves with what it wrote.
-   * destroy: that names UDP sockets, each a __u32 family and a struct inet_diag_sockid, which are destroyed through
-   * sock_diag. Rejects with BpfError: ENOENT when nothing is there, EPERM without CAP_SYS_ADMIN.
+   * destroy: that names sockets, each a __u16 family, a __u16 protocol and a struct inet_diag_sockid, which are
+   * destroyed through sock_diag. Rejects with BpfError: ENOENT when nothing is there, EPERM without CAP_SYS_ADMIN.
    */
   iterate(netnsPath?: string, destroy?: boolean): Promise<Uint8Array>;
   pin(path: string): void;

@@ -55,6 +55,8 @@ export interface Service {
   readonly ports: readonly ServicePort[];
   /** undefined: everybody may use it. */
   readonly sourceRanges: SourceRanges | undefined;
+  /** TCP connections end when their endpoint serves no more; else they stay with it (rows 50 and 61). */
+  readonly endsConnections: boolean;
   /** The annotation portolan.dev/scheduler as it is written. */
   readonly scheduler: string | undefined;
 }

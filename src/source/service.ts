@@ -42,6 +42,7 @@ export function toService(object: Field): Service {
     affinitySeconds: affinitySeconds(spec),
     ports,
     sourceRanges: readSourceRanges(object),
+    endsConnections: endsConnections(object),
     scheduler: annotation(metadata, "portolan.dev/scheduler"),
   };
 }
@@ -71,6 +72,13 @@ export function unassigned(object: Field, service: Service): readonly { field: F
 
 function annotation(metadata: Field, name: string): string | undefined {
   return metadata.orElse(undefined, (field) => field.at("annotations").at(name).string());
+}
+
+function endsConnections(object: Field): boolean {
+  return object.orElse(false, (whole) => {
+    const annotations = whole.at("metadata").at("annotations");
+    return annotations.at("portolan.dev/terminate-connections").word(["false", "true"], "false") === "true";
+  });
 }
 
 /** clusterIPs, or clusterIP in objects older than it; none for a headless Service. */

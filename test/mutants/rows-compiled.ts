@@ -283,8 +283,8 @@ export const COMPILED_ROWS: readonly RowMutant[] = [
     row: 57,
     what: "nobody hears that endpoints have gone",
     file: "src/datapath/ebpf/writer.ts",
-    from: "          this.#endpointsLost = true;",
-    to: "          this.#endpointsLost = false;",
+    from: "if (protocol && this.stores.backends.anyGone(judged, now)) this.#endpointsLost.add(protocol);",
+    to: "if (protocol && this.stores.backends.anyGone(judged, now)) this.#endpointsLost.clear();",
     test: "test/unit/datapath/stale-sockets.test.ts",
   },
   {
@@ -298,9 +298,9 @@ export const COMPILED_ROWS: readonly RowMutant[] = [
   {
     row: 61,
     what: "TCP's sockets are looked through when endpoints go",
-    file: "src/datapath/ebpf/writer.ts",
-    from: 'if (service.protocol === "UDP" && this.stores',
-    to: "if (this.stores",
+    file: "src/datapath/ebpf/service-plan.ts",
+    from: 'service.endsConnections ? "TCP" : undefined',
+    to: '"TCP"',
     test: "test/unit/datapath/stale-sockets.test.ts",
   },
   {

@@ -61,6 +61,7 @@ const service: fc.Arbitrary<Service> = fc.record({
   sourceRanges: fc.option(sourceRanges, { nil: undefined }),
   scheduler: fc.constantFrom(undefined, "random", "wrong"),
   affinitySeconds: fc.constantFrom(0, 10800),
+  endsConnections: fc.boolean(),
 });
 
 const endpoint = (family: 4 | 6): fc.Arbitrary<Endpoint> =>

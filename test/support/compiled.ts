@@ -55,6 +55,7 @@ export function service(options: ServiceOptions): CompiledService {
     hasAnyEndpoints: cluster.length > 0,
     scheduler: "default",
     affinitySeconds: 0,
+    endsConnections: false,
     sources: undefined,
     ...more,
   };

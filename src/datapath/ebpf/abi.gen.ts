@@ -57,12 +57,14 @@ export const BlockFlags = {
   BLOCK_INTERNAL_LOCAL: 1,
   BLOCK_EXTERNAL_LOCAL: 2,
   BLOCK_HAS_ENDPOINTS: 4,
+  BLOCK_ENDS_CONNECTIONS: 8,
 } as const;
 /** value → name without its prefix */
 export const blockFlagsNames: Readonly<Record<number, string>> = {
   1: "internal_local",
   2: "external_local",
   4: "has_endpoints",
+  8: "ends_connections",
 };
 
 export const SourceBits = {
@@ -175,12 +177,14 @@ export const FlowFlags = {
   FLOW_SNAT: 1,
   FLOW_TRANSIT: 2,
   FLOW_DIRECT: 4,
+  FLOW_ENDS: 8,
 } as const;
 /** value → name without its prefix */
 export const flowFlagsNames: Readonly<Record<number, string>> = {
   1: "snat",
   2: "transit",
   4: "direct",
+  8: "ends",
 };
 
 export const FlowState = {
@@ -215,7 +219,8 @@ export const DropReason = {
   DROP_ICMP_REDIRECT: 12,
   DROP_FRAGMENT: 13,
   DROP_SOURCE_RANGE: 14,
-  DROP_REASONS: 15,
+  DROP_ENDPOINT_LEFT: 15,
+  DROP_REASONS: 16,
 } as const;
 /** value → name without its prefix */
 export const dropReasonNames: Readonly<Record<number, string>> = {
@@ -234,7 +239,8 @@ export const dropReasonNames: Readonly<Record<number, string>> = {
   12: "icmp_redirect",
   13: "fragment",
   14: "source_range",
-  15: "reasons",
+  15: "endpoint_left",
+  16: "reasons",
 };
 
 export const Verdict = {

@@ -3,7 +3,7 @@
 // terminating, or has another weight in another service, is another cell. Shared by blocks, with a count.
 
 import type { CompiledService, Member } from "../../compile/state.ts";
-import { ipToBytes } from "../../model/ip.ts";
+import { ipFromBytes, ipToBytes } from "../../model/ip.ts";
 import * as abi from "./abi.gen.ts";
 import { CellIndex } from "./cell-index.ts";
 import { HOST_LITTLE_ENDIAN } from "./codec.ts";
@@ -156,6 +156,20 @@ export class BackendTable {
   #place(id: number): string {
     const offset = this.#cells.offset(id);
     return this.#cells.bytes.toString("hex", offset, offset + IDENTITY_SIZE);
+  }
+
+  /** The endpoint that a cell stands for. */
+  member(id: number): Member {
+    const { addr, port, flags, weight, node, zone } = this.read(id);
+    return {
+      address: ipFromBytes(addr),
+      port,
+      nodeName: this.#names.text(node) || undefined,
+      zone: this.#names.text(zone) || undefined,
+      local: (flags & BACKEND_LOCAL) !== 0,
+      terminating: (flags & BACKEND_TERMINATING) !== 0,
+      weight,
+    };
   }
 
   read(id: number): abi.Backend {

@@ -5,7 +5,7 @@ import type { Delta, ServiceKey } from "../../compile/state.ts";
 import { rcuSync } from "../../libbpf/index.ts";
 import type { Cidr } from "../../model/ip.ts";
 import { ipToBytes } from "../../model/ip.ts";
-import type { ApplyReport, Datapath, NodeAddress } from "../contract.ts";
+import type { AdoptedService, ApplyReport, Datapath, NodeAddress } from "../contract.ts";
 import type { NetworkView } from "../network.ts";
 import * as abi from "./abi.gen.ts";
 import { AgentStateCell } from "./agent-state.ts";
@@ -17,7 +17,7 @@ import type { DeviceRules } from "./devices.ts";
 import { networkNamespaces } from "./namespaces.ts";
 import type { Pins } from "./pins.ts";
 import { type MapSizeTable, type ProgramConfig, Programs, type SizeConflict, type SocketHooks } from "./programs.ts";
-import { type SocketPassListener, StaleSockets } from "./stale-sockets.ts";
+import { type SocketPassListener, type SocketProtocol, StaleSockets } from "./stale-sockets.ts";
 import { MapWriter } from "./writer.ts";
 
 export interface DriverOptions {
@@ -30,7 +30,7 @@ export interface DriverOptions {
   readonly version: string;
   /** What went wrong in the background. */
   readonly onError: (error: unknown) => void;
-  /** What to tell of UDP sockets on endpoints that serve no more; without it, they are left alone. */
+  /** What to tell of sockets on endpoints that serve no more; without it, they are left alone. */
   readonly staleSockets?: SocketPassListener;
 }
 
@@ -68,12 +68,12 @@ export class EbpfDriver implements Datapath {
         service_stats: map("service_stats"),
         backend_stats: map("backend_stats"),
       },
-      { rcuSync, onError, onEndpointsLost: () => this.#lookForStaleSockets() },
+      { rcuSync, onError, onEndpointsLost: (protocol) => this.#lookForStaleSockets(protocol) },
     );
-    const { leaveUdp } = this.#programs;
-    if (leaveUdp && options.staleSockets) {
+    const { leave } = this.#programs;
+    if (leave && options.staleSockets) {
       const namespaces = () => networkNamespaces();
-      this.#staleSockets = new StaleSockets(leaveUdp, {
+      this.#staleSockets = new StaleSockets(leave, {
         ...options.staleSockets,
         rcuSync,
         namespaces,
@@ -98,8 +98,9 @@ export class EbpfDriver implements Datapath {
     return this.#writer.unserved;
   }
 
-  adopt(): readonly ServiceKey[] {
-    const found = this.#writer.adopt(this.#state.state.node);
+  adopt(): readonly AdoptedService[] {
+    const keys = this.#writer.adopt(this.#state.state.node);
+    const found = keys.map((key) => ({ key, localEndpoints: this.#writer.localEndpoints(key) }));
     const { nodeName, version, config } = this.#options;
     const detectLocal = DETECT_LOCAL[config.detectLocalMode];
     this.#localRangesKnown = this.#state.state.detectLocal === detectLocal;
@@ -123,7 +124,9 @@ export class EbpfDriver implements Datapath {
       // A service that found no room does not unmake the rest.
       this.#state.update({ synced: 1, lastSyncMs: BigInt(Date.now()) });
       this.#synced = true;
-      this.#lookForStaleSockets(); // what changed while no agent was here, or after the last one had no time to look
+      // What changed while no agent was here, or after the last one had no time to look.
+      this.#lookForStaleSockets("UDP");
+      if (delta.upsert.some((service) => service.endsConnections)) this.#lookForStaleSockets("TCP");
     }
   }
 
@@ -197,8 +200,8 @@ export class EbpfDriver implements Datapath {
     this.#programs[Symbol.dispose]();
   }
 
-  #lookForStaleSockets(): void {
-    if (this.#synced) this.#staleSockets?.look();
+  #lookForStaleSockets(protocol: SocketProtocol): void {
+    if (this.#synced) this.#staleSockets?.look(protocol);
   }
 
   /** The row of the node's name; adopt() kept the earlier agent's, which often says the same. */

@@ -123,9 +123,10 @@ export class Programs implements Disposable {
     return this.#object("sweep").program("pt_sweep");
   }
 
-  /** Iterates over UDP sockets; undefined where the kernel or our capabilities do not allow it. */
-  get leaveUdp(): BpfProgram | undefined {
-    return this.#objects.get("leave")?.program("pt_leave_udp");
+  /** Iterate over sockets; undefined where the kernel or our capabilities do not allow it. */
+  get leave(): { readonly UDP: BpfProgram; readonly TCP: BpfProgram } | undefined {
+    const object = this.#objects.get("leave");
+    return object && { UDP: object.program("pt_leave_udp"), TCP: object.program("pt_leave_tcp") };
   }
 
   /** Puts the socket programs on a cgroup2 directory, in place of those of an earlier agent. */

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // From a compiled service to the block that says it: the one in force if it does, else a new one that nobody sees yet.
 
-import type { CompiledService } from "../../compile/state.ts";
+import type { CompiledService, Member } from "../../compile/state.ts";
 import { idsOf } from "./backends.ts";
 import { type Block, samePlan } from "./blocks.ts";
-import { protocolNumber, traitsOf, wantsTables } from "./service-plan.ts";
+import { leavingProtocol, protocolNumber, traitsOf, wantsTables } from "./service-plan.ts";
 import type { Stores } from "./stores.ts";
 import { nextEpoch } from "./words.ts";
 
@@ -31,4 +31,21 @@ export function blockFor(stores: Stores, service: CompiledService, id: number, b
     sources.discard(taken);
     throw error;
   }
+}
+
+/**
+ * The service with the endpoints that a block names and it does not: nothing new goes there, but flows that would leave
+ * them stay.
+ */
+export function keepEndpoints(stores: Stores, service: CompiledService, block: Block | undefined): CompiledService {
+  if (!block || leavingProtocol(service) === undefined) return service;
+  const { cluster, local, serving } = service;
+  const named = new Set([...cluster, ...local, ...serving].map(placeOf));
+  const kept = new Map(idsOf(block).map((id) => [placeOf(stores.backends.member(id)), stores.backends.member(id)]));
+  const unnamed = [...kept].filter(([place]) => !named.has(place)).map(([, member]) => member);
+  return unnamed.length === 0 ? service : { ...service, serving: [...serving, ...unnamed] };
+}
+
+function placeOf({ address, port }: Member): string {
+  return `${address} ${port}`;
 }

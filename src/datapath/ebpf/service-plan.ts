@@ -6,7 +6,7 @@ import type { Protocol } from "../../model/service.ts";
 import * as abi from "./abi.gen.ts";
 import { ServiceTooLargeError } from "./errors.ts";
 
-const { BLOCK_INTERNAL_LOCAL, BLOCK_EXTERNAL_LOCAL, BLOCK_HAS_ENDPOINTS } = abi.BlockFlags;
+const { BLOCK_INTERNAL_LOCAL, BLOCK_EXTERNAL_LOCAL, BLOCK_HAS_ENDPOINTS, BLOCK_ENDS_CONNECTIONS } = abi.BlockFlags;
 
 /** Positions in a set are 16 bits wide. */
 const MAX_MEMBERS = 65535;
@@ -74,8 +74,18 @@ function blockFlags(service: CompiledService): number {
   return (
     (service.internalLocal ? BLOCK_INTERNAL_LOCAL : 0) |
     (service.externalLocal ? BLOCK_EXTERNAL_LOCAL : 0) |
-    (service.hasAnyEndpoints ? BLOCK_HAS_ENDPOINTS : 0)
+    (service.hasAnyEndpoints ? BLOCK_HAS_ENDPOINTS : 0) |
+    (service.endsConnections ? BLOCK_ENDS_CONNECTIONS : 0)
   );
+}
+
+/** Whose sockets leave endpoints that serve no more; undefined where connections stay with theirs. */
+export function leavingProtocol(service: CompiledService): "UDP" | "TCP" | undefined {
+  return service.protocol === "UDP" ? "UDP" : service.endsConnections ? "TCP" : undefined;
+}
+
+export function endsConnections({ flags }: Pick<abi.BlockHeader, "flags">): boolean {
+  return (flags & BLOCK_ENDS_CONNECTIONS) !== 0;
 }
 
 /** Bits 1 << abi.FrontendKind of the frontends that do not serve everybody. */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Takes connected UDP sockets off endpoints that serve no more, in every network namespace of the node. Which those are
+// Takes connected sockets off endpoints that serve no more, in every network namespace of the node. Which those are
 // the program finds out by itself, from the maps that say what serves; here is only when it runs, and where.
 
 import type { BpfProgram } from "../../libbpf/types.ts";
@@ -14,6 +14,8 @@ const NO_NAMESPACE: ReadonlySet<string> = new Set(["ENOENT", "ESRCH", "EINVAL"])
 
 /** struct left_socket in bpf/leave.bpf.c */
 const LEFT_SOCKET_BYTES = 52;
+
+export type SocketProtocol = "UDP" | "TCP";
 
 /** What one pass over all namespaces did. */
 export interface SocketPass {
@@ -36,24 +38,27 @@ export interface StaleSocketsOptions extends SocketPassListener {
   readonly byReader: boolean;
 }
 
+/** One for each protocol: it goes through the sockets of a network namespace. */
+export type SocketPrograms = Readonly<Record<SocketProtocol, Pick<BpfProgram, "iterate">>>;
+
 export class StaleSockets implements Disposable {
-  readonly #program: Pick<BpfProgram, "iterate">;
+  readonly #programs: SocketPrograms;
   readonly #options: StaleSocketsOptions;
-  #passes = 0;
+  readonly #passes: Record<SocketProtocol, number> = { UDP: 0, TCP: 0 };
   /** A pass is under way, or it is too early for the next. */
   #busy = false;
   #gap: NodeJS.Timeout | undefined;
   #closed = false;
 
-  constructor(program: Pick<BpfProgram, "iterate">, options: StaleSocketsOptions) {
-    this.#program = program;
+  constructor(programs: SocketPrograms, options: StaleSocketsOptions) {
+    this.#programs = programs;
     this.#options = options;
   }
 
-  /** After an endpoint of a UDP Service has gone from the maps. */
-  look(): void {
+  /** After an endpoint of a Service whose flows leave it has gone from the maps. */
+  look(protocol: SocketProtocol): void {
     // A connect() that chose before the change may still be on its way when the first pass goes by.
-    this.#passes = 2;
+    this.#passes[protocol] = 2;
     if (!this.#busy) void this.#run();
   }
 
@@ -64,17 +69,22 @@ export class StaleSockets implements Disposable {
 
   async #run(): Promise<void> {
     this.#busy = true;
-    this.#passes--;
-    await this.#pass().then(this.#options.onPass, this.#options.onError);
+    const due = this.#due();
+    for (const protocol of due) this.#passes[protocol]--;
+    await this.#pass(due).then(this.#options.onPass, this.#options.onError);
     if (this.#closed) return;
     this.#gap = setTimeout(() => {
       this.#busy = false;
-      if (this.#passes > 0) void this.#run();
+      if (this.#due().length > 0) void this.#run();
     }, GAP_MS);
   }
 
+  #due(): readonly SocketProtocol[] {
+    return (["UDP", "TCP"] as const).filter((protocol) => this.#passes[protocol] > 0);
+  }
+
   /** What fails in one namespace leaves none of the others out. */
-  async #pass(): Promise<SocketPass> {
+  async #pass(due: readonly SocketProtocol[]): Promise<SocketPass> {
     await this.#options.rcuSync(); // hooks that began before the change have made their choice
     const { paths, hidden } = this.#options.namespaces();
     const failures: unknown[] = [];
@@ -82,8 +92,10 @@ export class StaleSockets implements Disposable {
     for (const path of paths) {
       if (this.#closed) break;
       try {
-        const written = await this.#program.iterate(path, this.#options.byReader);
-        sockets += written.length / LEFT_SOCKET_BYTES;
+        for (const protocol of due) {
+          const written = await this.#programs[protocol].iterate(path, this.#options.byReader);
+          sockets += written.length / LEFT_SOCKET_BYTES;
+        }
       } catch (error) {
         if (!NO_NAMESPACE.has((error as { code?: string }).code ?? "")) failures.push(error);
       }

@@ -3,6 +3,7 @@
 // old frontends go, then what nothing names any more waits for an RCU period. A kill at any point leaves whole sets.
 
 import type { CompiledService, Delta, ServiceKey } from "../../compile/state.ts";
+import type { Ip } from "../../model/ip.ts";
 import type { ApplyReport, NodeAddress } from "../contract.ts";
 import { type Adopted, adoptServices, discardBroken, retireService } from "./adopt.ts";
 import type { Block } from "./blocks.ts";
@@ -10,8 +11,9 @@ import { MapFullError } from "./errors.ts";
 import { type FrontendEntry, frontendEntries } from "./frontends.ts";
 import type { WriteHook } from "./mapped-array.ts";
 import { type RcuSync, Reclaimer } from "./reclaim.ts";
-import { blockFor } from "./service-block.ts";
-import { checkSize, serviceMeta, wantsTables } from "./service-plan.ts";
+import { blockFor, keepEndpoints } from "./service-block.ts";
+import { checkSize, endsConnections, leavingProtocol, serviceMeta, wantsTables } from "./service-plan.ts";
+import type { SocketProtocol } from "./stale-sockets.ts";
 import { openStores, type ServiceEntry, type Stores, type WriterMaps } from "./stores.ts";
 import { publishRow } from "./words.ts";
 
@@ -19,8 +21,8 @@ export interface WriterOptions {
   readonly rcuSync: RcuSync;
   /** What went wrong in the background: an RCU period, or a change that still finds no room. */
   readonly onError: (error: unknown) => void;
-  /** UDP Services have lost endpoints, or are new: sockets and flows may be on endpoints that serve no more. */
-  readonly onEndpointsLost?: () => void;
+  /** Services whose flows leave endpoints have lost some, or are new: sockets may be on such as serve no more. */
+  readonly onEndpointsLost?: (protocol: SocketProtocol) => void;
   /** For tests: after every write to a mapped array. */
   readonly onWrite?: WriteHook;
 }
@@ -39,10 +41,11 @@ export class MapWriter implements Disposable {
   /** Services that are no longer wanted, until their frontends are gone. */
   readonly #leaving: ServiceEntry[] = [];
   /** onEndpointsLost is due. */
-  #endpointsLost = false;
+  readonly #endpointsLost = new Set<SocketProtocol>();
   /** A system call failed while frontends were moved. */
   #frontendsBehind = false;
   #adopted: Adopted | undefined;
+  #synced = false;
 
   constructor(maps: WriterMaps, options: WriterOptions) {
     this.#options = options;
@@ -78,8 +81,15 @@ export class MapWriter implements Disposable {
     return [...this.#services.keys()];
   }
 
+  /** Addresses of a service's Local set that do not terminate. */
+  localEndpoints(key: ServiceKey): readonly Ip[] {
+    const members = (this.#services.get(key)?.block.local ?? []).map((id) => this.stores.backends.member(id));
+    return members.filter(({ terminating }) => !terminating).map(({ address }) => address);
+  }
+
   /** Like apply(); what the maps hold beyond it goes away. Errors as of apply(). */
   sync(delta: Delta): ApplyReport {
+    this.#synced = true;
     const wanted = new Set(delta.upsert.map((service) => service.key));
     const gone = [...this.#services.keys()].filter((key) => !wanted.has(key));
     try {
@@ -128,8 +138,8 @@ export class MapWriter implements Disposable {
     for (const entry of leaving) this.#withdraw(entry, failures);
     const retried = this.#reclaimer.pending;
     this.#reclaimer.start();
-    if (this.#endpointsLost) this.#options.onEndpointsLost?.();
-    this.#endpointsLost = false;
+    for (const protocol of this.#endpointsLost) this.#options.onEndpointsLost?.(protocol);
+    this.#endpointsLost.clear();
     throwUnless(failures, retried);
     const backendsWritten = this.stores.backends.written - written;
     return { servicesWritten, servicesRemoved: leaving.length, ...frontends, backendsWritten };
@@ -146,8 +156,9 @@ export class MapWriter implements Disposable {
     const changed: CompiledService[] = [];
     const stale: FrontendEntry[] = [];
     let servicesWritten = 0;
-    for (const service of upserts) {
-      const before = this.#services.get(service.key);
+    for (const wanted of upserts) {
+      const before = this.#services.get(wanted.key);
+      const service = this.#halfKnown(wanted.key) ? keepEndpoints(this.stores, wanted, before?.block) : wanted;
       this.#pending.delete(service.key);
       this.#withoutTables.delete(service.key);
       try {
@@ -160,8 +171,7 @@ export class MapWriter implements Disposable {
         if (entry === before) continue;
         this.#services.set(service.key, entry);
         changed.push(service);
-        if (service.protocol === "UDP" && this.stores.backends.anyGone(before?.block, entry.block))
-          this.#endpointsLost = true;
+        this.#noteLost(service, before?.block, entry.block);
         if (entry.block !== before?.block || entry.type !== before.type) servicesWritten++;
         if (before) stale.push(...without(before.frontends, entry.frontends));
       } catch (error) {
@@ -171,6 +181,18 @@ export class MapWriter implements Disposable {
       }
     }
     return { changed, stale, servicesWritten };
+  }
+
+  /** Until sync() an endpoint that is missing of an adopted service may only not have been read yet. */
+  #halfKnown(key: ServiceKey): boolean {
+    return !this.#synced && this.#adopted?.services.has(key) === true;
+  }
+
+  #noteLost(service: CompiledService, before: Block | undefined, now: Block): void {
+    const protocol = leavingProtocol(service);
+    // Sockets of a service that did not have them leave so far have not been judged.
+    const judged = before && (protocol === "UDP" || endsConnections(before)) ? before : undefined;
+    if (protocol && this.stores.backends.anyGone(judged, now)) this.#endpointsLost.add(protocol);
   }
 
   /** The service's new entry with its block in force; the very same entry when nothing is to be done. */

@@ -62,6 +62,7 @@ function service(name: string, address: string): Service {
     sourceRanges: undefined,
     scheduler: undefined,
     affinitySeconds: 0,
+    endsConnections: false,
   };
 }
 

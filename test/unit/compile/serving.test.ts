@@ -15,9 +15,9 @@ const hinted = (object: Json, zone: string) => ({ ...object, hints: { forZones: 
 const ports = (protocol: string) => [{ name: "http", port: 80, protocol }];
 
 /** [cluster, local, serving] of one Service of this protocol on node `here` in zone z1. */
-function sets(protocol: string, spec: Json, endpoints: readonly Json[]) {
+function sets(protocol: string, spec: Json, endpoints: readonly Json[], metadata: Json = { name: "web" }) {
   const node = { apiVersion: "v1", kind: "Node", metadata: zone("here", "z1") };
-  const web = service({ ports: ports(protocol), ...spec });
+  const web = service({ ports: ports(protocol), ...spec }, { metadata });
   const slices = slice(endpoints, { ports: [{ name: "http", port: 8080, protocol }] });
   const [compiled] = compile(node, web, slices);
   if (!compiled) throw new Error("nothing was compiled");
@@ -63,6 +63,20 @@ describe("row 58: UDP flows keep to", () => {
   ])("%s", (_, spec, endpoints, expected) => {
     expect(sets("UDP", spec, endpoints)).toEqual(expected);
   });
+});
+
+test("row 61: so does TCP whose Service ends its connections with their endpoint, and no other protocol", () => {
+  const metadata = { name: "web", annotations: { "portolan.dev/terminate-connections": "true" } };
+  const endpoints = [endpoint(A, "here", draining), endpoint(B, "there")];
+  expect(sets("TCP", {}, endpoints, metadata)).toEqual(["10.244.1.1:8080", "", "10.244.0.1:8080 local terminating"]);
+  expect(sets("SCTP", {}, endpoints, metadata)).toEqual(["10.244.1.1:8080", "", ""]);
+  const protocols = ["TCP", "UDP", "SCTP"].map((protocol) => ({ name: protocol.toLowerCase(), port: 80, protocol }));
+  const compiled = compile(
+    service({ ports: protocols }, { metadata }),
+    service({ ports: protocols }, { metadata: { name: "x" } }),
+  );
+  const ending = compiled.filter(({ endsConnections }) => endsConnections).map(({ key }) => key);
+  expect(ending).toEqual(["default/web:tcp/TCP/IPv4"]);
 });
 
 test("row 61: TCP keeps its endpoint in any case, so nothing is kept for it", () => {

@@ -166,6 +166,7 @@ export function service(name: string, over: Partial<CompiledService> = {}): Comp
     hasAnyEndpoints: (over.cluster?.length ?? 0) > 0,
     scheduler: "default",
     affinitySeconds: 0,
+    endsConnections: false,
     sources: undefined,
     ...over,
   };

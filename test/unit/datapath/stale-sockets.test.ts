@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// When the node's UDP sockets are looked through, and in which network namespaces.
+// When the node's sockets are looked through, and in which network namespaces.
 
 import { linkSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -19,14 +19,14 @@ describe("passes over the namespaces", () => {
     const entered: string[] = [];
     const passes: SocketPass[] = [];
     const errors: string[] = [];
-    const iterate = async (path = "") => {
-      entered.push(path);
+    const iterate = (protocol: string) => async (path: string) => {
+      entered.push(`${protocol} ${path}`);
       const result = written[path];
       if (result instanceof Error) throw result;
       return result ?? new Uint8Array();
     };
     const stale = new StaleSockets(
-      { iterate },
+      { UDP: { iterate: iterate("UDP") }, TCP: { iterate: iterate("TCP") } },
       {
         onPass: (pass) => passes.push(pass),
         onError: (error) => errors.push(String(error)),
@@ -40,9 +40,9 @@ describe("passes over the namespaces", () => {
 
   test("a change is followed by two, a second apart", async () => {
     const { stale, entered, passes } = sockets({ a: new Uint8Array(104), b: new Uint8Array(52) });
-    stale.look();
+    stale.look("UDP");
     await vi.advanceTimersByTimeAsync(0);
-    expect(entered).toEqual(["a", "b"]);
+    expect(entered).toEqual(["UDP a", "UDP b"]);
     expect(passes).toEqual([{ sockets: 3, namespaces: 2, hidden: 3 }]);
     await vi.advanceTimersByTimeAsync(999);
     expect(passes).toHaveLength(1);
@@ -54,14 +54,23 @@ describe("passes over the namespaces", () => {
 
   test("a change between two passes is followed by two more, a later one by two of its own", async () => {
     const { stale, passes } = sockets({ a: new Uint8Array() });
-    stale.look();
+    stale.look("UDP");
     await vi.advanceTimersByTimeAsync(500);
-    stale.look();
+    stale.look("UDP");
     await vi.advanceTimersByTimeAsync(10_000);
     expect(passes).toHaveLength(3);
-    stale.look();
+    stale.look("UDP");
     await vi.advanceTimersByTimeAsync(10_000);
     expect(passes).toHaveLength(5);
+  });
+
+  test("sockets of a protocol are looked through only when one of its Services has changed", async () => {
+    const { stale, entered } = sockets({ a: new Uint8Array(), b: new Uint8Array() });
+    stale.look("TCP");
+    await vi.advanceTimersByTimeAsync(500);
+    stale.look("UDP");
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(entered).toEqual(["TCP a", "TCP b", "UDP a", "TCP a", "UDP b", "TCP b", "UDP a", "UDP b"]);
   });
 
   test("a namespace that has gone is none, one that fails is told after the others", async () => {
@@ -69,9 +78,9 @@ describe("passes over the namespaces", () => {
     const file = Object.assign(new Error("no namespace"), { code: "EINVAL" });
     const refused = new Error("refused");
     const { stale, entered, passes, errors } = sockets({ a: gone, b: refused, c: new Uint8Array(52), d: file });
-    stale.look();
+    stale.look("UDP");
     await vi.advanceTimersByTimeAsync(0);
-    expect(entered).toEqual(["a", "b", "c", "d"]);
+    expect(entered).toEqual(["UDP a", "UDP b", "UDP c", "UDP d"]);
     expect(passes).toEqual([]);
     expect(errors).toEqual(["AggregateError: 1 of 4 namespaces: Error: refused"]);
     stale[Symbol.dispose]();
@@ -101,29 +110,41 @@ test("namespaces are those of processes and of mounts, each once", () => {
   }
 });
 
-test("row 57: the writer says when a UDP Service has lost an endpoint, and only then", () => {
-  let lost = 0;
-  const options = { rcuSync: () => Promise.resolve(), onError: () => {}, onEndpointsLost: () => lost++ };
-  using writer = new MapWriter(memoryMaps(), options);
+describe("the writer says when a Service whose flows leave endpoints has lost one", () => {
+  /** What it says of each change. */
+  function changes() {
+    const lost: string[] = [];
+    const onEndpointsLost = (protocol: string) => void lost.push(protocol);
+    const options = { rcuSync: () => Promise.resolve(), onError: () => {}, onEndpointsLost };
+    const writer = new MapWriter(memoryMaps(), options);
+    const change = (protocol: "UDP" | "TCP", sets: object): string => {
+      writer.apply({ upsert: [service("web", { protocol, ...sets })], remove: [] });
+      return lost.splice(0).join(" ");
+    };
+    return { change, [Symbol.dispose]: () => writer[Symbol.dispose]() };
+  }
   const [a, b] = [member("10.0.0.1"), member("10.0.0.2")];
-  const change = (protocol: "UDP" | "TCP", sets: object): number => {
-    lost = 0;
-    writer.apply({ upsert: [service("web", { protocol, ...sets })], remove: [] });
-    return lost;
-  };
-  expect(change("UDP", { cluster: [a] })).toBe(1); // sockets of an earlier one may be on anything
-  expect(change("UDP", { cluster: [a, b] })).toBe(0);
-  expect(change("UDP", { cluster: [b], serving: [{ ...a, terminating: true }] })).toBe(0);
-  expect(change("UDP", { cluster: [b] })).toBe(1);
-  expect(change("UDP", { cluster: [b], externalLocal: true })).toBe(0);
-  expect(change("UDP", { cluster: [{ ...b, port: 9 }] })).toBe(1);
-  expect(change("UDP", {})).toBe(1);
-});
 
-test("row 61: of TCP it says nothing", () => {
-  let lost = 0;
-  const options = { rcuSync: () => Promise.resolve(), onError: () => {}, onEndpointsLost: () => lost++ };
-  using writer = new MapWriter(memoryMaps(), options);
-  for (const cluster of [[member("10.0.0.1")], []]) writer.apply({ upsert: [service("web", { cluster })], remove: [] });
-  expect(lost).toBe(0);
+  test("row 57: UDP, and only then", () => {
+    using writer = changes();
+    expect(writer.change("UDP", { cluster: [a] })).toBe("UDP"); // sockets of an earlier one may be on anything
+    expect(writer.change("UDP", { cluster: [a, b] })).toBe("");
+    expect(writer.change("UDP", { cluster: [b], serving: [{ ...a, terminating: true }] })).toBe("");
+    expect(writer.change("UDP", { cluster: [b] })).toBe("UDP");
+    expect(writer.change("UDP", { cluster: [b], externalLocal: true })).toBe("");
+    expect(writer.change("UDP", { cluster: [{ ...b, port: 9 }] })).toBe("UDP");
+    expect(writer.change("UDP", {})).toBe("UDP");
+  });
+
+  test("row 61: TCP never, unless the Service ends its connections", () => {
+    using writer = changes();
+    const ends = { endsConnections: true };
+    expect(writer.change("TCP", { cluster: [a, b] })).toBe("");
+    expect(writer.change("TCP", { cluster: [b] })).toBe("");
+    expect(writer.change("TCP", { cluster: [b], ...ends })).toBe("TCP"); // they may be on a
+    expect(writer.change("TCP", { cluster: [a, b], ...ends })).toBe("");
+    expect(writer.change("TCP", { cluster: [b], ...ends })).toBe("TCP");
+    expect(writer.change("TCP", { cluster: [b] })).toBe("");
+    expect(writer.change("TCP", {})).toBe("");
+  });
 });

@@ -4,6 +4,7 @@
 import { expect, test } from "vitest";
 import { HealthChecks } from "../../../src/health/health-checks.ts";
 import { appear, changes, endpoint, type Json, service, slice } from "../compile/manifest.ts";
+import { ip } from "../devices/builders.ts";
 
 const CHECKED: Json = { type: "LoadBalancer", externalTrafficPolicy: "Local", healthCheckNodePort: 30500 };
 const DUAL: Json = { ...CHECKED, clusterIP: undefined, clusterIPs: ["10.96.0.10", "fd00:96::10"] };
@@ -122,4 +123,15 @@ test("row 66: a health check port that is a TCP node port of some Service is war
   expect(warnings(changes([[api(30500), api(30501)]]))).toEqual([]);
   expect(warnings(changes([[api(30501), api(30500)]]))).toEqual([CLASH]);
   expect(warnings(changes([[api(30500), undefined]]))).toEqual([]);
+});
+
+test("row 66: what an earlier agent served counts until the state is complete, and no longer", () => {
+  const half = (state: ReturnType<typeof appear>) => ({ ...state, synced: false });
+  const earlier = new Map([["default/web", [ip("10.244.0.1"), ip("10.244.0.2"), ip("fd00:244::1")]]]);
+  const checks = new HealthChecks("here", earlier);
+  const known = slice([endpoint("10.244.0.2", "here"), endpoint("10.244.0.3", "here")]);
+  expect(lines(checks, half(appear(service(DUAL))))).toEqual(["default/web :30500 IPv4 2 IPv6 1"]);
+  expect(lines(checks, half(appear(known)))).toEqual(["default/web :30500 IPv4 3 IPv6 1"]);
+  expect(lines(checks, appear())).toEqual(["default/web :30500 IPv4 2 IPv6 0"]);
+  expect(lines(checks, appear())).toEqual([]);
 });

@@ -41,6 +41,7 @@ test("a ClusterIP Service and its EndpointSlice in a file become one compiled se
           hasAnyEndpoints: true,
           scheduler: "default",
           affinitySeconds: 0,
+          endsConnections: false,
         },
       ],
     },
