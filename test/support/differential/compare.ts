@@ -49,8 +49,8 @@ export function compare(node: Asked, world: World, packet: Packet, sourcePort: n
   return { verdict, answer };
 }
 
-/** One of 18 endpoints, the most there are, is missed by all of them once in 10^5 times a world. */
-const TRIES = 200;
+/** One of 18 endpoints, the most there are, is missed by all of them once in 10^14 times. */
+const TRIES = 600;
 
 /** Asks again and again: every backend of the set must come, and no other. Throws Disagreement. */
 export function missedBackends(node: Asked, world: World, packet: Packet): void {

@@ -2,23 +2,32 @@
 // A node without traffic: manifests go the whole way from text to pinned maps as in the agent, and `explain` answers by
 // dry runs of the loaded programs. State and programs can be planted with faults.
 
+import { isLocalInterface, type LocalDetector } from "../../../src/agent/local-detector.ts";
 import { Compiler } from "../../../src/compile/compiler.ts";
 import type { CompiledService } from "../../../src/compile/state.ts";
+import type { DetectLocalMode } from "../../../src/datapath/contract.ts";
+import type { AgentState } from "../../../src/datapath/ebpf/abi.gen.ts";
+import { DETECT_LOCAL } from "../../../src/datapath/ebpf/client-kinds.ts";
+import { classifyDevices, type DeviceRules } from "../../../src/datapath/ebpf/devices.ts";
+import { deviceKey, encodeDevice } from "../../../src/datapath/ebpf/devices-map.ts";
 import { EbpfDriver } from "../../../src/datapath/ebpf/driver.ts";
-import { pinsUnder } from "../../../src/datapath/ebpf/pins.ts";
+import { mapPin, type Pins, pinsUnder } from "../../../src/datapath/ebpf/pins.ts";
 import { openState } from "../../../src/datapath/ebpf/state.ts";
 import type { DatapathState } from "../../../src/datapath/ebpf/state-types.ts";
+import type { NetworkView } from "../../../src/datapath/network.ts";
 import type { Answer } from "../../../src/inspect/answer.ts";
 import { DryRuns } from "../../../src/inspect/dry-run.ts";
 import { Explainer } from "../../../src/inspect/explain.ts";
 import { parseBatchLine } from "../../../src/inspect/question.ts";
-import { netnsCookie, probeFeatures, rcuSync } from "../../../src/libbpf/index.ts";
-import { parseCidr, parseIp } from "../../../src/model/ip.ts";
+import { netnsCookie, openPinnedMap, probeFeatures, rcuSync } from "../../../src/libbpf/index.ts";
+import type { LinkInfo } from "../../../src/libbpf/types.ts";
+import type { ModelObject } from "../../../src/model/changes.ts";
+import { type Cidr, parseCidr, parseIp } from "../../../src/model/ip.ts";
 import { readManifest } from "../../../src/source/manifest-file.ts";
 import { ManifestStore } from "../../../src/source/manifest-store.ts";
 import { bpffs } from "../bpffs.ts";
-import type { Packet, World } from "../model/world.ts";
-import { HERE, POD_RANGES } from "./random-world.ts";
+import type { Interface, Packet, World } from "../model/world.ts";
+import { HERE, POD_RANGES } from "./places.ts";
 
 const FILE = "world.json";
 
@@ -34,36 +43,43 @@ export interface Fault {
   readonly world?: (world: World) => World;
   /** Before the service is written. */
   readonly service?: (service: CompiledService) => CompiledService;
+  /** Before it is written whose addresses are local pods'. */
+  readonly localRanges?: (ranges: readonly Cidr[]) => readonly Cidr[];
 }
+
+/** Loads of one build of the programs, by what they were told of local pods. */
+type Loads = Map<DetectLocalMode, DryRuns>;
 
 export class ExplainedNode implements Disposable {
   readonly #mount = bpffs();
   readonly #driver: EbpfDriver;
   readonly #state: DatapathState;
   readonly #masqueradeAll: boolean;
-  readonly #runs: DryRuns[] = [];
+  readonly #pins: Pins;
+  /** By detectLocalMode, of each build of the programs. */
+  readonly #builds: Loads[] = [new Map()];
   readonly #store = new ManifestStore();
   #compiler = new Compiler(HERE);
   #explainers: { readonly wire: Explainer; readonly socket: Explainer } | undefined;
 
   constructor(masqueradeAll = false) {
     this.#masqueradeAll = masqueradeAll;
-    this.#driver = openDriver(this.#mount.path, masqueradeAll);
+    this.#pins = pinsUnder(this.#mount.path);
+    this.#driver = openDriver(this.#pins, masqueradeAll);
     this.#driver.adopt();
     this.#driver.sync({ upsert: [], remove: [] });
     this.#driver.setPodRanges(POD_RANGES.map((range) => known(parseCidr(range))));
     this.#state = openState(this.#mount.path);
-    this.usePrograms();
   }
 
-  /** Loads the programs that answer from now on: those that PORTOLAN_BPF_DIR names, or the built ones. */
+  /** Those that PORTOLAN_BPF_DIR names, or the built ones, answer from now on. */
   usePrograms(): void {
-    this.#runs.push(new DryRuns(pinsUnder(this.#mount.path), known(this.#state.agent())));
+    this.#builds.push(new Map());
   }
 
   /** Back to the programs before. */
   dropPrograms(): void {
-    this.#runs.pop()?.[Symbol.dispose]();
+    for (const runs of this.#builds.pop()?.values() ?? []) runs[Symbol.dispose]();
   }
 
   /** Replaces what the node serves: by a change, as a manifest directory would tell it. */
@@ -82,8 +98,13 @@ export class ExplainedNode implements Disposable {
     this.#driver.setNodeAddresses(
       world.addresses.map(({ address, ...rest }) => ({ ...rest, address: known(parseIp(address)) })),
     );
-    const programs = known(this.#runs.at(-1));
-    const agent = known(this.#state.agent());
+    this.#tellClients(
+      world,
+      [...objects.values()].map(({ object }) => object),
+      fault,
+    );
+    const agent = { ...known(this.#state.agent()), detectLocal: DETECT_LOCAL[world.detectLocal.mode] };
+    const programs = this.#programs(world.detectLocal.mode, agent);
     const explainer = (socket: boolean) =>
       new Explainer(this.#state, agent, programs, undefined, { via: undefined, socket });
     this.#explainers = { wire: explainer(false), socket: explainer(true) };
@@ -106,17 +127,63 @@ export class ExplainedNode implements Disposable {
     return known(this.#explainers)[packet.hook].explain(parseBatchLine(line)).answer;
   }
 
+  /** As the agent's NodeFollower does. */
+  #tellClients({ detectLocal, interfaces }: World, objects: readonly ModelObject[], fault: Fault): void {
+    const node = objects.find((object) => object.kind === "Node" && object.name === HERE);
+    const byNode = detectLocal.mode === "NodeCIDR" && node?.kind === "Node" ? node.podCidrs : [];
+    const byCluster = detectLocal.mode === "ClusterCIDR" ? detectLocal.cidrs.map((cidr) => known(parseCidr(cidr))) : [];
+    this.#driver.setLocalRanges((fault.localRanges ?? same)([...byNode, ...byCluster]));
+    const detector: LocalDetector = "interface" in detectLocal ? detectLocal : { mode: "Device" };
+    using map = openPinnedMap(mapPin(this.#pins, "devices"));
+    for (const [key] of map.entries()) map.delete(key);
+    for (const device of classifyDevices(networkOf(interfaces), rulesOf(detector)).values()) {
+      map.update(deviceKey(device.ifindex), encodeDevice(device));
+    }
+  }
+
+  #programs(mode: DetectLocalMode, agent: AgentState): DryRuns {
+    const loads = known(this.#builds.at(-1));
+    const runs = loads.get(mode) ?? new DryRuns(this.#pins, agent);
+    loads.set(mode, runs);
+    return runs;
+  }
+
   [Symbol.dispose](): void {
-    while (this.#runs.length > 0) this.dropPrograms();
+    while (this.#builds.length > 0) this.dropPrograms();
     this.#state[Symbol.dispose]();
     this.#driver[Symbol.dispose]();
     this.#mount[Symbol.dispose]();
   }
 }
 
-function openDriver(bpffsPath: string, masqueradeAll: boolean): EbpfDriver {
+const UPLINK = 1001;
+const BRIDGE = 1002;
+const POD = 1003;
+
+/** What the agent would find: a device for clients outside, one for pods, and the bridge that it may be a port of. */
+function networkOf({ pod, outside }: World["interfaces"]): NetworkView {
+  const link = (ifindex: number, { name }: Interface, kind: string): LinkInfo => ({
+    ...{ ifindex, name, kind, arpType: 1, link: 0, mac: new Uint8Array(6), mtu: 1500, up: true },
+    master: kind === "veth" && pod.bridge ? BRIDGE : 0,
+    linkNetnsid: kind === "veth" ? 1 : undefined,
+  });
+  const bridges = pod.bridge ? [link(BRIDGE, { name: pod.bridge }, "bridge")] : [];
+  const links = [link(UPLINK, outside, ""), ...bridges, link(POD, pod, "veth")];
+  return { links, addresses: [], defaultRoutes: [], routedDevices: new Set([UPLINK]) };
+}
+
+function rulesOf(detector: LocalDetector): DeviceRules {
+  return {
+    uplinkPatterns: [],
+    podPatterns: [],
+    nodeAddresses: [],
+    isLocalInterface: isLocalInterface(detector),
+  };
+}
+
+function openDriver(pins: Pins, masqueradeAll: boolean): EbpfDriver {
   return new EbpfDriver({
-    pins: pinsUnder(bpffsPath),
+    pins,
     sizes: SIZES,
     config: {
       hostNetnsCookie: netnsCookie(),

@@ -81,6 +81,8 @@ function worldOf(lab: Lab, shapes: readonly Shape[]): World {
       nodePort: true,
     })),
     masqueradeAll: false,
+    detectLocal: { mode: "Device" },
+    interfaces: { pod: { name: "veth" }, outside: { name: "eth0" } },
   };
 }
 

@@ -3,9 +3,9 @@
 
 import fc from "fast-check";
 import type { Family } from "../model/address.ts";
-import { frontendsOf } from "../model/services.ts";
+import { frontendsIn } from "../model/services.ts";
 import type { Packet, World } from "../model/world.ts";
-import { addressIn, loopback, nodeAddress } from "./random-world.ts";
+import { addressIn, loopback, nodeAddress } from "./places.ts";
 
 /** Numbers that choose a packet, whatever the world: so the two shrink apart. */
 interface Draw {
@@ -29,18 +29,19 @@ const draw: fc.Arbitrary<Draw> = fc.record({
   ),
   frontend: fc.nat({ max: 1000 }),
   inside: fc.boolean(),
-  source: fc.integer({ min: 1, max: 4 }),
+  source: fc.integer({ min: 1, max: 5 }),
   node: fc.nat({ max: 8 }),
   beside: fc.constantFrom(undefined, undefined, undefined, undefined, undefined, "port", "protocol", "address"),
 });
 
-/** Half as many on average. */
-export const drawsAtRandom: fc.Arbitrary<readonly Draw[]> = fc.array(draw, { maxLength: 240, size: "max" });
+export function drawsAtRandom(count: number): fc.Arbitrary<readonly Draw[]> {
+  return fc.array(draw, { minLength: count, maxLength: count });
+}
 
 const BESIDE = { TCP: "UDP", UDP: "SCTP", SCTP: "TCP" } as const;
 
 export function packetOf(world: World, { who, frontend, inside, source, node, beside }: Draw): Packet {
-  const aimable = world.services.flatMap(frontendsOf);
+  const aimable = frontendsIn(world);
   const clusterIps = aimable.filter(({ kind }) => kind === "ClusterIP");
   const frontends = inside && who.hook === "socket" ? clusterIps : aimable;
   const aimed = frontends[frontend % Math.max(1, frontends.length)];
@@ -49,7 +50,7 @@ export function packetOf(world: World, { who, frontend, inside, source, node, be
   const destination = aimed?.address?.text ?? nodeDestination(family, node);
   return {
     ...who,
-    source: sourceOf(who.client, family, source),
+    source: sourceOf(who.client, family, source, node),
     destination: beside === "address" ? addressIn("cluster", family, 9) : destination,
     port: beside === "port" ? 8443 : (aimed?.port ?? 80),
     protocol: beside === "protocol" ? BESIDE[protocol] : protocol,
@@ -63,8 +64,9 @@ function nodeDestination(family: Family, node: number): string {
   return [nodeAddress(family, 2), nodeAddress(family, 9), loopback(family), unspecified][node] ?? own;
 }
 
-function sourceOf(client: Packet["client"], family: Family, n: number): string {
+function sourceOf(client: Packet["client"], family: Family, n: number, vip: number): string {
   if (client === "host") return nodeAddress(family, n === 1 ? 2 : 1);
   if (client === "pod") return addressIn("here", family, n); // 1 to 3 may be the endpoint it reaches (row 39)
+  if (n === 5) return addressIn("balancer", family, 1 + (vip % 4)); // what a node that has the VIP sends from (row 44)
   return n === 4 ? addressIn("there", family, 1) : addressIn("outside", family, n);
 }

@@ -12,49 +12,13 @@ import type {
   SliceManifest,
   World,
 } from "../model/world.ts";
+import { addressIn, FAMILIES, HERE, NODE_ADDRESSES, nodeAddress, PROTOCOLS, THERE } from "./places.ts";
+import { detectorAtRandom, podCidrsAtRandom } from "./random-detector.ts";
+import { sourcesAtRandom } from "./random-sources.ts";
 
-export const HERE = "here";
-const THERE = "there";
 /** Names of the Services that a world may hold. */
 const NAMES = ["a", "b", "c", "d", "e"] as const;
-const FAMILIES = [4, 6] as const;
-const PROTOCOLS = ["TCP", "UDP", "SCTP"] as const;
 const PORT_NAMES = ["web", "dns"] as const;
-
-/** The n-th address of a range, n from 1 to 9. */
-const RANGES = {
-  cluster: { 4: "10.96.0.", 6: "fd00:96::" },
-  external: { 4: "203.0.113.", 6: "2001:db8:113::" },
-  balancer: { 4: "198.51.100.", 6: "2001:db8:100::" },
-  here: { 4: "10.244.1.", 6: "fd00:244:1::" },
-  there: { 4: "10.244.2.", 6: "fd00:244:2::" },
-  anywhere: { 4: "10.244.3.", 6: "fd00:244:3::" },
-  outside: { 4: "192.0.2.10", 6: "2001:db8:2::10" },
-} as const;
-
-/** Address 1 serves NodePorts, 2 does not, 9 is another node's. */
-const NODE = { 4: "192.0.2.", 6: "2001:db8:2::" } as const;
-const LOOPBACK = { 4: "127.0.0.1", 6: "::1" } as const;
-const NODE_ADDRESSES = FAMILIES.flatMap((family) => [
-  { address: `${NODE[family]}1`, loopback: false, nodePort: true },
-  { address: `${NODE[family]}2`, loopback: false, nodePort: false },
-  { address: LOOPBACK[family], loopback: true, nodePort: true },
-]);
-
-/** The node's own pods, for who asks where a source is. */
-export const POD_RANGES = ["10.244.1.0/24", "fd00:244:1::/64"] as const;
-
-export function addressIn(range: keyof typeof RANGES, family: Family, n: number): string {
-  return `${RANGES[range][family]}${n}`;
-}
-
-export function nodeAddress(family: Family, n: 1 | 2 | 9): string {
-  return `${NODE[family]}${n}`;
-}
-
-export function loopback(family: Family): string {
-  return LOOPBACK[family];
-}
 
 const maybe = <T>(arb: fc.Arbitrary<T>, freq = 1) => fc.option(arb, { nil: undefined, freq });
 const rarely = (times = 12) => fc.nat({ max: times }).map((n) => n === 0);
@@ -131,6 +95,7 @@ const service = (name: string, n: number): fc.Arbitrary<ServiceManifest> =>
       externalTrafficPolicy: policy,
       ports: servicePorts,
       scheduler: fc.constantFrom(undefined, "random", "mh"),
+      sources: sourcesAtRandom,
     })
     .map((drawn): ServiceManifest => {
       const [first = ""] = drawn.ips;
@@ -146,7 +111,10 @@ const service = (name: string, n: number): fc.Arbitrary<ServiceManifest> =>
             ...(drawn.foreign ? { "service.kubernetes.io/service-proxy-name": "another" } : {}),
             ...(drawn.headlessLabel ? { "service.kubernetes.io/headless": "" } : {}),
           },
-          annotations: drawn.scheduler === undefined ? {} : { "portolan.dev/scheduler": drawn.scheduler },
+          annotations: {
+            ...(drawn.scheduler === undefined ? {} : { "portolan.dev/scheduler": drawn.scheduler }),
+            ...drawn.sources.annotations,
+          },
           creationTimestamp: drawn.created,
         },
         spec: {
@@ -156,6 +124,7 @@ const service = (name: string, n: number): fc.Arbitrary<ServiceManifest> =>
           externalIPs: drawn.externalIPs,
           internalTrafficPolicy: drawn.internalTrafficPolicy,
           externalTrafficPolicy: drawn.externalTrafficPolicy,
+          loadBalancerSourceRanges: drawn.sources.ranges,
           ports: drawn.ports,
         },
         status: { loadBalancer: { ingress: drawn.hostname ? [...entries, { hostname: "lb.example" }] : entries } },
@@ -266,29 +235,50 @@ const slicesOf = (name: string): fc.Arbitrary<readonly SliceManifest[]> =>
       ),
     );
 
-const nodes = maybe(fc.constantFrom("zone1", "zone1", "zone2"), 8).map((zone): readonly NodeManifest[] => [
-  {
-    apiVersion: "v1",
-    kind: "Node",
-    metadata: { name: HERE, labels: zone === undefined ? {} : { "topology.kubernetes.io/zone": zone } },
-  },
-  { apiVersion: "v1", kind: "Node", metadata: { name: THERE, labels: { "topology.kubernetes.io/zone": "zone2" } } },
-]);
+/** Row 44 goes by its first address; the second is listed before it. */
+const nodeAddresses = fc
+  .constantFrom(true, true, true, false)
+  .map((known) =>
+    FAMILIES.flatMap((family) => [
+      { type: "ExternalIP" as const, address: nodeAddress(family, 9) },
+      ...(known ? [{ type: "InternalIP" as const, address: nodeAddress(family, 1) }] : []),
+    ]),
+  );
+
+const nodes = fc
+  .record({
+    zone: maybe(fc.constantFrom("zone1", "zone1", "zone2"), 8),
+    podCIDRs: podCidrsAtRandom,
+    addresses: fc.oneof({ weight: 5, arbitrary: nodeAddresses }, fc.constant(undefined)),
+  })
+  .map(({ zone, podCIDRs, addresses }): readonly NodeManifest[] => [
+    {
+      apiVersion: "v1",
+      kind: "Node",
+      metadata: { name: HERE, labels: zone === undefined ? {} : { "topology.kubernetes.io/zone": zone } },
+      spec: { podCIDRs },
+      status: { addresses },
+    },
+    { apiVersion: "v1", kind: "Node", metadata: { name: THERE, labels: { "topology.kubernetes.io/zone": "zone2" } } },
+  ]);
 
 /** Each Service may be missing, so that a failure shrinks to those that matter. */
 const serviceWithSlices = (name: string, i: number) =>
   maybe(fc.record({ service: service(name, i + 1), slices: slicesOf(name) }), 4);
 
-export const worldAtRandom: fc.Arbitrary<World> = fc
-  .record({ known: fc.tuple(...NAMES.map(serviceWithSlices)), nodes })
-  .map(({ known, nodes }) => {
-    const there = known.filter((one) => one !== undefined);
-    return {
-      services: there.map(({ service }) => service),
-      slices: there.flatMap(({ slices }) => slices),
-      nodes,
-      here: HERE,
-      addresses: NODE_ADDRESSES,
-      masqueradeAll: false,
-    };
-  });
+/** Told by the device only, unless all ways to tell local pods are wanted. */
+export const worldAtRandom = (everyDetector = false): fc.Arbitrary<World> =>
+  fc
+    .record({ known: fc.tuple(...NAMES.map(serviceWithSlices)), nodes, detector: detectorAtRandom(everyDetector) })
+    .map(({ known, nodes, detector }) => {
+      const there = known.filter((one) => one !== undefined);
+      return {
+        services: there.map(({ service }) => service),
+        slices: there.flatMap(({ slices }) => slices),
+        nodes,
+        here: HERE,
+        addresses: NODE_ADDRESSES,
+        masqueradeAll: false,
+        ...detector,
+      };
+    });

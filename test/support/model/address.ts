@@ -44,3 +44,31 @@ export function endpointOf(written: string): string {
 export function endpointText({ text }: Address, port: number): string {
   return `[${text}]:${port}`;
 }
+
+export interface Range {
+  readonly family: Family;
+  readonly length: number;
+  readonly bits: string;
+}
+
+/** "10.0.0.0/8"; what stands behind the prefix is not looked at. Undefined for what is no range. */
+export function rangeOf(written: string): Range | undefined {
+  const [head = "", length = ""] = written.trim().split("/");
+  if (!/^\d{1,3}$/.test(length) || !/^[0-9a-fA-F.:]+$/.test(head)) return undefined;
+  const address = addressOf(head);
+  const bits = bitsOf(address);
+  if (Number(length) > bits.length) return undefined;
+  return { family: address.family, length: Number(length), bits: bits.slice(0, Number(length)) };
+}
+
+export function holds({ family, bits }: Range, address: Address): boolean {
+  return family === address.family && bitsOf(address).startsWith(bits);
+}
+
+function bitsOf({ family, text }: Address): string {
+  const [separator, radix, width] = family === 4 ? [".", 10, 8] : [":", 16, 16];
+  return text
+    .split(separator)
+    .map((part) => Number.parseInt(part, radix).toString(2).padStart(width, "0"))
+    .join("");
+}

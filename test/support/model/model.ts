@@ -3,45 +3,62 @@
 // and of its own: it imports nothing of what it is the judge of (test/unit/house/reference-model.test.ts).
 
 import { addressOf } from "./address.ts";
+import { clientKind, isOutsider } from "./clients.ts";
 import { setsOf, type Target } from "./endpoints.ts";
+import { once } from "./once.ts";
 import { type Frontend, frontendOf } from "./services.ts";
+import { sourceFilter } from "./sources.ts";
 import type { Packet, Verdict, World } from "./world.ts";
 
-const PASS: Verdict = { verdict: "pass", service: undefined, backends: [] };
+const setsIn = once((world: World) => once((frontend: Frontend) => setsOf(world, frontend)));
+const filtersIn = once((world: World) => once((frontend: Frontend) => sourceFilter(world, frontend)));
 
 export function verdictOf(world: World, packet: Packet): Verdict {
+  const refused = { bySource: false, hook: packet.hook, service: undefined, backends: [] } as const;
   // masqueradeAll (row 37) needs the wire: sockets leave all packets to it
-  if (packet.hook === "socket" && world.masqueradeAll) return PASS;
-  if (packet.hook === "socket" && packet.protocol === "SCTP") return PASS; // row 48: served on the wire
+  if (packet.hook === "socket" && world.masqueradeAll) return { ...refused, verdict: "pass" };
+  if (packet.hook === "socket" && packet.protocol === "SCTP") return { ...refused, verdict: "pass" }; // row 48
   const frontend = frontendOf(world, packet);
-  if (frontend === undefined) return PASS;
+  if (frontend === undefined) return { ...refused, verdict: "pass" };
+  const filter = filtersIn(world)(frontend);
+  // row 44: a pod's own address shows on the wire only
+  return filter && packet.client === "pod"
+    ? through(world, { ...packet, hook: "wire" }, frontend, filter)
+    : through(world, packet, frontend, filter);
+}
+
+function through(world: World, packet: Packet, frontend: Frontend, filter: ReturnType<typeof sourceFilter>): Verdict {
   const { namespace, service: name, portName } = frontend;
   const service = portName === "" ? `${namespace}/${name}` : `${namespace}/${name}:${portName}`; // row 8
-  const sets = setsOf(world, frontend);
-  const targets = policyOf(frontend, packet) === "Local" ? sets.local : sets.cluster;
+  const { hook } = packet;
+  if (filter && !filter(addressOf(packet.source))) {
+    return { verdict: "drop", hook, bySource: true, service, backends: [] }; // row 44: endpoints or not
+  }
+  const sets = setsIn(world)(frontend);
+  const targets = policyOf(world, frontend, packet) === "Local" ? sets.local : sets.cluster;
   if (targets.length === 0) {
     // row 31: nobody anywhere; row 33: somebody, but not here
-    return { verdict: sets.anywhere ? "drop" : "reject", service, backends: [] };
+    return { verdict: sets.anywhere ? "drop" : "reject", hook, bySource: false, service, backends: [] };
   }
   const backends = targets.map((target) => ({
     endpoint: target.endpoint,
     masquerade: isMasqueraded(world, packet, frontend, target),
   }));
-  return { verdict: "dnat", service, backends };
+  return { verdict: "dnat", hook, bySource: false, service, backends };
 }
 
 /** Row 15: the internal policy is the cluster IP's. Row 34: the external one binds only clients from elsewhere. */
-function policyOf(frontend: Frontend, packet: Packet): "Cluster" | "Local" {
+function policyOf(world: World, frontend: Frontend, packet: Packet): "Cluster" | "Local" {
   if (frontend.kind === "ClusterIP") return frontend.internalPolicy;
-  return packet.client === "outside" ? frontend.externalPolicy : "Cluster";
+  return isOutsider(clientKind(world, packet)) ? frontend.externalPolicy : "Cluster";
 }
 
 function isMasqueraded(world: World, packet: Packet, frontend: Frontend, target: Target): boolean {
-  const { client, hook } = packet;
-  if (client === "host") return true; // rows 34, 36, 37: it sends from a node address anyway
-  if (hook === "socket") return false; // rows 36, 37 and 39 on balanced sockets: the backend sees the client
+  const kind = clientKind(world, packet);
+  if (kind === "host") return true; // rows 34, 36, 37: it sends from a node address anyway
+  if (packet.hook === "socket") return false; // rows 36, 37 and 39 on balanced sockets: the backend sees the client
   if (world.masqueradeAll) return true; // row 37
   if (addressOf(packet.source).text === target.address.text) return true; // row 39
-  if (frontend.kind === "ClusterIP") return client !== "pod"; // row 37
+  if (frontend.kind === "ClusterIP") return kind === "outside"; // row 37; row 35: nobody can tell, so never
   return frontend.externalPolicy === "Cluster"; // row 36; row 34: policy Local keeps the client's address
 }

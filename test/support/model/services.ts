@@ -3,6 +3,8 @@
 
 import { type Address, addressOf, type Family } from "./address.ts";
 import type { PortOfService } from "./endpoints.ts";
+import { once } from "./once.ts";
+import { hasRanges } from "./sources.ts";
 import type { Packet, Policy, ServiceManifest, World } from "./world.ts";
 
 export type Kind = "ClusterIP" | "ExternalIP" | "LoadBalancer" | "NodePort";
@@ -16,12 +18,15 @@ export interface Frontend extends PortOfService {
   readonly externalPolicy: Policy;
   /** Unix time in ms; Infinity when not known. */
   readonly created: number;
+  readonly manifest: ServiceManifest;
+  /** The load balancer's addresses of its Service and family. */
+  readonly balancers: readonly Address[];
 }
 
 /** The frontend that a packet meets, if any. */
 export function frontendOf(world: World, packet: Packet): Frontend | undefined {
   const destination = addressOf(packet.destination);
-  const candidates = world.services.flatMap(frontendsOf).filter(({ family, protocol, port }) => {
+  const candidates = frontendsIn(world).filter(({ family, protocol, port }) => {
     return family === destination.family && protocol === packet.protocol && port === packet.port;
   });
   const exact = oldest(candidates.filter(({ address }) => address?.text === destination.text));
@@ -29,6 +34,8 @@ export function frontendOf(world: World, packet: Packet): Frontend | undefined {
   if (!servesNodePorts(world, packet, destination)) return undefined;
   return oldest(candidates.filter(({ kind }) => kind === "NodePort"));
 }
+
+export const frontendsIn: (world: World) => readonly Frontend[] = once(({ services }) => services.flatMap(frontendsOf));
 
 const UNSPECIFIED = new Set(["0.0.0.0", addressOf("::").text]);
 
@@ -74,6 +81,8 @@ function ofFamily(service: ServiceManifest, clusterIp: Address): readonly Fronte
       internalPolicy: spec.internalTrafficPolicy ?? "Cluster",
       externalPolicy: honoursExternalPolicy(service) ? (spec.externalTrafficPolicy ?? "Cluster") : "Cluster",
       created,
+      manifest: service,
+      balancers: balanced,
     } as const;
     const frontends: Frontend[] = [{ ...of, kind: "ClusterIP", address: clusterIp, port: port.port }]; // row 24
     const add = (kind: Kind, addresses: readonly Address[]): void => {
@@ -83,6 +92,7 @@ function ofFamily(service: ServiceManifest, clusterIp: Address): readonly Fronte
         frontends.push({ ...of, kind, address, port: port.port });
       }
     };
+    if (hasRanges(service)) add("LoadBalancer", balanced); // row 44: the ranges close it, whatever else it is
     add("ExternalIP", external); // row 25
     add("LoadBalancer", balanced); // row 26
     if (port.nodePort) frontends.push({ ...of, kind: "NodePort", address: undefined, port: port.nodePort }); // row 27
@@ -90,15 +100,15 @@ function ofFamily(service: ServiceManifest, clusterIp: Address): readonly Fronte
   });
 }
 
-function sameFamily(family: Family): (address: Address) => boolean {
-  return (address) => address.family === family;
-}
-
 /** Row 26: entries of ipMode VIP or none; those of Proxy and bare hostnames are another's. */
 function loadBalancerIps({ status }: ServiceManifest): readonly Address[] {
   return (status?.loadBalancer?.ingress ?? [])
     .filter(({ ip, ipMode }) => Boolean(ip) && (ipMode ?? "VIP") === "VIP")
     .map(({ ip }) => addressOf(ip ?? ""));
+}
+
+function sameFamily(family: Family): (address: Address) => boolean {
+  return (address) => address.family === family;
 }
 
 /** Row 5 */

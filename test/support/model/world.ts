@@ -27,6 +27,7 @@ export interface ServiceManifest {
     readonly externalName?: Optional<string>;
     readonly internalTrafficPolicy?: Optional<Policy>;
     readonly externalTrafficPolicy?: Optional<Policy>;
+    readonly loadBalancerSourceRanges?: Optional<readonly string[]>;
     readonly ports: readonly {
       readonly name?: Optional<string>;
       readonly protocol?: Optional<Protocol>;
@@ -79,6 +80,12 @@ export interface NodeManifest {
   readonly apiVersion: "v1";
   readonly kind: "Node";
   readonly metadata: Metadata;
+  readonly spec?: Optional<{ readonly podCIDRs?: Optional<readonly string[]> }>;
+  readonly status?: Optional<{
+    readonly addresses?: Optional<
+      readonly { readonly type: "InternalIP" | "ExternalIP" | "Hostname"; readonly address: string }[]
+    >;
+  }>;
 }
 
 export interface NodeAddress {
@@ -86,6 +93,19 @@ export interface NodeAddress {
   readonly loopback: boolean;
   /** NodePorts are served on it. */
   readonly nodePort: boolean;
+}
+
+/** Row 38: by what local pods on the wire are known; Device is our own, by what lies behind the device. */
+export type DetectLocal =
+  | { readonly mode: "Device" | "NodeCIDR" }
+  | { readonly mode: "ClusterCIDR"; readonly cidrs: readonly string[] }
+  | { readonly mode: "BridgeInterface" | "InterfaceNamePrefix"; readonly interface: string };
+
+/** By which packets come in. */
+export interface Interface {
+  readonly name: string;
+  /** The bridge it is a port of. */
+  readonly bridge?: Optional<string>;
 }
 
 export interface World {
@@ -96,14 +116,18 @@ export interface World {
   readonly here: string;
   readonly addresses: readonly NodeAddress[];
   readonly masqueradeAll: boolean;
+  readonly detectLocal: DetectLocal;
+  /** Of pods, and of clients outside. */
+  readonly interfaces: Readonly<Record<"pod" | "outside", Interface>>;
 }
 
 /** The first packet of a connection. */
 export interface Packet {
   /** Where it is met: at tc ingress of a device, or as a local process's connect() or first datagram. */
   readonly hook: "wire" | "socket";
-  /** A process of the node has no wire: its packets pass no tc ingress. Whoever is outside has no socket here. */
+  /** Where it comes from. A process of the node has no wire: its packets pass no tc ingress; who is outside, no socket. */
   readonly client: "host" | "pod" | "outside";
+  /** Of a process of the node: what its socket is bound to, or the first address of its Node object. */
   readonly source: string;
   readonly destination: string;
   readonly port: number;
@@ -118,8 +142,12 @@ export interface Backend {
 }
 
 export interface Verdict {
-  /** pass: no Service's; dnat: to any of the backends; reject: ICMP or ECONNREFUSED; drop: silence or EHOSTUNREACH. */
+  /** pass: no Service's; dnat: to any of the backends; reject: ICMP or ECONNREFUSED; drop: silence, or an error of connect(). */
   readonly verdict: "pass" | "dnat" | "reject" | "drop";
+  /** Where it is decided: a pod's socket leaves what asks for its address to its packets (row 44). */
+  readonly hook: Packet["hook"];
+  /** A drop: by the client's address (row 44), not for want of an endpoint (row 33). */
+  readonly bySource: boolean;
   /** "namespace/name", with ":port" if the port has a name; undefined with pass. */
   readonly service: string | undefined;
   /** Every one that may be chosen; only with dnat. */

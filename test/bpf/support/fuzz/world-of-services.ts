@@ -76,6 +76,8 @@ export function worldOf(services: readonly Service[]): World {
     here: NODE,
     addresses: NODE_ADDRESSES.map((address) => ({ address, loopback: false, nodePort: true })),
     masqueradeAll: false,
+    detectLocal: { mode: "Device" },
+    interfaces: { pod: { name: "veth" }, outside: { name: "eth0" } },
   };
 }
 
