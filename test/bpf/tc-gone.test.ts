@@ -148,7 +148,7 @@ describe.each(families)("IPv$family, an endpoint that another takes the place of
     expect(sentTo(await send("udp"))).toBe(hex(young));
   });
 
-  test("datagrams go to the new one, answered before or not", async () => {
+  test("row 58: datagrams go to the new one, answered before or not", async () => {
     expect(sentTo(await send("udp"))).toBe(hex(old));
     await put(2, "udp", young);
     const again = await send("udp");

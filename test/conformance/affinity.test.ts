@@ -6,12 +6,10 @@ import { beforeAll, describe, expect, test } from "vitest";
 import type { Lab } from "../../src/demo/lab/lab.ts";
 import type { DualAddress } from "../../src/demo/lab/plan.ts";
 import type { TrafficAgent } from "../../src/demo/lab/traffic.ts";
-import { portolan } from "../../src/demo/portolan.ts";
-import type { ServiceRow } from "../../src/inspect/rows.ts";
 import { type ServiceSpec, serviceAddresses, writeService } from "../support/manifests.ts";
 import { hostOf } from "../support/paths.ts";
 import { until } from "../support/until.ts";
-import { useDriver } from "./driver.ts";
+import { driverUnderTest, useDriver } from "./driver.ts";
 
 const PODS = ["p1b", "b1b", "p2a"];
 /** As many as the conformance tests of Kubernetes ask for: three endpoints without affinity agree once in 3^14 runs. */
@@ -69,10 +67,8 @@ async function answering(
 /** Writes the Service and waits until n1 serves it so. */
 async function publish(spec: ServiceSpec): Promise<void> {
   writeService(cluster().manifests, spec);
-  await until(`n1 serves ${spec.name} as written`, async () => {
-    const listed: readonly ServiceRow[] = JSON.parse(
-      await portolan(cluster().lab.node("n1"), ["services", "-o", "json"]),
-    );
+  await until(`n1 serves ${spec.name} as written`, () => {
+    const listed = driverUnderTest().services(cluster().lab.node("n1"));
     const ports = listed.filter(({ service }) => service.startsWith(`test/${spec.name}:`));
     return ports.every(
       (port) =>

@@ -2,6 +2,10 @@
 // The driver that the rows are asked of: PORTOLAN_DRIVER names it, ebpf if nothing does. Later drivers run the same files:
 // what is theirs stands here as data, and in docs/behaviour.md with its reason.
 
+import { openState } from "../../src/datapath/ebpf/state.ts";
+import type { NodeHost } from "../../src/demo/lab/plan.ts";
+import type { ServiceRow } from "../../src/inspect/rows.ts";
+import { serviceRows } from "../../src/inspect/service-rows.ts";
 import { type Cluster, type ClusterOptions, useCluster } from "../support/cluster.ts";
 import type { Question } from "./ask.ts";
 
@@ -22,6 +26,8 @@ export interface Difference {
 export interface Driver {
   readonly name: string;
   readonly agentFlags: readonly string[];
+  /** What a node serves, as `portolan services` lists it. */
+  readonly services: (node: NodeHost) => readonly ServiceRow[];
   readonly differences: readonly Difference[];
 }
 
@@ -29,6 +35,10 @@ const DRIVERS: readonly Driver[] = [
   {
     name: "ebpf",
     agentFlags: ["--mode", "ebpf"],
+    services: ({ bpffs }) => {
+      using state = openState(bpffs);
+      return serviceRows(state.services());
+    },
     differences: [
       // A balanced socket sends no packet that could be masqueraded: the backend sees the pod itself.
       {

@@ -2,6 +2,7 @@
 // The rows of docs/behaviour.md, each switched off in one place, and the test that must notice by a title with that row.
 import { COMPILED_ROWS } from "./rows-compiled.ts";
 import { KERNEL_ROWS } from "./rows-kernel.ts";
+import { PARTS_OF_ROWS } from "./rows-parts.ts";
 
 export interface RowMutant {
   readonly row: number;
@@ -13,4 +14,6 @@ export interface RowMutant {
   readonly test: string;
 }
 
-export const ROW_MUTANTS: readonly RowMutant[] = [...COMPILED_ROWS, ...KERNEL_ROWS].sort((a, b) => a.row - b.row);
+export const ROW_MUTANTS: readonly RowMutant[] = [...COMPILED_ROWS, ...KERNEL_ROWS, ...PARTS_OF_ROWS].sort(
+  (a, b) => a.row - b.row,
+);

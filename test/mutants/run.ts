@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // `npm run test:mutants [-- rows | edge | CLAUSE | ROW ...]`: does a test fail without the row of docs/behaviour.md, or
 // without the clause of the rule of the edge, that it shows? Plants one fault after the other, runs the test on it, and is
-// content only when a test fails: one that could not begin has noticed nothing.
+// content only when a test fails that passes without the fault: one that could not begin has noticed nothing.
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { buildMutant } from "../support/mutant.ts";
@@ -23,6 +23,9 @@ interface Trial {
   readonly names: readonly string[];
   readonly what: string;
   readonly test: string;
+  /** What of its tests to run, as for vitest's -t. */
+  readonly only: string | undefined;
+  /** On the fault. */
   readonly run: () => Report;
 }
 
@@ -53,15 +56,16 @@ function edgeTrial(mutant: Mutant): Trial {
     using built = buildMutant(mutant);
     return runTest(mutant.test, mutant.only, { objects: built.directory });
   };
-  return { names: ["edge", mutant.clause], what: `${mutant.clause}: ${mutant.what}`, test: mutant.test, run };
+  const { clause, what, test, only } = mutant;
+  return { names: ["edge", clause], what: `${clause}: ${what}`, test, only, run };
 }
 
 /** Only tests whose titles carry the row are run. */
 function rowTrial({ row, what, test, ...mutation }: RowMutant): Trial {
+  const words = rowTitles(readFileSync(test, "utf8")).filter(({ rows }) => rows.includes(row));
+  if (words.length === 0) throw new Error(`${test} has no title with row ${row}`);
+  const only = words.map((title) => title.words).join("|");
   const run = (): Report => {
-    const words = rowTitles(readFileSync(test, "utf8")).filter(({ rows }) => rows.includes(row));
-    if (words.length === 0) throw new Error(`${test} has no title with row ${row}`);
-    const only = words.map((title) => title.words).join("|");
     if (!mutation.file.startsWith("bpf/")) {
       using checkout = changedCheckout(mutation);
       return runTest(test, only, { root: checkout.root });
@@ -69,7 +73,19 @@ function rowTrial({ row, what, test, ...mutation }: RowMutant): Trial {
     using built = buildMutant({ ...mutation, file: mutation.file.replace("bpf/", "") }, OBJECTS);
     return runTest(test, only, { objects: built.directory });
   };
-  return { names: ["rows", String(row)], what: `row ${row}: ${what}`, test, run };
+  return { names: ["rows", String(row)], what: `row ${row}: ${what}`, test, only, run };
+}
+
+const sound = new Map<string, boolean>();
+
+/** Whether the tests pass without a fault, run by themselves. */
+function isSound({ test, only }: Pick<Trial, "test" | "only">): boolean {
+  const key = `${test} ${only}`;
+  const known = sound.get(key);
+  if (known !== undefined) return known;
+  const { numFailedTests, numPassedTests } = runTest(test, only, {});
+  sound.set(key, numFailedTests === 0 && numPassedTests > 0);
+  return isSound({ test, only });
 }
 
 const asked = process.argv.slice(2);
@@ -78,11 +94,12 @@ const trials = [...EDGE_MUTANTS.map(edgeTrial), ...ROW_MUTANTS.map(rowTrial)].fi
 );
 if (trials.length === 0) throw new Error(`no mutant is of ${asked.join(", ")}`);
 let survivors = 0;
-for (const { what, test, run } of trials) {
+for (const trial of trials) {
+  const { what, test, run } = trial;
   const begin = performance.now();
   const { numFailedTests, numPassedTests } = run();
+  const noticed = numFailedTests > 0 && isSound(trial);
   const seconds = Math.round((performance.now() - begin) / 1000);
-  const noticed = numFailedTests > 0;
   if (!noticed) survivors++;
   const tests = `${numFailedTests} failed, ${numPassedTests} passed`;
   process.stdout.write(`${noticed ? "noticed " : "SURVIVED"} ${what}: ${test}: ${tests}, ${seconds} s\n`);

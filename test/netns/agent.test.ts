@@ -85,6 +85,7 @@ describe("an agent's life", () => {
   test("row 14: new connections during kill -9, a restart and a stop are all answered, by socket and by packet", async () => {
     const lab = getLab();
     const node = lab.node("n1");
+    writeService(manifests, { ...web, name: "other", number: 2 });
     const first = await readyAgent(lab, node, manifests);
     const outside = await lab.agentIn(lab.client);
     const running = [client, outside].map((asker) => asker.startTcp({ ...OTHER_VIP, concurrency: 4, gapMs: 2 }));

@@ -4,7 +4,8 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import { openState } from "../../src/datapath/ebpf/state.ts";
 import type { DualAddress } from "../../src/demo/lab/plan.ts";
-import { portolan } from "../../src/demo/portolan.ts";
+import { inNetns, run } from "../../src/demo/lab/run.ts";
+import { portolan, portolanLine } from "../../src/demo/portolan.ts";
 import type { Answer } from "../../src/inspect/answer.ts";
 import type { AffinityRow, SourceRow } from "../../src/inspect/rows.ts";
 import { useCluster } from "../support/cluster.ts";
@@ -42,28 +43,40 @@ async function listed<Row>(command: readonly string[]): Promise<readonly Row[]> 
   return JSON.parse(await portolan(cluster().lab.node("n1"), [...command, "-o", "json"]));
 }
 
-async function explain(source: string, vip: string, ...flags: readonly string[]): Promise<Answer> {
-  const target = vip.includes(":") ? `[${vip}]:80/TCP` : `${vip}:80/TCP`;
-  return JSON.parse(await portolan(cluster().lab.node("n1"), ["explain", source, target, "-o", "json", ...flags]));
+/** All questions in one process: each of them loads the programs. */
+async function explain(
+  vip: string,
+  sources: readonly string[],
+  ...flags: readonly string[]
+): Promise<readonly Answer[]> {
+  const lines = sources.map((src) => JSON.stringify({ src, dst: vip, dport: 80, proto: "TCP" }));
+  const node = cluster().lab.node("n1");
+  const output = await run(inNetns(node.netns, portolanLine(node, ["explain", "--batch", ...flags])), lines.join("\n"));
+  return output
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line));
 }
 
 describe.each(["v4", "v6"] as const)("%s", (family) => {
   test("row 44: explain names the range that decides, for sockets and for packets", async () => {
     const { lab } = cluster();
     const [p1a, p1b] = [lab.pod("p1a").address[family], lab.pod("p1b").address[family]];
+    const node = lab.node("n1").address[family];
     const vip = serviceAddresses(2).loadBalancer[family];
-    const width = family === "v4" ? 32 : 128;
-    expect(await explain(p1a, vip)).toMatchObject({
+    const [fromPod, fromNode] = await explain(vip, [p1a, node]);
+    expect(fromPod).toMatchObject({
       verdict: "dnat",
-      reason: expect.stringContaining(`source range ${p1a}/${width} admits the client`),
+      reason: expect.stringContaining(`source range ${p1a}/${family === "v4" ? 32 : 128} admits the client`),
     });
-    expect(await explain(p1b, vip, "--socket")).toMatchObject({
-      verdict: "drop",
-      reason: expect.stringMatching(/leaves source ranges to its packets.*no source range holds the client/),
-    });
-    expect(await explain(lab.node("n1").address[family], vip)).toMatchObject({ verdict: "dnat", masquerade: true });
-    const office = serviceAddresses(1).loadBalancer[family];
-    expect(await explain(lab.node("n1").address[family], office)).toMatchObject({ verdict: "drop" });
+    expect(fromNode).toMatchObject({ verdict: "dnat", masquerade: true });
+    expect(await explain(vip, [p1b], "--socket")).toMatchObject([
+      {
+        verdict: "drop",
+        reason: expect.stringMatching(/leaves source ranges to its packets.*no source range holds the client/),
+      },
+    ]);
+    expect(await explain(serviceAddresses(1).loadBalancer[family], [node])).toMatchObject([{ verdict: "drop" }]);
   });
 
   test("row 51: explain says whose endpoint it is, and leaves no trace; affinity lists it", async () => {
@@ -73,35 +86,41 @@ describe.each(["v4", "v6"] as const)("%s", (family) => {
       using state = openState(node.bpffs);
       return { memories: state.affinity(), services: state.services() };
     };
-    const askers = [
-      { name: "client", by: "wire", listed: lab.client.address[family], flags: [] },
-      { name: "p1a", by: "socket", listed: lab.pod("p1a").address[family], flags: ["--socket"] },
-      { name: "p1a", by: "wire", listed: lab.pod("p1a").address[family], flags: [] },
-      { name: "n1", by: "socket", listed: "host", flags: [] },
-    ] as const;
     const vip = serviceAddresses(3).clusterIP[family];
-    for (const asker of askers) {
-      const host = hostOf(lab, asker.name);
-      const client = await cluster()[asker.by](host);
+    const stranger = family === "v4" ? "192.0.2.77" : "2001:db8::77";
+    const endpointOf = async (name: string, by: "wire" | "socket"): Promise<string> => {
+      const client = await cluster()[by](hostOf(lab, name));
       const { pods } = await client.tcp({ address: vip, port: 80, count: 2 });
       const [chosen = "", ...others] = Object.keys(pods);
       expect(others).toEqual([]);
       const backend = lab.pod(chosen).address[family];
-      const shown = family === "v4" ? `${backend}:8080` : `[${backend}]:8080`;
-      const before = traces();
-      const said = await explain(host.address[family], vip, ...asker.flags);
-      expect(said).toMatchObject({ verdict: "dnat", chosen: shown });
-      expect(said.reason).toContain("of 3 endpoints the one this client has by session affinity");
-      expect(traces()).toEqual(before);
-      const rows = (await listed<AffinityRow>(["affinity"])).filter(
-        ({ client: whose, service, endpoint }) =>
-          whose === asker.listed && service === "test/sticky:tcp" && endpoint.includes("[") === (family === "v6"),
-      );
-      expect(rows).toMatchObject([{ endpoint: shown, protocol: "TCP" }]);
-    }
+      return family === "v4" ? `${backend}:8080` : `[${backend}]:8080`;
+    };
+    const outside = await endpointOf("client", "wire");
+    const pod = await endpointOf("p1a", "socket");
+    expect(await endpointOf("p1a", "wire")).toBe(pod);
+    const host = await endpointOf("n1", "socket");
+
     const before = traces();
-    const stranger = await explain(family === "v4" ? "192.0.2.77" : "2001:db8::77", vip);
-    expect(stranger.reason).toContain("to be kept by session affinity for 10800 s");
+    const [client, p1a, n1] = ["client", "p1a", "n1"].map((name) => hostOf(lab, name).address[family]);
+    const known = { verdict: "dnat", reason: expect.stringContaining("the one this client has by session affinity") };
+    expect(await explain(vip, [client ?? "", p1a ?? "", n1 ?? "", stranger])).toMatchObject([
+      { ...known, chosen: outside },
+      { ...known, chosen: pod },
+      { ...known, chosen: host },
+      { verdict: "dnat", reason: expect.stringContaining("to be kept by session affinity for 10800 s") },
+    ]);
+    expect(await explain(vip, [p1a ?? ""], "--socket")).toMatchObject([{ ...known, chosen: pod }]);
+    const kept = (await listed<AffinityRow>(["affinity"]))
+      .filter(({ service, endpoint }) => service === "test/sticky:tcp" && endpoint.includes("[") === (family === "v6"))
+      .map(({ client: whose, endpoint }) => [whose, endpoint]);
+    expect(new Map(kept as [string, string][])).toEqual(
+      new Map([
+        [client, outside],
+        [p1a, pod],
+        ["host", host],
+      ]),
+    );
     expect(traces()).toEqual(before);
   });
 });
