@@ -70,6 +70,15 @@ static __always_inline int set_end(struct __sk_buff *skb, struct packet *p, bool
 	return p->quote ? icmp_set_end(skb, p, source, addr, port) : packet_set_end(skb, p, source, addr, port);
 }
 
+/* What came without an Ethernet header gets one: bpf_redirect_neigh takes one off, whatever it sends into. */
+static __always_inline int leave_transit(struct __sk_buff *skb, const struct packet *p, int ifindex)
+{
+	if (!p->l3 && bpf_skb_change_head(skb, ETH_HLEN, 0))
+		return drop(-DROP_REWRITE_FAILED);
+	skb->mark |= mark_out;
+	return bpf_redirect_neigh(ifindex, NULL, 0, 0);
+}
+
 /* The request of a flow on its way in: VIP -> backend, and out again at once if it only passes through (clause E5). */
 static __noinline int to_backend(struct __sk_buff *skb, struct packet *p, const struct device *device,
 				 const struct flow *flow)
@@ -88,7 +97,7 @@ static __noinline int to_backend(struct __sk_buff *skb, struct packet *p, const 
 	    set_end(skb, p, true, out ? &flow->snat : &flow->client, out ? flow->snat_port : flow->mapped_port))
 		return drop(-DROP_REWRITE_FAILED);
 	if (out)
-		return leave_transit(skb, out);
+		return leave_transit(skb, p, out);
 	return device->flags & DEVICE_BRIDGE_PORT ? route_bridged(skb, p, device) : TC_NEXT;
 }
 
@@ -110,7 +119,7 @@ static __noinline int to_client(struct __sk_buff *skb, struct packet *p, const s
 		if (set_end(skb, p, true, &flow->vip, flow->vip_port) ||
 		    set_end(skb, p, false, &flow->client, flow->client_port))
 			return drop(-DROP_REWRITE_FAILED);
-		return leave_transit(skb, out);
+		return leave_transit(skb, p, out);
 	}
 	if (set_end(skb, p, false, &flow->client, flow->mapped_port))
 		return drop(-DROP_REWRITE_FAILED);

@@ -10,13 +10,13 @@
 #include "packet.bpf.h"
 
 /*
- * The first fragment leaves its ports here, later ones take them. Returns 0, or -1 for a fragment that overtook its
+ * The first fragment leaves its ports and length here, later ones take them. Returns 0, or -1 for a fragment that overtook its
  * first. That one passes: it may be anybody's, this host's as well, and a drop would cost all of them their datagrams;
  * what it leaves of one of ours nobody can put together.
  */
 static __noinline int fragment_ports(struct packet *p, enum flow_space space)
 {
-	struct fragment_ports *known, ports = {};
+	struct first_fragment *known, first = {};
 	struct fragment_key key = {};
 
 	if (!p)
@@ -27,10 +27,11 @@ static __noinline int fragment_ports(struct packet *p, enum flow_space space)
 	key.proto = p->proto;
 	key.space = space;
 	if (!p->later) {
-		ports.sport = p->sport;
-		ports.dport = p->dport;
+		first.sport = p->sport;
+		first.dport = p->dport;
+		first.length = p->end - p->l3;
 		if (!dry_run)
-			bpf_map_update_elem(&fragments, &key, &ports, BPF_ANY);
+			bpf_map_update_elem(&fragments, &key, &first, BPF_ANY);
 		return 0;
 	}
 	known = bpf_map_lookup_elem(&fragments, &key);
@@ -38,6 +39,7 @@ static __noinline int fragment_ports(struct packet *p, enum flow_space space)
 		return -1;
 	p->sport = known->sport;
 	p->dport = known->dport;
+	p->first_length = known->length;
 	return 0;
 }
 

@@ -155,9 +155,10 @@ struct fragment_key {
 	__u16 pad;
 };
 
-struct fragment_ports {
+struct first_fragment {
 	__be16 sport;
 	__be16 dport;
+	__u32 length; /* of the IP packet */
 };
 
 /* What a first fragment said to the later ones. Programs write; pieces follow within moments, so it may be small. */
@@ -165,7 +166,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 4096);
 	__type(key, struct fragment_key);
-	__type(value, struct fragment_ports);
+	__type(value, struct first_fragment);
 } fragments SEC(".maps");
 
 /* Which endpoint a client has by session affinity. Programs write; eviction lets a client choose anew. */

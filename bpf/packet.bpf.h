@@ -38,6 +38,7 @@ struct packet {
 	__u16 quote;   /* offset of the IP header that an ICMP error quotes; 0: it is none */
 	__u16 icmp_csum;
 	__be32 fragment_id;
+	__u32 first_length; /* of a later fragment: length of the first of its datagram */
 	__u32 end; /* offset behind the IP packet; what follows is padding of the frame */
 };
 

@@ -92,6 +92,28 @@ static __always_inline int route_bridged(struct __sk_buff *skb, const struct pac
 }
 
 /*
+ * What a transit packet asks of an MTU. Of what the kernel cuts into segments only on the way out (GSO): the length of
+ * one. Of a later fragment: what its first asked for, if that is more, so that all of a datagram go one way; netfilter
+ * waits for all of it. 0: nobody knows (SCTP's GSO).
+ */
+static __always_inline __u32 length_on_link(struct __sk_buff *skb, const struct packet *p)
+{
+	__u32 length = p->end - p->l3;
+	__u8 words; /* of the TCP header, in its upper half */
+
+	if (p->later)
+		return length > p->first_length ? length : p->first_length;
+	if (!skb->gso_size)
+		return length;
+	length = p->l4 - p->l3 + skb->gso_size;
+	if (p->proto == IPPROTO_UDP)
+		return length + 8;
+	if (p->proto != IPPROTO_TCP || bpf_skb_load_bytes(skb, p->l4 + 12, &words, 1) < 0)
+		return 0;
+	return length + (words >> 4) * 4;
+}
+
+/*
  * The device that a transit packet leaves by, to be translated at both edges to src -> dst; it is a hop older then.
  * Returns 0 for its last hop, or one too big for the way: it goes up as (client, backend), and the stack answers with
  * the ICMP error that it deserves, or cuts it to fit. Or a negative enum drop_reason.
@@ -99,7 +121,7 @@ static __always_inline int route_bridged(struct __sk_buff *skb, const struct pac
 static __always_inline int transit_device(struct __sk_buff *skb, const struct packet *p, const struct ip_addr *src,
 					  const struct ip_addr *dst)
 {
-	struct route route = {.length = skb->gso_size ? 0 : p->end - p->l3};
+	struct route route = {.length = length_on_link(skb, p)};
 
 	route_lookup(skb, src, dst, skb->ifindex, &route);
 	if (route.kind == ROUTE_TOO_SMALL)
@@ -107,12 +129,6 @@ static __always_inline int transit_device(struct __sk_buff *skb, const struct pa
 	if (route.kind != ROUTE_FORWARD && route.kind != ROUTE_FORWARD_NO_NEIGHBOUR)
 		return -DROP_NO_ROUTE;
 	return packet_decrement_ttl(skb, p) ? 0 : route.ifindex;
-}
-
-static __always_inline int leave_transit(struct __sk_buff *skb, int ifindex)
-{
-	skb->mark |= mark_out;
-	return bpf_redirect_neigh(ifindex, NULL, 0, 0);
 }
 
 #endif

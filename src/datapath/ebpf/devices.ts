@@ -47,9 +47,11 @@ export interface DeviceRules {
 const ARPHRD_ETHER = 1;
 const ARPHRD_LOOPBACK = 772;
 const POD_KINDS: ReadonlySet<string> = new Set(["veth", "netkit"]);
-const OVERLAY_KINDS: ReadonlySet<string> = new Set(["vxlan", "geneve"]);
-/** Tunnels without an Ethernet header: what they carry comes from other nodes, so they are edges like uplinks. */
-const TUNNEL_KINDS: ReadonlySet<string> = new Set(["wireguard", "ipip", "sit", "ip6tnl", "gre", "ip6gre", "xfrm"]);
+/** What these carry comes from other nodes, so they are edges like uplinks. */
+const TUNNEL_KINDS: ReadonlySet<string> = new Set([
+  ...["vxlan", "geneve", "gretap", "ip6gretap"],
+  ...["wireguard", "ipip", "sit", "ip6tnl", "gre", "ip6gre", "vti", "vti6", "xfrm"], // no Ethernet header
+]);
 
 /** All devices that get programs, by ifindex. */
 export function classifyDevices(network: NetworkView, rules: DeviceRules): ReadonlyMap<number, Device> {
@@ -71,7 +73,7 @@ export function classifyDevices(network: NetworkView, rules: DeviceRules): Reado
       bridge: bridges.has(link.ifindex),
       bridgePort: bridge !== undefined,
       l3: link.arpType !== ARPHRD_ETHER,
-      overlay: isTunnel(link),
+      overlay: isTunnel(link) && uplinks.has(link.ifindex),
       // What comes through a bridge's port comes in by the bridge, to netfilter with br_netfilter too.
       local: rules.isLocalInterface?.(interfaceOf(link)) ?? false,
     };
@@ -118,9 +120,12 @@ function bridgesOf(
   return new Map(bridges.map((bridge) => [bridge.ifindex, bridge]));
 }
 
-/** The fallback devices of tunnel modules (tunl0, sit0) are there without being used: those are down. */
+/**
+ * The fallback devices of tunnel modules (tunl0, sit0) are there without being used: those are down. Of TUN/TAP devices
+ * those without an Ethernet header are some program's tunnel (userspace WireGuard, flannel's udp); a TAP is a machine's.
+ */
 function isTunnel(link: LinkInfo): boolean {
-  return link.up && (OVERLAY_KINDS.has(link.kind) || TUNNEL_KINDS.has(link.kind));
+  return link.up && (TUNNEL_KINDS.has(link.kind) || (link.kind === "tun" && link.arpType !== ARPHRD_ETHER));
 }
 
 /** Shell patterns with `*` and `?`, over the whole name. */

@@ -80,6 +80,22 @@ test("vxlan and tunnels are uplinks and overlays while they are up", () => {
   expect(roles(network({ links }))).toEqual(["flannel.1: uplink overlay", "wg0: uplink l3 overlay"]);
 });
 
+test("a TUN device without Ethernet headers is a tunnel, a TAP is nothing, and --pod-devices wins over both", () => {
+  const none = 65534;
+  const links = [
+    link(2, "tun0", { kind: "tun", arpType: none }),
+    link(3, "tun1", { kind: "tun", arpType: none, up: false }),
+    link(4, "tap0", { kind: "tun" }),
+    link(5, "gre1", { kind: "gretap" }),
+  ];
+  expect(roles(network({ links }))).toEqual(["tun0: uplink l3 overlay", "gre1: uplink overlay"]);
+  expect(roles(network({ links }), { podPatterns: ["tun0", "tap0"] })).toEqual([
+    "tun0: pod l3",
+    "tap0: pod",
+    "gre1: uplink overlay",
+  ]);
+});
+
 test("the ports of a bond are served by the bond", () => {
   const links = [link(2, "eth0", { master: 4 }), link(3, "eth1", { master: 4 }), link(4, "bond0", { kind: "bond" })];
   expect(roles(network({ links, defaultRoutes: [defaultRoute(4)] }))).toEqual(["bond0: uplink"]);
