@@ -13,6 +13,7 @@ export interface Mutant extends Mutation {
 const TUPLES = "test/netns/edge-tuples.test.ts";
 const SNAT = "test/netns/edge-snat.test.ts";
 const PATHS = "test/netns/paths.test.ts";
+const OVERLAY = "test/netns/overlay.test.ts";
 const FLOWS = "test/netns/edge-flows.test.ts";
 
 export const EDGE_MUTANTS: readonly Mutant[] = [
@@ -105,6 +106,42 @@ export const EDGE_MUTANTS: readonly Mutant[] = [
     from: "flow->flags |= FLOW_TRANSIT;",
     to: ";",
     test: "test/netns/edge-transit.test.ts",
+  },
+  {
+    clause: "E5",
+    what: "what came without an Ethernet header leaves without one",
+    file: "edge.bpf.h",
+    from: "if (!p->l3 && bpf_skb_change_head(skb, ETH_HLEN, 0))",
+    to: "if (0)",
+    test: OVERLAY,
+    only: "tun between .* 'client' to 'far'",
+  },
+  {
+    clause: "E5",
+    what: "segments are not measured",
+    file: "route.bpf.h",
+    from: "length = p->l4 - p->l3 + skb->gso_size;",
+    to: "return 0;",
+    test: OVERLAY,
+    only: "vxlan between .* 'client' .* TCP learns",
+  },
+  {
+    clause: "E5",
+    what: "later fragments do not go the way of their first",
+    file: "route.bpf.h",
+    from: "if (p->later)",
+    to: "if (0)",
+    test: "test/netns/docker.test.ts",
+    only: "vxlan between .* 'client' .* datagrams of 5000",
+  },
+  {
+    clause: "E6",
+    what: "the SNAT address is that of the uplink it came in by, for an overlay too",
+    file: "begin.bpf.h",
+    from: "out = bpf_map_lookup_elem(&devices, &route.ifindex);",
+    to: "route.ifindex = skb->ifindex;\n\tout = bpf_map_lookup_elem(&devices, &route.ifindex);",
+    test: OVERLAY,
+    only: "v4 'client' to 'far'",
   },
   {
     clause: "E6",

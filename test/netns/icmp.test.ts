@@ -4,10 +4,10 @@
 // backend's side and on the client's.
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { Lab } from "../../src/demo/lab/lab.ts";
-import type { Host } from "../../src/demo/lab/plan.ts";
 import { useCluster } from "../support/cluster.ts";
 import { compileProgram } from "../support/compile.ts";
 import { type ServiceSpec, serviceAddresses } from "../support/manifests.ts";
+import { forgetPaths, sayEverything } from "../support/path-mtu.ts";
 import { hostOf, PATHS, type Path, pathServices, pathTarget, servePaths } from "../support/paths.ts";
 
 const MTU = 1300;
@@ -66,19 +66,6 @@ function deafServices(lab: Lab): readonly ServiceSpec[] {
     { name: "deaf-bridged", number: 21, nodePort: 30021, endpoints: deaf("b1b") },
     { name: "deaf-remote", number: 22, nodePort: 30022, endpoints: deaf("p2a") },
   ];
-}
-
-/** No host or router holds back an ICMP message because it sent one just now. */
-async function sayEverything(lab: Lab): Promise<void> {
-  const hosts: readonly Host[] = [lab.client, ...lab.nodes, ...lab.pods];
-  for (const host of hosts) await lab.sysctl(host, "net.ipv4.icmp_ratelimit=0", "net.ipv6.icmp.ratelimit=0");
-}
-
-/** Every host forgets the path MTUs that it has learnt. */
-async function forgetPaths(lab: Lab): Promise<void> {
-  for (const host of [lab.client, ...lab.nodes, ...lab.pods]) {
-    for (const family of ["-4", "-6"]) await lab.exec(host, ["ip", family, "route", "flush", "cache"]);
-  }
 }
 
 /** Routes to where backends are: on their own nodes, so that only these know of the narrow link. */

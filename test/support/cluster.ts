@@ -20,6 +20,8 @@ interface ListedService {
 export interface ClusterOptions extends LabOptions {
   readonly services?: (lab: Lab) => readonly ServiceSpec[];
   readonly agentFlags?: readonly string[];
+  /** Before the agents start. */
+  readonly prepare?: (lab: Lab) => Promise<void>;
 }
 
 export class Cluster implements AsyncDisposable {
@@ -40,6 +42,7 @@ export class Cluster implements AsyncDisposable {
     const lab = await Lab.create(options);
     try {
       const cluster = new Cluster(lab, options.agentFlags ?? []);
+      await options.prepare?.(lab);
       for (const spec of options.services?.(lab) ?? []) writeService(cluster.manifests, spec);
       for (const node of lab.nodes) await cluster.startAgent(node.name);
       return cluster;
