@@ -17,6 +17,7 @@
         "native/map_batch.cc",
         "native/netlink.cc",
         "native/netlink_parse.cc",
+        "native/netns.cc",
         "native/object.cc",
         "native/pin.cc",
         "native/program.cc",

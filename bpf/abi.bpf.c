@@ -25,6 +25,7 @@ CARRY_ENUM(flow_state);
 CARRY_ENUM(drop_reason);
 CARRY_ENUM(verdict);
 CARRY_ENUM(client_kind);
+CARRY_ENUM(opt_out_level);
 CARRY_ENUM(affinity_part);
 
 CARRY_STRUCT(frontend_key);
@@ -42,6 +43,9 @@ CARRY_STRUCT(agent_state);
 CARRY_STRUCT(device);
 CARRY_STRUCT(client_range);
 CARRY_STRUCT(client_range_kind);
+CARRY_STRUCT(opt_out_key);
+CARRY_STRUCT(opt_out);
+CARRY_STRUCT(opt_out_levels);
 CARRY_STRUCT(flow_key);
 CARRY_STRUCT(flow);
 CARRY_STRUCT(sock_peers);

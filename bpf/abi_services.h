@@ -242,4 +242,30 @@ struct client_range_kind {
 	__u32 kind; /* enum client_kind */
 };
 
+/* ---- pods whose sockets are not balanced -------------------------------------------------------------------------
+ */
+
+enum opt_out_level {
+	OPT_OUT_NETNS = 0,   /* opt_out_key.id is the cookie of a network namespace */
+	OPT_OUT_LEVELS = 16, /* 1 to 15: .id is a cgroup so far below the root of cgroup2, as inode number */
+};
+
+struct opt_out_key {
+	__u64 id;
+	__u32 level; /* enum opt_out_level */
+	__u32 pad;
+};
+
+/* Which pod that is: for people, never read by a hook. */
+struct opt_out {
+	char namespace_[NAME_SIZE];
+	char pod[LONG_NAME_SIZE];
+	struct ip_addr addr4; /* all zero: none, or not known yet */
+	struct ip_addr addr6;
+};
+
+struct opt_out_levels {
+	__u64 bits; /* 1 << level of the keys there are; 0: nobody is opted out */
+};
+
 #endif

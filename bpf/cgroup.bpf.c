@@ -10,6 +10,7 @@
 #include <linux/errno.h>
 #include "socket.bpf.h"
 #include "peers.bpf.h"
+#include "optout.bpf.h"
 
 enum hook_result { REFUSE = 0, PROCEED = 1 };
 
@@ -114,6 +115,22 @@ static __always_inline int choose_for(struct bpf_sock_addr *ctx, bool v4, const 
 	return PROCEED;
 }
 
+/*
+ * The pod wants the VIP on the wire. Whatever way a socket's datagrams to a VIP began, they go on: the annotation may be
+ * taken off while their flow has an endpoint. A connect() needs no memory, for nothing asks here afterwards.
+ */
+static __always_inline int leave_alone(struct bpf_sock_addr *ctx, bool datagram, struct sock_peers *peers,
+				       const struct sock_peer *slot)
+{
+	if (datagram && !peers)
+		peers = socket_peers(ctx->sk, BPF_SK_STORAGE_GET_F_CREATE);
+	if (datagram && peers)
+		peer_on_wire(peers, &slot->vip, slot->vip_port);
+	else if (peers)
+		peers_forget(peers, &slot->vip, slot->vip_port);
+	return PROCEED;
+}
+
 /* The same for connect() and for a datagram with an address; only the latter keeps to the backend it had. */
 static __always_inline int to_backend(struct bpf_sock_addr *ctx, bool v4, bool sticky)
 {
@@ -133,6 +150,8 @@ static __always_inline int to_backend(struct bpf_sock_addr *ctx, bool v4, bool s
 		set_address(ctx, v4, &peer->backend, peer->backend_port);
 		return PROCEED;
 	}
+	if (frontend && opted_out_socket(client.kind, client.key.netns))
+		return leave_alone(ctx, sticky, peers, &slot);
 	if (!frontend || left_to_wire(frontend, client.kind)) {
 		if (peers)
 			peers_forget(peers, &slot.vip, slot.vip_port);

@@ -185,6 +185,23 @@ struct {
 	__type(value, struct client_netns);
 } client_netns SEC(".maps");
 
+/* Cgroups and network namespaces of pods whose sockets are not balanced; agent writes, socket hooks read. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 8192);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct opt_out_key);
+	__type(value, struct opt_out);
+} opted_out SEC(".maps");
+
+/* One cell: which levels opted_out is asked for; set before, and cleared after, a key of the level is there. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct opt_out_levels);
+} opted_out_at SEC(".maps");
+
 /* Per service id; programs count, the CLI reads. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

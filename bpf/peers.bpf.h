@@ -75,12 +75,26 @@ static __always_inline void peers_forget(struct sock_peers *peers, const struct 
 	}
 }
 
+/* Datagrams to the VIP go on as they are: their flow on the wire has an endpoint, which it is to keep. */
+static __always_inline void peer_on_wire(struct sock_peers *peers, const struct ip_addr *vip, __be16 port)
+{
+	struct sock_peer *peer = peers_find_vip(peers, vip, port);
+
+	if (!peer)
+		peer = peers_oldest(peers);
+	*peer = (struct sock_peer){
+	    .vip = *vip, .vip_port = port, .backend = *vip, .backend_port = port, .sent = peer->sent};
+	peer_touch(peers, peer);
+}
+
 /*
  * Whether datagrams to the VIP still belong on the backend this socket used last: as on the wire, they keep to it as
  * long as it serves the Service, be it one that was made anew for the same VIP.
  */
 static __always_inline bool peer_still_serves(struct sock_peer *peer, __u32 service)
 {
+	if (!peer->backend_id)
+		return true; /* the VIP itself, by peer_on_wire(): each packet looks for its endpoint */
 	struct remembered endpoint = {
 	    .service = service,
 	    .epoch = peer->service == service ? peer->epoch : 0, /* no word in use has that */

@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// netnsCookie(): what bpf_get_netns_cookie() says of this process's network namespace. detachTc(): takes one of our
-// clsact filters away again.
+// detachTc(): takes one of our clsact filters away again.
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
-#include <errno.h>
-#include <sys/socket.h>
 
 #include <string>
 
@@ -12,26 +9,8 @@
 #include "error.h"
 #include "fd.h"
 
-#ifndef SO_NETNS_COOKIE
-#define SO_NETNS_COOKIE 71
-#endif
-
 namespace portolan {
 namespace {
-
-// netnsCookie() -> bigint
-Napi::Value NetnsCookie(const Napi::CallbackInfo& info) {
-  const Fd fd(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  uint64_t cookie = 0;
-  socklen_t size = sizeof(cookie);
-  if (!fd.valid() || getsockopt(fd.get(), SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &size) < 0) {
-    Throw(info.Env(), {.syscall = "getsockopt",
-                       .error = errno,
-                       .object = "SO_NETNS_COOKIE",
-                       .hint = errno == ENOPROTOOPT ? "needs kernel 5.14 or later" : ""});
-  }
-  return Napi::BigInt::New(info.Env(), cookie);
-}
 
 std::string ProgramName(uint32_t id) {
   const Fd fd(bpf_prog_get_fd_by_id(id));
@@ -69,7 +48,6 @@ Napi::Value DetachTc(const Napi::CallbackInfo& info) {
 }  // namespace
 
 void InitHost(Napi::Env env, Napi::Object exports) {
-  exports.Set("netnsCookie", Napi::Function::New(env, NetnsCookie, "netnsCookie"));
   exports.Set("detachTc", Napi::Function::New(env, DetachTc, "detachTc"));
 }
 

@@ -9,7 +9,6 @@
 #include <linux/netlink.h>
 #include <linux/sock_diag.h>
 #include <netinet/in.h>
-#include <sched.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -22,6 +21,7 @@
 #include "addon.h"
 #include "error.h"
 #include "fd.h"
+#include "netns.h"
 #include "program.h"
 
 namespace portolan {
@@ -132,20 +132,13 @@ class IterateWorker : public Napi::AsyncWorker {
   }
 
   bool Enter() {
-    const Fd netns(open(netns_.c_str(), O_RDONLY | O_CLOEXEC));
-    if (!netns.valid()) {
-      Remember("open", netns_);
-      return false;
-    }
-    if (setns(netns.get(), CLONE_NEWNET) < 0) {
-      Remember("setns", netns_, errno == EPERM ? "needs CAP_SYS_ADMIN" : "");
-      return false;
-    }
-    return true;
+    const std::optional<Failure> failure = EnterNetns(netns_);
+    if (failure) failure_ = *failure;
+    return !failure;
   }
 
-  void Remember(const char* syscall, const std::string& object, const std::string& hint = {}) {
-    failure_ = {.syscall = syscall, .error = errno, .object = object, .hint = hint};
+  void Remember(const char* syscall, const std::string& object) {
+    failure_ = {.syscall = syscall, .error = errno, .object = object};
   }
 
   Napi::Promise::Deferred deferred_;

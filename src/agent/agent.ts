@@ -19,7 +19,9 @@ import type { Log } from "./log.ts";
 import { mapSizeTable } from "./map-sizes.ts";
 import { nodePortWarnings, parseNodePortRule } from "./node-addresses.ts";
 import { NodeFollower } from "./node-follower.ts";
+import { OptOutFollower } from "./opt-out-follower.ts";
 import type { AgentOptions } from "./options.ts";
+import { identifyPod } from "./pod-identity.ts";
 import { ServiceFollower } from "./service-follower.ts";
 import { socketLog } from "./socket-log.ts";
 import { writeStateFile } from "./state-file.ts";
@@ -30,7 +32,7 @@ import { VERSION } from "./version.ts";
 export async function runAgent(options: AgentOptions, log: Log, stop: AbortSignal): Promise<void> {
   const nodePortRule = parseNodePortRule(options.nodePortAddresses);
   checkManifests(options.manifests);
-  const { cgroupRoot } = checkNode(options);
+  const { cgroupRoot, podCgroups } = checkNode(options);
   const pins = pinsUnder(options.bpffs);
   using _lock = lockPins(pins);
   const features = probeFeatures();
@@ -58,9 +60,16 @@ export async function runAgent(options: AgentOptions, log: Log, stop: AbortSigna
     log,
   });
   const node = new NodeFollower(options, nodePortRule, network, driver, health, log);
+  using optOuts = new OptOutFollower({
+    nodeName: options.nodeName,
+    podCgroups,
+    identify: (directories) => identifyPod(directories, netnsCookie()),
+    table: driver.optedOut,
+    log,
+  });
   await using source: Source = new ManifestSource(options.manifests);
   node.begin();
-  await startSource(source, { node, services, health, driver }, log);
+  await startSource(source, { node, services, health, optOuts, driver }, log);
 
   using forward = new ForwardKeeper(options.markBits.inbound, findFilterTables, log);
   await forward.start();
@@ -104,15 +113,18 @@ interface Followers {
   readonly node: NodeFollower;
   readonly services: ServiceFollower;
   readonly health: HealthFollower;
+  readonly optOuts: OptOutFollower;
   readonly driver: EbpfDriver;
 }
 
-function startSource(source: Source, { node, services, health, driver }: Followers, log: Log): Promise<void> {
+function startSource(source: Source, followers: Followers, log: Log): Promise<void> {
+  const { node, services, health, optOuts, driver } = followers;
   return source.start(
     (changes, troubled) => {
       node.update(changes.nodes);
       services.update(changes);
       health.update(changes);
+      optOuts.update(changes);
       driver.noteProblems(new Set([...troubled, ...services.troubled]).size);
     },
     (problem) => logProblem(problem, log),

@@ -5,7 +5,8 @@ import { existsSync, opendirSync, readFileSync, statfsSync, statSync } from "nod
 import { NodeError, UsageError } from "./errors.ts";
 
 const BPF_FS_MAGIC = 0xcafe4a11;
-const CGROUP2_SUPER_MAGIC = 0x63677270;
+const CGROUP_SUPER_MAGIC = 0x27e0eb;
+export const CGROUP2_SUPER_MAGIC = 0x63677270;
 const KERNEL_BTF = "/sys/kernel/btf/vmlinux";
 
 const CAP_NET_ADMIN = 12;
@@ -13,8 +14,19 @@ const CAP_SYS_ADMIN = 21;
 const CAP_PERFMON = 38;
 const CAP_BPF = 39;
 
-/** Throws NodeError for the first thing that is missing. Returns the cgroup root in use. */
-export function checkNode(options: { bpffs: string; cgroupRoot: string | undefined }): { cgroupRoot: string } {
+export interface NodePlaces {
+  /** The cgroup2 directory in use. */
+  readonly cgroupRoot: string;
+  /** Where kubelet keeps pods' cgroups, of either version. */
+  readonly podCgroups: readonly string[];
+}
+
+/** Throws NodeError for the first thing that is missing. */
+export function checkNode(options: {
+  readonly bpffs: string;
+  readonly cgroupRoot: string | undefined;
+  readonly podCgroups: string | undefined;
+}): NodePlaces {
   const missing = missingCapabilities(readFileSync("/proc/self/status", "utf8"));
   if (missing.length > 0) {
     throw new NodeError(`this process lacks ${missing.join(", ")}: run it as root or grant these capabilities`);
@@ -23,7 +35,9 @@ export function checkNode(options: { bpffs: string; cgroupRoot: string | undefin
     throw new NodeError(`${KERNEL_BTF} is missing: mount sysfs on /sys, or boot a kernel with CONFIG_DEBUG_INFO_BTF=y`);
   }
   checkBpffs(options.bpffs);
-  return { cgroupRoot: findCgroupRoot(options.cgroupRoot) };
+  const mounts = readFileSync("/proc/self/mounts", "utf8");
+  const cgroupRoot = findCgroupRoot(options.cgroupRoot, mounts);
+  return { cgroupRoot, podCgroups: findPodCgroups(options.podCgroups, cgroupRoot, mounts) };
 }
 
 /** Throws UsageError unless it is a directory that can be read. */
@@ -66,8 +80,8 @@ export function missingCapabilities(procStatus: string): readonly string[] {
   return missing;
 }
 
-function findCgroupRoot(given: string | undefined): string {
-  const root = given ?? cgroup2Mount(readFileSync("/proc/self/mounts", "utf8"));
+function findCgroupRoot(given: string | undefined, mounts: string): string {
+  const root = given ?? cgroup2Mount(mounts);
   if (root === undefined) {
     throw new NodeError(
       "cgroup2 is not mounted: mount -t cgroup2 cgroup2 /sys/fs/cgroup, or name it with --cgroup-root",
@@ -79,10 +93,33 @@ function findCgroupRoot(given: string | undefined): string {
   throw new NodeError(`--cgroup-root ${root} is no cgroup2 directory: name one below the mount of type cgroup2`);
 }
 
-/** The first mount point of type cgroup2; /proc/mounts writes blanks in octal. */
+function findPodCgroups(given: string | undefined, cgroupRoot: string, mounts: string): readonly string[] {
+  if (given === undefined) return [cgroupRoot, ...memoryCgroupMount(mounts)];
+  const type = fileSystemType(given);
+  if (type === CGROUP_SUPER_MAGIC || type === CGROUP2_SUPER_MAGIC) return [given];
+  if (type === undefined) throw new NodeError(`--pod-cgroups ${given} does not exist: make it, or name one that does`);
+  throw new NodeError(
+    `--pod-cgroups ${given} is no cgroup directory: name that which holds kubepods or kubepods.slice`,
+  );
+}
+
+/** The first mount point of type cgroup2. */
 export function cgroup2Mount(procMounts: string): string | undefined {
-  const mount = procMounts.split("\n").find((line) => line.split(" ")[2] === "cgroup2");
-  return mount?.split(" ")[1]?.replace(/\\(\d{3})/g, (_, octal) => String.fromCharCode(Number.parseInt(octal, 8)));
+  return mountPoints(procMounts, (type) => type === "cgroup2")[0];
+}
+
+/** That of the version 1 controller that every kubelet needs; none where there is only cgroup2. */
+function memoryCgroupMount(procMounts: string): readonly string[] {
+  const isMemory = (type: string, options: string) => type === "cgroup" && options.split(",").includes("memory");
+  return mountPoints(procMounts, isMemory).slice(0, 1);
+}
+
+/** /proc/mounts writes blanks in octal. */
+function mountPoints(procMounts: string, wanted: (type: string, options: string) => boolean): readonly string[] {
+  const fields = procMounts.split("\n").map((line) => line.split(" "));
+  return fields
+    .filter(([, , type = "", options = ""]) => wanted(type, options))
+    .map(([, point = ""]) => point.replace(/\\(\d{3})/g, (_, octal) => String.fromCharCode(Number.parseInt(octal, 8))));
 }
 
 function fileSystemType(path: string): number | undefined {

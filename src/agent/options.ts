@@ -47,6 +47,8 @@ export interface AgentOptions {
   readonly localDetector: LocalDetector;
   /** undefined: the cgroup2 mount of /proc/mounts. */
   readonly cgroupRoot: string | undefined;
+  /** Where kubelet keeps pods' cgroups; undefined: cgroupRoot, and the version 1 memory controller's mount. */
+  readonly podCgroups: string | undefined;
   readonly bpffs: string;
   readonly stateDir: string;
   readonly sizes: MapSizes;
@@ -100,6 +102,7 @@ export interface AgentFlags {
   readonly podBridgeInterface?: string;
   readonly podInterfaceNamePrefix?: string;
   readonly cgroupRoot?: string;
+  readonly podCgroups?: string;
   readonly bpffs: string;
   readonly stateDir: string;
   readonly maxServices: number;
@@ -134,6 +137,7 @@ export function agentOptions(flags: AgentFlags, file: FileSettings = NO_FILE): A
       interfaceNamePrefix: flags.podInterfaceNamePrefix ?? file.interfaceNamePrefix,
     }),
     cgroupRoot: flags.cgroupRoot === undefined ? undefined : resolve(flags.cgroupRoot),
+    podCgroups: flags.podCgroups === undefined ? undefined : resolve(flags.podCgroups),
     bpffs: resolve(flags.bpffs),
     stateDir: resolve(flags.stateDir),
     sizes: { maxServices: flags.maxServices, maxBackends: flags.maxBackends, maxFlows: flags.maxFlows },

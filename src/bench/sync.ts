@@ -9,7 +9,7 @@ import type { ApplyReport } from "../datapath/contract.ts";
 import { EbpfDriver } from "../datapath/ebpf/driver.ts";
 import { pinsUnder } from "../datapath/ebpf/pins.ts";
 import { netnsCookie, probeFeatures } from "../libbpf/index.ts";
-import type { ModelChanges } from "../model/changes.ts";
+import { type ModelChanges, NO_CHANGES } from "../model/changes.ts";
 import { type BenchRecord, quantile, summarize } from "./record.ts";
 import { SERVICE_PORT, SyncModel } from "./sync-model.ts";
 import { SyncReader } from "./sync-reader.ts";
@@ -99,10 +99,9 @@ async function changeEndpoints(
     const { service, previous, current, added, removed } = model.change(Math.random);
     const begin = performance.now();
     const { delta } = compiler.update({
+      ...NO_CHANGES,
       synced: true,
-      services: [],
       endpointSlices: [{ previous, current }],
-      nodes: [],
     });
     driver.apply(delta);
     tookMs.push(performance.now() - begin);
@@ -137,5 +136,6 @@ function writes(report: ApplyReport): number {
 
 function wholeModel(model: SyncModel): ModelChanges {
   const added = <T>(current: T) => ({ previous: undefined, current });
-  return { synced: true, services: model.services.map(added), endpointSlices: model.slices.map(added), nodes: [] };
+  const [services, endpointSlices] = [model.services.map(added), model.slices.map(added)];
+  return { ...NO_CHANGES, synced: true, services, endpointSlices };
 }

@@ -28,7 +28,7 @@ interface LogFlags {
 export function agentCommand(): Command {
   return new Command("agent")
     .description("Serve this node: read Services and keep the datapath in step with them.")
-    .option("--manifests <dir>", "directory of Service, EndpointSlice and Node files, watched")
+    .option("--manifests <dir>", "directory of Service, EndpointSlice, Node, Pod and Namespace files, watched")
     .option("--kubeconfig <file>", "read from an API server (not yet)")
     .option("--in-cluster", "read from the API server of the pod's cluster (not yet)")
     .option("--config <file>", "a KubeProxyConfiguration, YAML or JSON; a flag beats what it says")
@@ -56,6 +56,10 @@ export function agentCommand(): Command {
     .option("--pod-bridge-interface <name>", "the pods' bridge, in mode BridgeInterface")
     .option("--pod-interface-name-prefix <prefix>", "how pods' devices begin, in mode InterfaceNamePrefix")
     .option("--cgroup-root <dir>", "cgroup2 directory whose sockets are balanced (default: where cgroup2 is mounted)")
+    .option(
+      "--pod-cgroups <dir>",
+      "cgroup directory, of either version, in which kubelet has kubepods or kubepods.slice",
+    )
     .addOption(bpffsOption())
     .addOption(stateDirOption())
     .option("--max-services <n>", "service ports, per family", parseCount(16, 1_000_000), 65_536)

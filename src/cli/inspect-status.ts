@@ -67,6 +67,7 @@ export function statusText(status: Status, features?: Features): string {
       ...problemLines(status.problems),
       ...(status.detectLocalMode ? [["Pods", `told by detectLocalMode ${status.detectLocalMode}`] as const] : []),
       ["Sockets", status.sockets.length > 0 ? status.sockets.join(" ") : "no hook attached"],
+      ...unbalancedLines(status.unbalancedPods),
       ["Drops", `${status.drops} (portolan drops says why)`],
       ["Pins", status.pins],
     ]),
@@ -85,6 +86,10 @@ export function statusText(status: Status, features?: Features): string {
     );
   }
   return parts.join("\n");
+}
+
+function unbalancedLines(pods: Status["unbalancedPods"]): readonly (readonly [string, string])[] {
+  return pods.map(({ pod, by }, i) => [i === 0 ? "Wire" : "", `${pod}, told by its ${by}: its sockets are not balanced`]);
 }
 
 function problemLines(problems: number): readonly (readonly [string, string])[] {

@@ -28,8 +28,8 @@ export interface Entry {
   readonly device: string | null;
   /** Answered for a connect() of a local process instead of a packet on the wire. */
   readonly socket: boolean;
-  /** The socket left it to its packets, for which the answer is. */
-  readonly onWire?: boolean;
+  /** Why the socket leaves it to its packets, for which the answer then is; absent: it does not. */
+  readonly onWire?: string;
 }
 
 /** What the programs decided, names instead of ids. */
@@ -83,7 +83,7 @@ function entryClause(question: Question, entry: Entry, decision: Decision): stri
   if (entry.client === "host")
     return "the source is this node: its packets pass no tc ingress, so its sockets' path answers";
   const socket = "connect() of a pod of this node";
-  if (entry.socket) return entry.onWire ? `${socket}, which leaves source ranges to its packets` : socket;
+  if (entry.socket) return entry.onWire === undefined ? socket : `${socket}, ${entry.onWire}`;
   const client = clientClause(question, decision);
   return entry.device === null ? client : `${client}, by ${entry.device}`;
 }

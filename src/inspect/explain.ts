@@ -56,6 +56,8 @@ export class Explainer {
   readonly #facts: NodeFacts;
   readonly #devices: readonly DeviceState[];
   readonly #services: ReadonlyMap<number, ServiceState>;
+  /** Address → `namespace/name` of pods whose sockets are not balanced. */
+  readonly #optedOut: ReadonlyMap<Ip, string>;
   readonly #via: DeviceState | undefined;
   readonly #options: ExplainOptions;
 
@@ -73,6 +75,10 @@ export class Explainer {
     this.#options = options;
     this.#devices = state.devices();
     this.#services = new Map(state.services().map((service) => [service.id, service]));
+    const optedOut = state.optedOut();
+    this.#optedOut = new Map(
+      optedOut.flatMap(({ namespace, name, addresses }) => addresses.map((ip) => [ip, `${namespace}/${name}`])),
+    );
     this.#facts = {
       nodeAddresses: new Set(state.nodeAddresses().map(({ address }) => address)),
       podRanges: podRanges(agent),
@@ -85,11 +91,11 @@ export class Explainer {
   explain(question: Question): Explained {
     const { entry, device } = this.#enter(question.source);
     const asked = entry.socket ? this.#askSocket(question, entry) : this.#askWire(question, entry, device);
-    const onWire = asked.onWire !== 0;
+    const onWire = this.#whyOnWire(question, entry, asked);
     const said = onWire ? this.#askWire(question, entry, this.#podDevice(question.source)) : asked;
     const decision = this.#decision(question, said, entry);
     return {
-      answer: composeAnswer(question, { ...entry, onWire }, decision),
+      answer: composeAnswer(question, onWire === undefined ? entry : { ...entry, onWire }, decision),
       entries: usedEntries(question, said, decision, this.#services.get(said.service)),
     };
   }
@@ -107,6 +113,14 @@ export class Explainer {
     const found = client === "outside" ? this.#uplink() : this.#podDevice(source);
     const named = found && client === "outside" ? this.#nameOf(found) : null;
     return { entry: { client, device: named, socket: false }, device: found };
+  }
+
+  /** Why the packets of a socket decide instead of its connect(); undefined: they do not. SCTP's meets no program at all. */
+  #whyOnWire({ source, protocol }: Question, entry: Entry, asked: abi.Explanation): string | undefined {
+    if (asked.onWire !== 0) return "which leaves source ranges to its packets";
+    const pod = this.#optedOut.get(source);
+    if (!pod || !entry.socket || entry.client !== "pod" || protocol === "SCTP") return undefined;
+    return `which leaves all to its packets: ${pod} is opted out of socket balancing`;
   }
 
   #uplink(): DeviceState | undefined {

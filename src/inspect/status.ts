@@ -34,6 +34,8 @@ export interface Status {
   readonly problems: number;
   /** Socket hooks that are attached: connect4, sendmsg6, ... */
   readonly sockets: readonly string[];
+  /** Pods whose sockets are not balanced; by: "cgroup" or "netns". */
+  readonly unbalancedPods: readonly { readonly pod: string; readonly by: string }[];
   readonly devices: readonly DeviceStatus[];
   readonly maps: readonly { readonly map: string; readonly used: number; readonly size: number }[];
   /** Over all reasons. */
@@ -75,11 +77,18 @@ export function readStatus(state: DatapathState, pins: Pins, stateDir: string, l
     endpoints: state.backends().length,
     problems: agent?.problems ?? 0,
     sockets: pinned.flatMap((name) => /^cgroup-(\w+)$/.exec(name)?.[1] ?? []).sort(),
+    unbalancedPods: unbalancedPods(state),
     devices: state.devices().map((device) => deviceStatus(device, links, pinned)),
     maps: state.fill(),
     drops: state.drops().reduce((sum, { count }) => sum + Number(count), 0),
     pins: pins.version,
   };
+}
+
+/** Each once: a pod may be told by several network namespaces. */
+function unbalancedPods(state: DatapathState): Status["unbalancedPods"] {
+  const by = new Map(state.optedOut().map((pod) => [`${pod.namespace}/${pod.name}`, pod.by]));
+  return [...by].map(([pod, how]) => ({ pod, by: how })).sort((a, b) => (a.pod < b.pod ? -1 : 1));
 }
 
 function deviceStatus(device: DeviceState, links: readonly LinkInfo[], pinned: readonly string[]): DeviceStatus {

@@ -28,9 +28,12 @@ export function lockDirectory(path: string): Disposable {
   return { [Symbol.dispose]: release };
 }
 
-/** The network namespace of this process as bpf_get_netns_cookie() names it. */
-export function netnsCookie(): bigint {
-  return addon().netnsCookie();
+/**
+ * A network namespace as bpf_get_netns_cookie() names it: that at this path, such as /proc/1/ns/net, or this process's.
+ * Throws BpfError: ENOENT when nothing is there, EPERM without CAP_SYS_ADMIN to enter it.
+ */
+export function netnsCookie(path?: string): bigint {
+  return addon().netnsCookie(path);
 }
 
 /** Takes a clsact filter away if attachTc() put it there with a program of this name; false: there is none. */

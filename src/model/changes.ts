@@ -3,10 +3,11 @@
 
 import type { EndpointSlice } from "./endpoint-slice.ts";
 import type { Node } from "./node.ts";
+import type { Namespace, Pod } from "./pod.ts";
 import { sameValue } from "./same-value.ts";
 import type { Service } from "./service.ts";
 
-export type ModelObject = Service | EndpointSlice | Node;
+export type ModelObject = Service | EndpointSlice | Node | Pod | Namespace;
 
 /** previous undefined: new; current undefined: gone. */
 export interface Change<T> {
@@ -23,12 +24,23 @@ export interface ModelChanges {
   readonly services: readonly Change<Service>[];
   readonly endpointSlices: readonly Change<EndpointSlice>[];
   readonly nodes: readonly Change<Node>[];
+  readonly pods: readonly Change<Pod>[];
+  readonly namespaces: readonly Change<Namespace>[];
 }
 
-/** `Kind/namespace/name`: identity of an object; a Node has the empty namespace. */
+/** For who tells of one kind only. */
+export const NO_CHANGES: Omit<ModelChanges, "synced"> = {
+  services: [],
+  endpointSlices: [],
+  nodes: [],
+  pods: [],
+  namespaces: [],
+};
+
+/** `Kind/namespace/name`: identity of an object; a Node and a Namespace have the empty namespace. */
 export function objectKey(object: ModelObject): string {
   // join() makes a string in one piece; the pieces of a template literal would stay in memory with it.
-  return [object.kind, object.kind === "Node" ? "" : object.namespace, object.name].join("/");
+  return [object.kind, "namespace" in object ? object.namespace : "", object.name].join("/");
 }
 
 /** Collects changes until they are taken: of each object the state before the first and after the last; A→B→A is nothing. */
@@ -47,14 +59,18 @@ export class ChangeTracker {
     const services: Change<Service>[] = [];
     const endpointSlices: Change<EndpointSlice>[] = [];
     const nodes: Change<Node>[] = [];
+    const pods: Change<Pod>[] = [];
+    const namespaces: Change<Namespace>[] = [];
     for (const change of this.#pending.values()) {
       const kind = (change.current ?? change.previous)?.kind;
       if (kind === "Service") services.push(change as Change<Service>);
       else if (kind === "EndpointSlice") endpointSlices.push(change as Change<EndpointSlice>);
+      else if (kind === "Pod") pods.push(change as Change<Pod>);
+      else if (kind === "Namespace") namespaces.push(change as Change<Namespace>);
       else nodes.push(change as Change<Node>);
     }
     this.#pending.clear();
-    return { synced, services, endpointSlices, nodes };
+    return { synced, services, endpointSlices, nodes, pods, namespaces };
   }
 
   get empty(): boolean {

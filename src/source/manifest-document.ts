@@ -6,6 +6,7 @@ import { type Parsed, type Path, parseJson, parseYaml, SyntaxProblem } from "./d
 import { type Intern, toEndpointSlice } from "./endpoint-slice.ts";
 import { Field, InvalidField, pathText } from "./field.ts";
 import { toNode } from "./node.ts";
+import { toNamespace, toPod } from "./pod.ts";
 import { toService, unassigned } from "./service.ts";
 
 export interface Finding {
@@ -28,6 +29,8 @@ const READERS: ReadonlyMap<string, Reader> = new Map<string, Reader>([
   ["v1 Service", toService],
   ["discovery.k8s.io/v1 EndpointSlice", toEndpointSlice],
   ["v1 Node", toNode],
+  ["v1 Pod", toPod],
+  ["v1 Namespace", toNamespace],
 ]);
 
 const KINDS = [...READERS.keys()].join(", ");
@@ -124,6 +127,7 @@ class DocumentReader implements DocumentContent {
 function nameOf(field: Field, type: string): string {
   const kind = type.slice(type.indexOf(" ") + 1);
   const name = field.peek("metadata", "name");
-  const namespace = kind === "Node" ? "" : `${field.peek("metadata", "namespace") || "default"}/`;
+  const namespace =
+    kind === "Node" || kind === "Namespace" ? "" : `${field.peek("metadata", "namespace") || "default"}/`;
   return name === "" ? kind : `${kind} ${namespace}${name}`;
 }

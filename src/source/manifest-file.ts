@@ -78,7 +78,7 @@ function addObject(placed: PlacedObject, objects: Map<string, PlacedObject>, pro
 /** The warning for an object that stands in two places. */
 export function duplicate(first: PlacedObject, second: PlacedObject): SourceProblem {
   const { object } = second;
-  const name = object.kind === "Node" ? object.name : `${object.namespace}/${object.name}`;
+  const name = "namespace" in object ? `${object.namespace}/${object.name}` : object.name;
   const places = `${first.file}:${first.line} and in ${second.file}:${second.line}`;
   const message = `${object.kind} ${name} is in ${places}: the first counts, take the other out`;
   return { severity: "warning", place: `${second.file}:${second.line}`, message };

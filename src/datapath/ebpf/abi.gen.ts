@@ -271,6 +271,16 @@ export const clientKindNames: Readonly<Record<number, string>> = {
   3: "untold",
 };
 
+export const OptOutLevel = {
+  OPT_OUT_NETNS: 0,
+  OPT_OUT_LEVELS: 16,
+} as const;
+/** value → name without its prefix */
+export const optOutLevelNames: Readonly<Record<number, string>> = {
+  0: "netns",
+  16: "levels",
+};
+
 export const AffinityPart = {
   AFFINITY_NONE: 0,
   AFFINITY_BEGUN: 1,
@@ -848,6 +858,83 @@ export const clientRangeKind: Codec<ClientRangeKind> = {
   },
 };
 
+export interface OptOutKey {
+  readonly id: bigint;
+  readonly level: number;
+}
+/** bytes from the start of the struct */
+export const optOutKeyOffset = {
+  id: 0,
+  level: 8,
+} as const;
+export const optOutKey: Codec<OptOutKey> = {
+  name: "opt_out_key",
+  size: 16,
+  read(view: DataView, offset: number): OptOutKey {
+    return {
+      id: view.getBigUint64(offset + 0, LE),
+      level: view.getUint32(offset + 8, LE),
+    };
+  },
+  write(view: DataView, offset: number, value: OptOutKey): void {
+    view.setBigUint64(offset + 0, value.id, LE);
+    view.setUint32(offset + 8, value.level, LE);
+    writeZeros(view, offset + 12, 4);
+  },
+};
+
+export interface OptOut {
+  readonly namespace: string;
+  readonly pod: string;
+  readonly addr4: Uint8Array;
+  readonly addr6: Uint8Array;
+}
+/** bytes from the start of the struct */
+export const optOutOffset = {
+  namespace: 0,
+  pod: 64,
+  addr4: 320,
+  addr6: 336,
+} as const;
+export const optOut: Codec<OptOut> = {
+  name: "opt_out",
+  size: 352,
+  read(view: DataView, offset: number): OptOut {
+    return {
+      namespace: readText(view, offset + 0, 64),
+      pod: readText(view, offset + 64, 256),
+      addr4: readBytes(view, offset + 320, 16),
+      addr6: readBytes(view, offset + 336, 16),
+    };
+  },
+  write(view: DataView, offset: number, value: OptOut): void {
+    writeText(view, offset + 0, 64, value.namespace);
+    writeText(view, offset + 64, 256, value.pod);
+    writeBytes(view, offset + 320, 16, value.addr4);
+    writeBytes(view, offset + 336, 16, value.addr6);
+  },
+};
+
+export interface OptOutLevels {
+  readonly bits: bigint;
+}
+/** bytes from the start of the struct */
+export const optOutLevelsOffset = {
+  bits: 0,
+} as const;
+export const optOutLevels: Codec<OptOutLevels> = {
+  name: "opt_out_levels",
+  size: 8,
+  read(view: DataView, offset: number): OptOutLevels {
+    return {
+      bits: view.getBigUint64(offset + 0, LE),
+    };
+  },
+  write(view: DataView, offset: number, value: OptOutLevels): void {
+    view.setBigUint64(offset + 0, value.bits, LE);
+  },
+};
+
 export interface FlowKey {
   readonly src: Uint8Array;
   readonly dst: Uint8Array;
@@ -1356,6 +1443,9 @@ export const layouts: Readonly<Record<string, StructLayout>> = {
   device: { size: 48, fields: { flags: [0, "u32"], bridge: [4, "u32"], snat4: [8, "struct ip_addr"], snat6: [24, "struct ip_addr"], mac: [40, "u8[6]"], pad: [46, "u8[2]"] } },
   client_range: { size: 20, fields: { prefix_length: [0, "u32"], addr: [4, "struct ip_addr"] } },
   client_range_kind: { size: 4, fields: { kind: [0, "u32"] } },
+  opt_out_key: { size: 16, fields: { id: [0, "u64"], level: [8, "u32"], pad: [12, "u32"] } },
+  opt_out: { size: 352, fields: { namespace_: [0, "char[64]"], pod: [64, "char[256]"], addr4: [320, "struct ip_addr"], addr6: [336, "struct ip_addr"] } },
+  opt_out_levels: { size: 8, fields: { bits: [0, "u64"] } },
   flow_key: { size: 40, fields: { src: [0, "struct ip_addr"], dst: [16, "struct ip_addr"], sport: [32, "be16"], dport: [34, "be16"], proto: [36, "u8"], space: [37, "u8"], pad: [38, "u16"] } },
   flow: { size: 104, fields: { client: [0, "struct ip_addr"], vip: [16, "struct ip_addr"], backend: [32, "struct ip_addr"], snat: [48, "struct ip_addr"], client_port: [64, "be16"], vip_port: [66, "be16"], backend_port: [68, "be16"], snat_port: [70, "be16"], mapped_port: [72, "be16"], role: [74, "u8"], proto: [75, "u8"], service: [76, "u32"], backend_id: [80, "u32"], created: [84, "u32"], last_seen: [88, "u32"], state: [92, "u32"], flags: [96, "u32"], epoch: [100, "u32"] } },
   sock_peers: { size: 432, fields: { peer: [0, "struct sock_peer[8]"], clock: [416, "u32"], pad: [420, "u32"], netns: [424, "u64"] } },

@@ -15,6 +15,7 @@ import { DETECT_LOCAL, firstOfFamily, writeClientKinds } from "./client-kinds.ts
 import { decode } from "./codec.ts";
 import type { DeviceRules } from "./devices.ts";
 import { networkNamespaces } from "./namespaces.ts";
+import { OptedOutTable } from "./opted-out.ts";
 import type { Pins } from "./pins.ts";
 import { type MapSizeTable, type ProgramConfig, Programs, type SizeConflict, type SocketHooks } from "./programs.ts";
 import { type SocketPassListener, type SocketProtocol, StaleSockets } from "./stale-sockets.ts";
@@ -41,6 +42,8 @@ export class EbpfDriver implements Datapath {
   readonly #writer: MapWriter;
   readonly #hooks: DeviceHooks;
   readonly #state: AgentStateCell;
+  /** Pods whose sockets are not balanced. */
+  readonly optedOut: OptedOutTable;
   readonly #options: DriverOptions;
   readonly #staleSockets: StaleSockets | undefined = undefined;
   /** Until then an endpoint that is missing may only not have been read yet: no socket may be taken off it. */
@@ -82,6 +85,7 @@ export class EbpfDriver implements Datapath {
     }
     this.#hooks = new DeviceHooks(this.#programs, map("devices"), pins, tcAttachment);
     this.#state = new AgentStateCell(map("agent_state"));
+    this.optedOut = new OptedOutTable(map("opted_out"), map("opted_out_at"));
   }
 
   /** Map sizes that could not be had because the maps were there before. */
@@ -101,6 +105,7 @@ export class EbpfDriver implements Datapath {
   adopt(): readonly AdoptedService[] {
     const keys = this.#writer.adopt(this.#state.state.node);
     const found = keys.map((key) => ({ key, localEndpoints: this.#writer.localEndpoints(key) }));
+    this.optedOut.adopt();
     const { nodeName, version, config } = this.#options;
     const detectLocal = DETECT_LOCAL[config.detectLocalMode];
     this.#localRangesKnown = this.#state.state.detectLocal === detectLocal;

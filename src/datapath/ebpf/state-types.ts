@@ -113,6 +113,14 @@ export interface ClientNetnsState {
   readonly netns: bigint;
 }
 
+/** A pod whose sockets are not balanced. */
+export interface OptedOutState {
+  readonly namespace: string;
+  readonly name: string;
+  readonly by: "cgroup" | "netns";
+  readonly addresses: readonly Ip[];
+}
+
 export interface DropState {
   /** abi.DropReason */
   readonly reason: number;
@@ -153,6 +161,8 @@ export interface DatapathState extends Disposable {
   flows(): IterableIterator<FlowState>;
   affinity(): readonly AffinityState[];
   clientNetns(): readonly ClientNetnsState[];
+  /** One for each cgroup and network namespace that a pod is told by. */
+  optedOut(): readonly OptedOutState[];
   drops(): readonly DropState[];
   devices(): readonly DeviceState[];
   nodeAddresses(): readonly NodeAddressState[];

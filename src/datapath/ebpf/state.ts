@@ -20,6 +20,7 @@ import type {
   FrontendState,
   MapFill,
   NodeAddressState,
+  OptedOutState,
   ServiceState,
 } from "./state-types.ts";
 
@@ -94,6 +95,15 @@ class PinnedState implements DatapathState {
       address: ipFromBytes(key),
       netns: decode(abi.clientNetns, value).cookie,
     }));
+  }
+
+  optedOut(): readonly OptedOutState[] {
+    return [...this.#map("opted_out").entries()].map(([key, value]) => {
+      const { namespace, pod, addr4, addr6 } = decode(abi.optOut, value);
+      const by = decode(abi.optOutKey, key).level === abi.OptOutLevel.OPT_OUT_NETNS ? "netns" : "cgroup";
+      const addresses = [addr4, addr6].filter((bytes) => bytes.some((byte) => byte !== 0)).map(ipFromBytes);
+      return { namespace, name: pod, by, addresses };
+    });
   }
 
   drops(): readonly DropState[] {

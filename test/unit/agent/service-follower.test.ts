@@ -6,7 +6,7 @@ import { openLog } from "../../../src/agent/log.ts";
 import { ServiceFollower } from "../../../src/agent/service-follower.ts";
 import type { Delta, ServiceKey } from "../../../src/compile/state.ts";
 import type { ApplyReport, Datapath } from "../../../src/datapath/contract.ts";
-import type { ModelChanges } from "../../../src/model/changes.ts";
+import { type ModelChanges, NO_CHANGES } from "../../../src/model/changes.ts";
 import type { EndpointSlice } from "../../../src/model/endpoint-slice.ts";
 import type { Service } from "../../../src/model/service.ts";
 import { ip } from "../devices/builders.ts";
@@ -85,7 +85,7 @@ function slice(service: string, address: string): EndpointSlice {
 }
 
 function changes(synced: boolean, ...services: ModelChanges["services"]): ModelChanges {
-  return { synced, services, endpointSlices: [], nodes: [] };
+  return { ...NO_CHANGES, synced, services };
 }
 
 afterEach(() => vi.useRealTimers());

@@ -90,7 +90,7 @@ test.each<[string, Entry, Decision, string]>([
   ],
   [
     "a source range that decides",
-    { ...POD, onWire: true },
+    { ...POD, onWire: "which leaves source ranges to its packets" },
     { ...DNAT, sourceRange: { range: "10.0.0.0/8", admit: true } },
     "connect() of a pod of this node, which leaves source ranges to its packets; 172.30.0.41:80/TCP is a ClusterIP of " +
       "ns1/svc1:http; source range 10.0.0.0/8 admits the client; chosen from 2 endpoints by Maglev, traffic policy " +

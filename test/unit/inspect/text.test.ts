@@ -22,6 +22,7 @@ const STATUS: Status = {
   services: 3,
   endpoints: 4,
   sockets: ["connect4", "connect6"],
+  unbalancedPods: [],
   devices: [
     { device: "eth0", ifindex: 2, roles: ["uplink"], hooks: ["ingress", "egress"] },
     { device: "veth1", ifindex: 5, roles: ["pod", "bridge_port"], hooks: [] },
@@ -55,6 +56,17 @@ test("objects with problems are counted, when there are any", () => {
   expect(statusText({ ...STATUS, problems: 3 })).toContain(
     "Problems:   3 objects of which something cannot be used (the agent's log says what)\n",
   );
+});
+
+test("status names each pod whose sockets are not balanced", () => {
+  const unbalancedPods = [
+    { pod: "default/mesh", by: "cgroup" },
+    { pod: "default/vm", by: "netns" },
+  ];
+  expect(statusText({ ...STATUS, unbalancedPods }).split("\n").slice(9, 11)).toEqual([
+    "Wire:       default/mesh, told by its cgroup: its sockets are not balanced",
+    "            default/vm, told by its netns: its sockets are not balanced",
+  ]);
 });
 
 test("status of a node whose agent has stopped", () => {

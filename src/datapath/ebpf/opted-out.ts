@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+// The map of pods whose sockets are not balanced: their cgroups, or where cgroup2 does not tell pods apart their network
+// namespaces. A hook asks only for levels that the cell beside it names.
+
+import type { BpfMap } from "../../libbpf/types.ts";
+import { familyOf, type Ip, ipToBytes } from "../../model/ip.ts";
+import * as abi from "./abi.gen.ts";
+import { decode, encode } from "./codec.ts";
+
+const CELL = new Uint8Array(4);
+const NO_ADDRESS = new Uint8Array(16);
+
+/** Levels of cgroups that a hook can be told to ask for: 1 to this. */
+export const DEEPEST_LEVEL: number = abi.OptOutLevel.OPT_OUT_LEVELS - 1;
+
+/** level 0: id is the cookie of a network namespace; else the inode number of a cgroup so far below the root. */
+export type OptOutKey = abi.OptOutKey;
+
+export interface OptedOutPod {
+  readonly namespace: string;
+  readonly name: string;
+  /** At most one of a family. */
+  readonly addresses: readonly Ip[];
+}
+
+export class OptedOutTable {
+  readonly #map: BpfMap;
+  readonly #levels: BpfMap;
+  /** `namespace/name` → its keys → its value, all bytes as latin1 */
+  readonly #pods = new Map<string, Map<string, string>>();
+  /** How many keys there are of each level. */
+  readonly #used: number[] = Array<number>(abi.OptOutLevel.OPT_OUT_LEVELS).fill(0);
+
+  constructor(map: BpfMap, levels: BpfMap) {
+    this.#map = map;
+    this.#levels = levels;
+  }
+
+  /** Takes over what an earlier agent left. */
+  adopt(): void {
+    for (const [key, value] of this.#map.entries()) {
+      const { namespace, pod } = decode(abi.optOut, value);
+      this.#keysOf(`${namespace}/${pod}`).set(latin1(key), latin1(value));
+      this.#count(latin1(key), 1);
+    }
+  }
+
+  /** Names in the map, each `namespace/name`. */
+  get pods(): readonly string[] {
+    return [...this.#pods.keys()];
+  }
+
+  /** The pod is opted out by exactly these keys; none: it is not. Writes what differs. Throws BpfError, E2BIG when full. */
+  set(pod: OptedOutPod, keys: readonly OptOutKey[]): void {
+    const name = `${pod.namespace}/${pod.name}`;
+    const held = this.#keysOf(name);
+    const value = latin1(encodePod(pod));
+    const wanted = new Set(keys.map((key) => latin1(encode(abi.optOutKey, key))));
+    for (const key of wanted) {
+      if (held.get(key) === value) continue;
+      if (!held.has(key)) this.#count(key, 1);
+      this.#publishLevels();
+      this.#map.update(bytes(key), bytes(value));
+      held.set(key, value);
+    }
+    for (const key of [...held.keys()]) {
+      if (wanted.has(key)) continue;
+      this.#map.delete(bytes(key));
+      held.delete(key);
+      this.#count(key, -1);
+    }
+    if (held.size === 0) this.#pods.delete(name);
+    this.#publishLevels();
+  }
+
+  #keysOf(pod: string): Map<string, string> {
+    const keys = this.#pods.get(pod) ?? new Map<string, string>();
+    this.#pods.set(pod, keys);
+    return keys;
+  }
+
+  #count(key: string, by: 1 | -1): void {
+    const { level } = decode(abi.optOutKey, bytes(key));
+    this.#used[level] = (this.#used[level] ?? 0) + by;
+  }
+
+  #publishLevels(): void {
+    const bits = this.#used.reduce((sum, count, level) => (count > 0 ? sum | (1n << BigInt(level)) : sum), 0n);
+    const cell = encode(abi.optOutLevels, { bits });
+    if (latin1(this.#levels.lookup(CELL) ?? new Uint8Array()) !== latin1(cell)) this.#levels.update(CELL, cell);
+  }
+}
+
+function encodePod({ namespace, name, addresses }: OptedOutPod): Uint8Array {
+  const of = (family: 4 | 6): Uint8Array => {
+    const address = addresses.find((one) => familyOf(one) === family);
+    return address === undefined ? NO_ADDRESS : ipToBytes(address);
+  };
+  return encode(abi.optOut, { namespace, pod: name, addr4: of(4), addr6: of(6) });
+}
+
+function latin1(data: Uint8Array): string {
+  return Buffer.from(data).toString("latin1");
+}
+
+function bytes(text: string): Uint8Array {
+  return Buffer.from(text, "latin1");
+}
