@@ -89,7 +89,10 @@ export function statusText(status: Status, features?: Features): string {
 }
 
 function unbalancedLines(pods: Status["unbalancedPods"]): readonly (readonly [string, string])[] {
-  return pods.map(({ pod, by }, i) => [i === 0 ? "Wire" : "", `${pod}, told by its ${by}: its sockets are not balanced`]);
+  return pods.map(({ pod, by }, i) => [
+    i === 0 ? "Wire" : "",
+    `${pod}, told by its ${by}: its sockets are not balanced`,
+  ]);
 }
 
 function problemLines(problems: number): readonly (readonly [string, string])[] {

@@ -63,7 +63,11 @@ test("status names each pod whose sockets are not balanced", () => {
     { pod: "default/mesh", by: "cgroup" },
     { pod: "default/vm", by: "netns" },
   ];
-  expect(statusText({ ...STATUS, unbalancedPods }).split("\n").slice(9, 11)).toEqual([
+  expect(
+    statusText({ ...STATUS, unbalancedPods })
+      .split("\n")
+      .slice(9, 11),
+  ).toEqual([
     "Wire:       default/mesh, told by its cgroup: its sockets are not balanced",
     "            default/vm, told by its netns: its sockets are not balanced",
   ]);
