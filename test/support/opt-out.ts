@@ -60,9 +60,9 @@ export function makeSystemdCgroup(cgroupRoot: string, uid: string): string {
   return container;
 }
 
-/** As kubelet's cgroupfs driver names it, of class Guaranteed; returns its one container's. */
+/** In the directory of all pods, as kubelet's cgroupfs driver names one of class Guaranteed; returns its one container's. */
 export function makeCgroupfsCgroup(root: string, uid: string): string {
-  const container = join(root, "kubepods", `pod${uid}`, "0123456789abcdef");
+  const container = join(root, `pod${uid}`, "0123456789abcdef");
   mkdirSync(container, { recursive: true });
   return container;
 }
