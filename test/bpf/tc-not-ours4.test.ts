@@ -221,4 +221,47 @@ table("packets left alone over IPv4", services4, [
         45000028 00014000 40062665 0a00000a 0a600001
         c350 0050 00001001 00000000 5002ffff c7d6 0000`,
   ),
+  passes(
+    "a probe of the node's own kubelet, on its way to a pod that serves",
+    "egress server",
+    `
+        02000000ff20 020000000022 0800
+        45000028 00014000 40066eba c0000201 0a000014
+        a0281f9000001000000000005002ffff14150000`,
+  ),
+  passes(
+    "and its answer",
+    "ingress server",
+    `
+        020000000022 02000000ff20 0800
+        45000028 00014000 40066eba 0a000014 c0000201
+        1f90a02800002000000010015012fffff4030000`,
+  ),
+  passes(
+    "GRE whose bytes look like ports of a Service, to its VIP",
+    "ingress client",
+    `
+        020000000021 02000000ff10 0800
+        45000024 00014000 402f2640 0a00000a 0a600001
+        c350005000001001000000005002ffff`,
+    "malformed",
+  ),
+  passes(
+    "ESP whose bytes look like ports of an endpoint, on its way out of one",
+    "ingress server",
+    `
+        020000000022 02000000ff20 0800
+        45000024 00014000 4032268a 0a000014 0a00000a
+        1f90c350000000010001020304050607`,
+    "malformed",
+  ),
+  passes(
+    "a protocol of nobody's on the way to a pod",
+    "egress server",
+    `
+        02000000ff20 020000000022 0800
+        4500001c 00014000 40fd25c7 0a00000a 0a000014
+        c3501f9000001001`,
+    "malformed",
+  ),
 ]);

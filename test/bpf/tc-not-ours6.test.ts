@@ -251,4 +251,47 @@ table("packets left alone over IPv6", services6, [
         6000000000140640 fd000000000000000000000000000010 fd000096000000000000000000000001
         c350 0050 00001001 00000000 5002ffff e198 0000`,
   ),
+  passes(
+    "a probe of the node's own kubelet, on its way to a pod that serves",
+    "egress server",
+    `
+        02000000ff20 020000000022 86dd
+        6000000000140640 20010db8000200000000000000000001 fd000000000000000000000000000020
+        a0281f9000001000000000005002ffffb54d0000`,
+  ),
+  passes(
+    "and its answer",
+    "ingress server",
+    `
+        020000000022 02000000ff20 86dd
+        6000000000140640 fd000000000000000000000000000020 20010db8000200000000000000000001
+        1f90a02800002000000010015012ffff953c0000`,
+  ),
+  passes(
+    "GRE whose bytes look like ports of a Service, to its VIP",
+    "ingress client",
+    `
+        020000000021 02000000ff10 86dd
+        6000000000102f40 fd000000000000000000000000000010 fd000096000000000000000000000001
+        c350005000001001000000005002ffff`,
+    "malformed",
+  ),
+  passes(
+    "ESP whose bytes look like ports of an endpoint, on its way out of one",
+    "ingress server",
+    `
+        020000000022 02000000ff20 86dd
+        6000000000103240 fd000000000000000000000000000020 fd000000000000000000000000000010
+        1f90c350000000010001020304050607`,
+    "malformed",
+  ),
+  passes(
+    "a protocol of nobody's on the way to a pod",
+    "egress server",
+    `
+        02000000ff20 020000000022 86dd
+        600000000008fd40 fd000000000000000000000000000010 fd000000000000000000000000000020
+        c3501f9000001001`,
+    "malformed",
+  ),
 ]);

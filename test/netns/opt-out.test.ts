@@ -96,10 +96,14 @@ async function expectOptedOut(pod: PodName): Promise<void> {
   await until(`${pod} is opted out`, () => said(pod) === expected);
 }
 
+async function expectBalanced(pod: PodName): Promise<void> {
+  await until(`${pod} is balanced`, () => said(pod) === "its sockets are balanced again");
+}
+
 async function toggle(pod: PodName, balancing: "true" | "false"): Promise<void> {
   writePod(cluster().manifests, cluster().lab.pod(pod), { uid: UIDS[pod], balancing });
   if (balancing === "false") return expectOptedOut(pod);
-  await until(`${pod} is balanced`, () => said(pod) === "its sockets are balanced again");
+  await expectBalanced(pod);
 }
 
 describe.each(WAYS)("a pod that is told by its $by", ({ pod }) => {
@@ -164,13 +168,13 @@ describe.each(WAYS)("a pod that is told by its $by", ({ pod }) => {
       await toggle(pod, "true");
       expect(await goOn(wired)).toEqual(second);
       expect(await goOn(balanced)).toEqual(first);
-      await expectBalanced(agent, sent);
+      await expectToBackend(agent, sent);
       await toggle(pod, "false");
       expect(await goOn(wired)).toEqual(second);
       for (const { tcp } of [balanced, wired]) await tcp.close();
     });
 
-    async function expectBalanced(agent: TrafficAgent, sent: () => Promise<readonly string[]>): Promise<void> {
+    async function expectToBackend(agent: TrafficAgent, sent: () => Promise<readonly string[]>): Promise<void> {
       await sent();
       expect(await agent.tcp({ address, port: 80, count: 4 })).toMatchObject({ answered: 4 });
       expect(await agent.udp({ address, port: 80, count: 4 })).toMatchObject({ answered: 4 });
@@ -180,10 +184,11 @@ describe.each(WAYS)("a pod that is told by its $by", ({ pod }) => {
 
   test("its Namespace may say so in its place", async () => {
     writePod(cluster().manifests, cluster().lab.pod(pod), { uid: UIDS[pod] });
+    await expectBalanced(pod);
     writeNamespace(cluster().manifests, "false");
     await expectOptedOut(pod);
     writeNamespace(cluster().manifests, undefined);
-    await until(`${pod} is balanced`, () => said(pod) === "its sockets are balanced again");
+    await expectBalanced(pod);
   });
 });
 

@@ -2,7 +2,7 @@
 // The change tracker: of any run of updates only the difference between its two ends is left.
 
 import { describe, expect, test } from "vitest";
-import { ChangeTracker } from "../../../src/model/changes.ts";
+import { ChangeTracker, NO_CHANGES } from "../../../src/model/changes.ts";
 import type { Node } from "../../../src/model/node.ts";
 
 const node = (address: string): Node => ({
@@ -40,10 +40,9 @@ test("what is taken is not told again", () => {
   const tracker = new ChangeTracker();
   tracker.record("Node//n", undefined, a);
   expect(tracker.take(false)).toEqual({
+    ...NO_CHANGES,
     synced: false,
-    services: [],
-    endpointSlices: [],
     nodes: [{ previous: undefined, current: a }],
   });
-  expect(tracker.take(true)).toEqual({ synced: true, services: [], endpointSlices: [], nodes: [] });
+  expect(tracker.take(true)).toEqual({ ...NO_CHANGES, synced: true });
 });

@@ -6,7 +6,7 @@ import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from "node:fs/promises
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import type { ModelChanges } from "../../../src/model/changes.ts";
+import { type ModelChanges, NO_CHANGES } from "../../../src/model/changes.ts";
 import { ManifestSource } from "../../../src/source/manifests.ts";
 
 vi.setConfig({ testTimeout: 30_000 });
@@ -75,7 +75,7 @@ describe("start", () => {
 
   test("tells an empty directory as a complete state without objects", async () => {
     await start();
-    expect(told).toEqual([{ synced: true, services: [], endpointSlices: [], nodes: [] }]);
+    expect(told).toEqual([{ ...NO_CHANGES, synced: true }]);
   });
 
   test("rejects when there is no directory", async () => {
@@ -102,7 +102,7 @@ describe("start", () => {
     expect(Object.fromEntries(services)).toEqual({ a: 1 });
     await write("b.yaml", "");
     await rm(join(directory, "c.yaml"), { recursive: true });
-    await until(() => expect(told.at(-1)).toEqual({ synced: true, services: [], endpointSlices: [], nodes: [] }));
+    await until(() => expect(told.at(-1)).toEqual({ ...NO_CHANGES, synced: true }));
     await write("a.yaml", "kind: [");
     await until(() => expect(problems.at(-1)).toMatch(/^error a.yaml/));
     await write("d.yaml", service("d", 4));

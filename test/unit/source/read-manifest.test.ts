@@ -103,7 +103,8 @@ describe("objects", () => {
       {
         severity: "debug",
         place: "a.yaml:10",
-        message: "apps/v1 Deployment is ignored: only v1 Service, discovery.k8s.io/v1 EndpointSlice, v1 Node count",
+        message:
+          "apps/v1 Deployment is ignored: only v1 Service, discovery.k8s.io/v1 EndpointSlice, v1 Node, v1 Pod, v1 Namespace count",
       },
     ]);
   });
