@@ -116,8 +116,8 @@ static __always_inline int choose_for(struct bpf_sock_addr *ctx, bool v4, const 
 }
 
 /*
- * The pod wants the VIP on the wire. Whatever way a socket's datagrams to a VIP began, they go on: the annotation may be
- * taken off while their flow has an endpoint. A connect() needs no memory, for nothing asks here afterwards.
+ * The pod wants the VIP on the wire. Whatever way a socket's datagrams to a VIP began, they go on: the annotation may
+ * be taken off while their flow has an endpoint. A connect() needs no memory, for nothing asks here afterwards.
  */
 static __always_inline int leave_alone(struct bpf_sock_addr *ctx, bool datagram, struct sock_peers *peers,
 				       const struct sock_peer *slot)
