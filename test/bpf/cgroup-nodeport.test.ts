@@ -63,6 +63,25 @@ describe("a process of the host", () => {
     },
   );
 
+  test.each([
+    { family: 4, address: "127.77.0.9", loopback: "127.0.0.1" },
+    { family: 6, address: "fd00:77::9", loopback: "::1" },
+  ] as const)(
+    "row 27: reaches a Service at $address itself before a NodePort",
+    async ({ family, address, loopback }) => {
+      publish(fixture());
+      const { datapath, servers } = fixture();
+      const cluster = [memberOf(servers[family][1], "TCP")];
+      const external = service({ name: "own", at: address, kind: "ExternalIP", port: NODE_PORT, cluster });
+      datapath.publish(external);
+      using own = await TcpClient.open(address, NODE_PORT);
+      expect(own.server).toBe("b");
+      using web = await TcpClient.open(loopback, NODE_PORT);
+      expect(web.server).toBe("a");
+      datapath.remove(external.key);
+    },
+  );
+
   test("does not reach a NodePort at an address of the node that serves none", async () => {
     publish(fixture());
     await expect(TcpClient.open("127.77.0.10", NODE_PORT)).rejects.toMatchObject({ code: "ECONNREFUSED" });

@@ -174,6 +174,14 @@ export const PARTS_OF_ROWS: readonly RowMutant[] = [
     test: "test/unit/health/health-checks.test.ts",
   },
   {
+    row: 27,
+    what: "NodePorts come before a Service at the same address",
+    file: "bpf/select.bpf.h",
+    from: "if (frontend)\n\t\t\treturn frontend;",
+    to: "if (frontend && !bpf_map_lookup_elem(&node_addrs, addr))\n\t\t\treturn frontend;",
+    test: "test/bpf/cgroup-nodeport.test.ts",
+  },
+  {
     row: 34,
     what: "policy Local masquerades pods and outsiders",
     file: "bpf/select.bpf.h",
