@@ -226,6 +226,18 @@ test("status lists them, and explain answers a socket of theirs for its packets"
   ]);
 });
 
+test("a process in the node's own network namespace stays balanced, also in an opted-out pod's cgroup", async () => {
+  const { lab } = cluster();
+  const n1 = lab.node("n1");
+  await toggle("p1a", "false");
+  const agent = await lab.agentIn({ ...n1, cgroup: hostOf("p1a").cgroup });
+  for (const family of families) {
+    const target = { address: serviceAddresses(WEB).clusterIP[family], port: 80, count: 3 };
+    expect(await agent.tcp(target)).toMatchObject({ answered: 3, failures: {} });
+    expect(await agent.udp(target)).toMatchObject({ answered: 3, failures: {} });
+  }
+});
+
 test("a kill -9 of the agent leaves them so, and the next one finds what changed", async () => {
   const address = serviceAddresses(WEB).clusterIP.v4;
   const sends = async (pod: PodName): Promise<readonly string[]> => {
