@@ -60,6 +60,14 @@ export const EDGE_MUTANTS: readonly Mutant[] = [
   },
   {
     clause: "E2",
+    what: "32 SNAT ports are tried, as peers do",
+    file: "claim.bpf.h",
+    from: "#define PORTS 65536",
+    to: "#define PORTS 32",
+    test: "test/bpf/tc-snat-fill.test.ts",
+  },
+  {
+    clause: "E2",
     what: "what leaves on a claimed tuple keeps it",
     file: "tc.bpf.c",
     from: "return leave_claimed(skb, w);",
