@@ -15,8 +15,7 @@ const TIMEOUT_MS = 900_000;
 const FAULTY_PACKETS = 50_000;
 
 const anyPort = { snat_port_min: u16(1024), snat_port_max: u16(65535) };
-/** TCP and UDP: SCTP has a checksum that no ends are part of, its packets are those of tc-sctp*.test.ts. */
-const services = [...services4, ...services6].filter(({ proto }) => proto !== "sctp");
+const services = [...services4, ...services6];
 /** No record is evicted in a round of the fuzzer. */
 const sizes = { flows: 1 << 18, nascent: 1 << 18 };
 
@@ -33,6 +32,8 @@ describe("packets changed at random", () => {
       expect(report.faults).toEqual([]);
       expect(report.packets).toBe(PACKETS);
       expect(report.aimed).toBeGreaterThan(PACKETS / 3);
+      // row 48; one Service of five is SCTP's
+      expect(report.protocols[132]).toBeGreaterThan(PACKETS / 50);
       expect(report.unnamed).toBe(0);
     },
     TIMEOUT_MS,
@@ -43,6 +44,21 @@ describe("packets changed at random", () => {
       file: "packet.bpf.h",
       from: "err |= bpf_l4_csum_replace(skb, p->l4_csum, *old_port, port, mangled | 2);",
       to: "",
+    },
+    "row 48: an SCTP checksum does not follow a port": {
+      file: "sctp.bpf.h",
+      from: "return checksum ? checksum ^ crc32c_change(difference, length) : 0;",
+      to: "return checksum;",
+    },
+    "row 48: an SCTP checksum of 0 is changed": {
+      file: "sctp.bpf.h",
+      from: "return checksum ? checksum ^ crc32c_change(difference, length) : 0;",
+      to: "return checksum ^ crc32c_change(difference, length);",
+    },
+    "row 48: an INIT ACK begins an association": {
+      file: "sctp.bpf.h",
+      from: "return TCP_SYN | TCP_ACK;",
+      to: "return TCP_SYN;",
     },
     "a UDP checksum of 0 is filled in": {
       file: "packet.bpf.h",
@@ -74,6 +90,6 @@ describe("packets changed at random", () => {
     const faulty = await Datapath.load(datapath().machine, services, settings);
     const { faults, packets, unnamed } = await faulty.fuzz(1, FAULTY_PACKETS);
     console.log(`${name}: ${faults[0] ?? `${unnamed} packets dropped without a name`}, in ${packets} packets`);
-    expect(faults.length + unnamed).toBeGreaterThan(0);
+    expect(faults.length > 0 || unnamed > 0).toBe(true);
   });
 });

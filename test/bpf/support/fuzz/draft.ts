@@ -3,6 +3,7 @@
 // changed at random, with right checksums and wrong ones.
 
 import { answerTo, buildPacket } from "../build-packet.ts";
+import { withSctpChecksum } from "../crc32c.ts";
 import { type DeviceName, deviceIndex, macOf } from "../topology.ts";
 import type { Service } from "../world.ts";
 import { readFrame } from "./frame.ts";
@@ -54,6 +55,8 @@ export class Drafts {
       frame.writeUInt32BE(random.below(2 ** 32), transport + 4);
       frame.writeUInt8(random.once(4) ? random.below(64) : 2, transport + 13);
     }
+    if (frame.readUInt8(ip + (v4 ? 9 : 6)) === 132 && random.once(4))
+      frame.writeUInt8(random.below(16), transport + 12);
     if (v4 && random.once(40)) frame.writeUInt16BE(random.once(2) ? 0x2000 : random.below(0x4000), ip + 6);
     const stray = random.once(50);
     return { ...base, frame: this.change(frame), device: stray ? random.of(ELSEWHERE) : base.device, stray };
@@ -68,6 +71,7 @@ export class Drafts {
     changed.writeUInt8(random.once(20) ? 1 : 2 + random.below(250), reading.ip + (reading.v4 ? 8 : 7));
     if (reading.v4) changed.writeUInt16BE(random.below(65536), reading.ip + 4);
     if (reading.proto === 6) changed.writeUInt8(random.of([0x10, 0x12, 0x18, 0x11, 0x02, 0x14]), reading.sport + 13);
+    if (reading.proto === 132) changed.writeUInt8(random.of(CHUNKS), reading.transport + 12);
     return this.change(changed);
   }
 
@@ -116,14 +120,26 @@ export class Drafts {
     if (random.once(10)) withoutChecksum(frame);
     if (!random.once(3)) return frame;
     let changed = frame;
+    const first = frame.length < SHORTEST[6] ? 14 : 12; // too short to say that it is IPv6
     for (let i = random.below(3); i >= 0; i--) {
-      const at = random.once(2) ? 12 + random.below(42) : 12 + random.below(frame.length - 12);
+      const at = first + random.below(random.once(2) ? 42 : frame.length - first);
       changed.writeUInt8(random.below(256), Math.min(at, frame.length - 1));
     }
-    if (random.once(8)) changed = Buffer.from(frame.subarray(0, SHORTEST + random.below(frame.length)));
+    const shortest = shortestOf(frame);
+    if (random.once(8)) changed = this.#cutOff(frame, shortest);
     if (random.once(20)) changed = Buffer.concat([changed, Buffer.alloc(1 + random.below(20))]);
     if (random.once(2)) makeGood(changed);
-    return changed.length < SHORTEST ? frame : changed;
+    return changed.length < shortestOf(changed) ? frame : changed;
+  }
+
+  /** Half of them say that they are no longer. */
+  #cutOff(frame: Buffer, shortest: number): Buffer {
+    const random = this.#random;
+    const cut = Buffer.from(frame.subarray(0, shortest + random.below(Math.max(1, frame.length - shortest))));
+    if (random.once(2)) return cut;
+    if (shortest === SHORTEST[4]) cut.writeUInt16BE(cut.length - 14, 16);
+    else cut.writeUInt16BE(cut.length - 54, 18);
+    return cut;
   }
 
   #withPayload(frame: Buffer): Buffer {
@@ -137,8 +153,15 @@ const macs = Object.fromEntries(
   (Object.keys(deviceIndex) as DeviceName[]).map((device) => [device, Buffer.from(macOf(device), "hex")]),
 ) as Readonly<Record<DeviceName, Buffer>>;
 
-/** The kernel takes no shorter packet that says it is IPv6. */
-const SHORTEST = 54;
+/** DATA, INIT, INIT ACK, SACK, ABORT, COOKIE ECHO, COOKIE ACK, SHUTDOWN COMPLETE (RFC 9260). */
+const CHUNKS: readonly number[] = [0, 0, 1, 2, 2, 3, 6, 10, 11, 14];
+
+/** With the IP header whole; the kernel takes no shorter packet that says it is IPv6. */
+const SHORTEST = { 4: 34, 6: 54 } as const;
+
+function shortestOf(frame: Buffer): number {
+  return SHORTEST[frame.readUInt16BE(12) === 0x0800 ? 4 : 6];
+}
 
 function requestOf(service: Service, [device, v4, v6]: (typeof CLIENTS)[number]): Draft {
   const { address, port, v6: six } = destinationOf(service);
@@ -157,9 +180,10 @@ function requestOf(service: Service, [device, v4, v6]: (typeof CLIENTS)[number])
   return { hook: "ingress", device, clientSide: device, stray: false, frame: Buffer.from(frame), mark: 0 };
 }
 
-/** UDP over IPv4 may go without (RFC 768). */
+/** UDP over IPv4 may go without (RFC 768); of SCTP it may be left to the device that sends it. */
 function withoutChecksum(frame: Buffer): void {
   const reading = readFrame(frame);
+  if (reading?.sctp && reading.quote === 0) frame.writeUInt32BE(0, reading.transport + 8);
   if (reading?.proto === 17 && reading.v4 && reading.quote === 0 && reading.checksum !== 0) {
     frame.writeUInt16BE(0, reading.checksum);
   }
@@ -193,6 +217,9 @@ export function makeGood(frame: Buffer): void {
     const pseudo = v4 ? 0 : addresses + 58 + end - (icmpChecksum - 2);
     frame.writeUInt16BE(0, icmpChecksum);
     frame.writeUInt16BE(complement(pseudo + sum(frame, icmpChecksum - 2, end)), icmpChecksum);
+  } else if (reading.sctp !== 0) {
+    const packet = frame.subarray(reading.transport, reading.transport + reading.sctp);
+    packet.set(withSctpChecksum(packet));
   } else if (checksum !== 0) {
     frame.writeUInt16BE(0, checksum);
     const total = addresses + proto + end - reading.sport + sum(frame, reading.sport, end);

@@ -4,6 +4,12 @@
 
 const TCP = 6;
 const UDP = 17;
+const SCTP = 132;
+/** The least that each has behind the IP header; of SCTP its header and that of one chunk. */
+const SMALLEST: Readonly<Record<number, number>> = { [TCP]: 20, [UDP]: 8, [SCTP]: 16 };
+/** Where TCP and UDP have their checksum. */
+const CHECKSUMS: Readonly<Record<number, number>> = { [TCP]: 16, [UDP]: 6 };
+const SCTP_CHUNKS_READ = 4;
 const FRAGMENT = 44;
 const EXTENSIONS = new Set([0, 43, FRAGMENT, 51, 60]);
 /** The programs give a packet up as not theirs behind so many. */
@@ -21,11 +27,16 @@ export interface Reading {
   /** Where the source stands: the first one decides. */
   readonly sources: readonly number[];
   readonly destinations: readonly number[];
-  /** Checksum over the ends; 0: not in this packet. */
+  /** Checksum over the ends; 0: not in this packet, or SCTP's. */
   readonly checksum: number;
+  /** Bytes from sport's or dport's header on that the SCTP checksum covers; 0: not known, or another protocol. */
+  readonly sctp: number;
+  /** Where the transport header stands. */
+  readonly transport: number;
   /** The IP header that an ICMP error quotes, and the message's own checksum; 0: it is none. */
   readonly quote: number;
   readonly icmpChecksum: number;
+  /** Of SCTP what its chunks mean: INIT is SYN, INIT ACK SYN and ACK. */
   readonly tcpFlags: number;
   readonly fragment: boolean;
 }
@@ -81,7 +92,7 @@ function header6(frame: Buffer, at: number, quoted: boolean): Header | undefined
   return { proto, transport, end, source: at + 8, destination: at + 24, fragment, later };
 }
 
-/** Undefined for what no program may touch: neither IP, nor whole, nor TCP, UDP or an ICMP error about one of them. */
+/** Undefined for what no program may touch: neither IP, nor whole, nor TCP, UDP, SCTP or an ICMP error about one of them. */
 export function readFrame(frame: Buffer): Reading | undefined {
   const type = frame.length >= ETHERNET ? frame.readUInt16BE(12) : 0;
   if (type !== 0x0800 && type !== 0x86dd) return undefined;
@@ -89,9 +100,12 @@ export function readFrame(frame: Buffer): Reading | undefined {
   const header = v4 ? header4(frame, ETHERNET, false) : header6(frame, ETHERNET, false);
   if (!header) return undefined;
   if (header.proto === (v4 ? 1 : 58)) return readError(frame, v4, header);
-  if (header.proto !== TCP && header.proto !== UDP) return undefined;
+  const smallest = SMALLEST[header.proto];
+  if (smallest === undefined) return undefined;
   const { transport, end, later } = header;
-  if (!later && transport + (header.proto === TCP ? 20 : 8) > end) return undefined;
+  if (!later && transport + smallest > end) return undefined;
+  const flags = later ? 0 : flagsOf(frame, header);
+  if (flags === undefined) return undefined;
   return {
     v4,
     proto: header.proto,
@@ -100,12 +114,34 @@ export function readFrame(frame: Buffer): Reading | undefined {
     dport: later ? 0 : transport + 2,
     sources: [header.source],
     destinations: [header.destination],
-    checksum: later ? 0 : transport + (header.proto === TCP ? 16 : 6),
+    checksum: later || header.proto === SCTP ? 0 : transport + (CHECKSUMS[header.proto] ?? 0),
+    sctp: header.proto === SCTP && !header.fragment ? end - transport : 0,
+    transport,
     quote: 0,
     icmpChecksum: 0,
-    tcpFlags: header.proto === TCP && !later ? frame.readUInt8(transport + 13) : 0,
+    tcpFlags: flags,
     fragment: header.fragment,
   };
+}
+
+function flagsOf(frame: Buffer, { proto, transport, end, fragment }: Header): number | undefined {
+  if (proto === TCP) return frame.readUInt8(transport + 13);
+  return proto === SCTP ? chunkFlags(frame, transport + 12, end, fragment) : 0;
+}
+
+/** RFC 9260: INIT (1), INIT ACK (2) and DATA (0) come first or alone, ABORT (6) and SHUTDOWN COMPLETE (14) end it. */
+function chunkFlags(frame: Buffer, first: number, end: number, fragment: boolean): number | undefined {
+  let at = first;
+  for (let i = 0; i < SCTP_CHUNKS_READ && at + 4 <= end; i++) {
+    const [kind, length] = [frame.readUInt8(at), frame.readUInt16BE(at + 2)];
+    if (length < 4 || (at + length > end && !fragment)) return undefined;
+    if (kind === 1) return length < 20 ? undefined : 0x02;
+    if (kind === 2) return 0x12;
+    if (kind === 6 || kind === 14) return 0x04;
+    if (kind === 0) return 0;
+    at += Math.ceil(length / 4) * 4;
+  }
+  return 0;
 }
 
 const ERRORS4 = new Set([3, 5, 11, 12]);
@@ -118,11 +154,12 @@ function readError(frame: Buffer, v4: boolean, outer: Header): Reading | undefin
   if (!(v4 ? ERRORS4 : ERRORS6).has(kind)) return undefined;
   const quote = outer.transport + 8;
   const inner = v4 ? header4(frame, quote, true) : header6(frame, quote, true);
-  if (!inner || inner.later || (inner.proto !== TCP && inner.proto !== UDP)) return undefined;
+  if (!inner || inner.later || SMALLEST[inner.proto] === undefined) return undefined;
   if (inner.transport + 8 > outer.end || !sameBytes(frame, inner.source, outer.destination, v4 ? 4 : 16)) {
     return undefined;
   }
-  const checksum = inner.transport + (inner.proto === TCP ? 16 : 6);
+  const checksum = inner.transport + (CHECKSUMS[inner.proto] ?? outer.end);
+  const summed = inner.proto === SCTP && !inner.fragment && inner.transport + 12 <= outer.end;
   const fromEnd = sameBytes(frame, inner.destination, outer.source, v4 ? 4 : 16);
   return {
     v4,
@@ -133,6 +170,8 @@ function readError(frame: Buffer, v4: boolean, outer: Header): Reading | undefin
     sources: fromEnd ? [inner.destination, outer.source] : [inner.destination],
     destinations: [inner.source, outer.destination],
     checksum: checksum + 2 > outer.end ? 0 : checksum,
+    sctp: summed ? inner.end - inner.transport : 0,
+    transport: inner.transport,
     quote,
     icmpChecksum: outer.transport + 2,
     tcpFlags: 0,
@@ -183,6 +222,7 @@ export function keptSums(frame: Buffer, reading: Reading): readonly number[] {
   if (v4) sums.push(words(frame, quote, 20) % 65535);
   const outer = v4 ? 0 : words(frame, reading.ip + 8, 32);
   const headerChecksum = v4 ? frame.readUInt16BE(quote + 10) : 0;
-  sums.push((outer + addresses + headerChecksum + ports + stored + frame.readUInt16BE(icmpChecksum)) % 65535);
+  const crc = reading.sctp === 0 ? 0 : words(frame, reading.transport + 8, 4);
+  sums.push((outer + addresses + headerChecksum + ports + crc + stored + frame.readUInt16BE(icmpChecksum)) % 65535);
   return sums;
 }

@@ -32,6 +32,8 @@ const SNAT: readonly (readonly [prefix: string, snat: string])[] = [
   ["fd00:200::", "fd00:200::1"],
 ];
 
+const PROTOCOL_NUMBERS = { tcp: 6, udp: 17, sctp: 132 } as const;
+
 export class Frontends {
   readonly #targets = new Map<string, Target>();
   readonly #snat = new Map<string, string>();
@@ -42,7 +44,7 @@ export class Frontends {
     for (const service of services) {
       const { address: text, port } = destinationOf(service);
       if (service.kind === "ClusterIP") this.#clusterIps.add(rawAddress(text));
-      const proto = service.proto === "tcp" ? 6 : 17;
+      const proto = PROTOCOL_NUMBERS[service.proto];
       const ask = (client: "pod" | "outside") => {
         const verdict = verdictFor(world, service, client, text.includes(":") ? "2001:db8:99::1" : "203.0.113.1");
         const known = service.endpoints.map((endpoint) => [endpoint, endpointOf(endpoint)] as const);

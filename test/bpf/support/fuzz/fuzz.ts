@@ -23,6 +23,8 @@ export interface FuzzReport {
   readonly packets: number;
   /** To a frontend at ingress. */
   readonly aimed: number;
+  /** The same by IP protocol number. */
+  readonly protocols: Readonly<Record<number, number>>;
   readonly kinds: Readonly<Record<string, number>>;
   readonly drops: Readonly<Record<string, number>>;
   /** What was dropped or refused and not counted under a reason: none. */
@@ -54,7 +56,7 @@ export class Fuzzer {
   readonly #ctx = new DataView(new ArrayBuffer(SK_BUFF.size));
   readonly #kinds = new Map<Kind, number>();
   readonly #faults: string[] = [];
-  #aimed = 0;
+  readonly #aimed = new Map<number, number>();
 
   constructor(tc: LoadedBpfObject, plan: FuzzPlan) {
     this.#tc = tc;
@@ -79,7 +81,8 @@ export class Fuzzer {
     const named = counted.map((count, reason) => [dropReasonNames[reason] ?? String(reason), count] as const);
     return {
       packets: this.#seen.size,
-      aimed: this.#aimed,
+      aimed: [...this.#aimed.values()].reduce((total, count) => total + count, 0),
+      protocols: Object.fromEntries(this.#aimed),
       kinds: Object.fromEntries([...this.#kinds].sort()),
       drops: Object.fromEntries(named.filter(([, count]) => count > 0)),
       unnamed: refused - counted.slice(1).reduce((total, count) => total + count, 0),
@@ -92,7 +95,9 @@ export class Fuzzer {
     const outcome = this.#runProgram(draft);
     const run = { hook, outside: OUTSIDE.has(device), port: PORTS.has(device), stray, frame, mark };
     const reading = readFrame(frame);
-    if (hook === "ingress" && !stray && reading && this.#frontends.at(frame, reading)) this.#aimed++;
+    if (hook === "ingress" && !stray && reading && this.#frontends.at(frame, reading)) {
+      this.#aimed.set(reading.proto, (this.#aimed.get(reading.proto) ?? 0) + 1);
+    }
     try {
       const kind = this.#judge.judge(run, outcome);
       this.#kinds.set(kind, (this.#kinds.get(kind) ?? 0) + 1);

@@ -2,6 +2,7 @@
 // Judges what the programs made of a frame: whether its ends are what the reference model and the flow's own packets
 // before it allow, its checksums as right or wrong as they were, and every other byte as it came.
 
+import { crc32c } from "../crc32c.ts";
 import { faultOf } from "../valid-packet.ts";
 import { endKey, keptSums, type Reading, readFrame } from "./frame.ts";
 import type { Frontends, Target } from "./frontends.ts";
@@ -227,6 +228,7 @@ function expectKept(run: Run, out: Outcome, before: Reading, after: Reading): vo
   if (before.dport !== 0) take(before.dport, 2);
   if (before.checksum !== 0) take(before.checksum, 2);
   if (before.icmpChecksum !== 0) take(before.icmpChecksum, 2);
+  if (before.sctp !== 0) take(before.transport + 8, 4);
   if (before.v4) take(before.ip + 10, 2);
   if (before.v4 && before.quote !== 0) take(before.quote + 10, 2);
   if (run.port && run.hook === "ingress") take(0, 6);
@@ -237,8 +239,25 @@ function expectKept(run: Run, out: Outcome, before: Reading, after: Reading): vo
   if (!frame.equals(wanted)) throw new Error("changed bytes that are not its to change");
   const sums = keptSums(run.frame, before);
   if (keptSums(frame, after).join() !== sums.join()) throw new Error("left a checksum that does not follow");
+  if (before.sctp !== 0) expectSctpChecksum(run.frame, frame, before);
   if (before.proto === 17 && before.checksum !== 0) {
     const [was, is] = [run.frame.readUInt16BE(before.checksum), frame.readUInt16BE(before.checksum)];
     if ((was === 0) !== (is === 0)) throw new Error("a UDP checksum of 0 means that there is none");
   }
+}
+
+/**
+ * As right or wrong as it was: the difference that the ports make, computed over the whole length, which an ICMP error
+ * need not quote. CRC32c is linear: what two messages of one length differ by has, but for the constant, the CRC that
+ * they differ by. 0 stays: that is one which is yet to be computed.
+ */
+function expectSctpChecksum(before: Buffer, after: Buffer, { transport, sctp }: Reading): void {
+  const [was, is] = [before.readUInt32LE(transport + 8), after.readUInt32LE(transport + 8)];
+  const ports = Buffer.alloc(sctp);
+  for (let i = 0; i < Math.min(4, sctp); i++)
+    ports[i] = before.readUInt8(transport + i) ^ after.readUInt8(transport + i);
+  const changed = ports.subarray(0, 4).some((byte) => byte !== 0);
+  const difference = changed ? crc32c(ports) ^ crc32c(Buffer.alloc(sctp)) : 0;
+  const wanted = was === 0 ? 0 : (was ^ difference) >>> 0;
+  if (is !== wanted) throw new Error("left an SCTP checksum that does not follow");
 }
