@@ -10,9 +10,9 @@
 #include "packet.bpf.h"
 
 /*
- * The first fragment leaves its ports and length here, later ones take them. Returns 0, or -1 for a fragment that overtook its
- * first. That one passes: it may be anybody's, this host's as well, and a drop would cost all of them their datagrams;
- * what it leaves of one of ours nobody can put together.
+ * The first fragment leaves its ports and length here, later ones take them. Returns 0, or -1 for a fragment that
+ * overtook its first. That one passes: it may be anybody's, this host's as well, and a drop would cost all of them
+ * their datagrams; what it leaves of one of ours nobody can put together.
  */
 static __noinline int fragment_ports(struct packet *p, enum flow_space space)
 {

@@ -39,7 +39,7 @@ struct packet {
 	__u16 icmp_csum;
 	__be32 fragment_id;
 	__u32 first_length; /* of a later fragment: length of the first of its datagram */
-	__u32 end; /* offset behind the IP packet; what follows is padding of the frame */
+	__u32 end;          /* offset behind the IP packet; what follows is padding of the frame */
 };
 
 static __always_inline bool packet_is_syn(const struct packet *p)
