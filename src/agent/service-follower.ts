@@ -18,8 +18,9 @@ export class ServiceFollower implements Disposable {
   readonly #compiler: Compiler;
   readonly #datapath: Datapath;
   readonly #log: Log;
-  /** Services that an earlier agent left. */
-  readonly #adopted: ReadonlySet<ServiceKey>;
+  /** Services that an earlier agent left, until an endpoint of theirs is known. */
+  readonly #unknown: Set<ServiceKey>;
+  readonly #adoptedAny: boolean;
   /** What was applied before the state was complete; undefined once it is. */
   #untilSynced: Map<ServiceKey, CompiledService> | undefined = new Map();
   #retry: NodeJS.Timeout | undefined;
@@ -30,7 +31,8 @@ export class ServiceFollower implements Disposable {
 
   /** adopted: the services that the datapath found there, which serve until the state is known to be without them. */
   constructor(nodeName: string, datapath: Datapath, adopted: readonly ServiceKey[], log: Log) {
-    this.#adopted = new Set(adopted);
+    this.#unknown = new Set(adopted);
+    this.#adoptedAny = adopted.length > 0;
     this.#compiler = new Compiler(nodeName);
     this.#datapath = datapath;
     this.#log = log;
@@ -75,7 +77,7 @@ export class ServiceFollower implements Disposable {
     if (!before) return this.#datapath.apply(delta);
     for (const key of delta.remove) before.delete(key);
     for (const service of delta.upsert) before.set(service.key, service);
-    if (!synced && this.#adopted.size > 0) {
+    if (!synced && this.#adoptedAny) {
       this.#log.warn(
         "not all could be read: what an earlier agent served stays until it can, unless it is known better",
       );
@@ -86,9 +88,13 @@ export class ServiceFollower implements Disposable {
     return this.#datapath.sync({ upsert: [...before.values()], remove: [] });
   }
 
-  /** It served, and now has no endpoint: until the state is complete, because its slices are not known yet. */
+  /**
+   * It served, and no endpoint of it was known since: until the state is complete, because its slices are not read yet.
+   * One whose endpoints were known, and went, has none.
+   */
   #isHalfKnown({ key, hasAnyEndpoints }: CompiledService): boolean {
-    return this.#adopted.has(key) && !hasAnyEndpoints;
+    if (hasAnyEndpoints) this.#unknown.delete(key);
+    return this.#unknown.has(key);
   }
 
   #retryAfter(delayMs: number): void {

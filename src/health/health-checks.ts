@@ -3,7 +3,7 @@
 // work is proportional to what a change touches.
 
 import type { Change, ModelChanges } from "../model/changes.ts";
-import { type EndpointSlice, serviceOf } from "../model/endpoint-slice.ts";
+import { type Endpoint, type EndpointSlice, serviceOf } from "../model/endpoint-slice.ts";
 import { type Family, familyOf, type Ip } from "../model/ip.ts";
 import { isHealthChecked, type Service } from "../model/service.ts";
 import { PortClashes } from "./port-clashes.ts";
@@ -41,13 +41,16 @@ export class HealthChecks {
   /** Slices with ready endpoints on this node, by `namespace/name` of their Service, then by their own name. */
   readonly #local = new Map<string, Map<string, LocalEndpoints>>();
   readonly #clashes = new PortClashes();
-  /** What was known before this state, and counts until it is complete: a slice may not have been read yet. */
-  #earlier: EarlierEndpoints;
+  /**
+   * What an earlier agent served, where no endpoint of that family was known since: it is served until the state is
+   * complete, because its slices may not have been read yet.
+   */
+  readonly #earlier: Map<string, readonly Ip[]>;
 
   /** nodeName: endpoints on this node are local. */
   constructor(nodeName: string, earlier: EarlierEndpoints = new Map()) {
     this.#nodeName = nodeName;
-    this.#earlier = earlier;
+    this.#earlier = new Map(earlier);
   }
 
   update(changes: ModelChanges): HealthChanges {
@@ -56,7 +59,7 @@ export class HealthChecks {
     for (const change of changes.endpointSlices) this.#takeSlice(change, touched);
     if (changes.synced && this.#earlier.size > 0) {
       for (const name of this.#earlier.keys()) if (this.#services.has(name)) touched.add(name);
-      this.#earlier = new Map();
+      this.#earlier.clear();
     }
     const checks = new Map<string, HealthCheck | undefined>();
     for (const name of touched) checks.set(name, this.#check(name));
@@ -78,11 +81,22 @@ export class HealthChecks {
     if (previous && before !== undefined && this.#forget(before, previous.name)) touched.add(before);
     const after = current && serviceOf(current);
     if (current?.family === undefined || after === undefined) return;
+    if (current.endpoints.some(isUsable)) this.#supersede(after, current.family, touched);
     const addresses = this.#readyHere(current);
     if (addresses.length === 0) return;
     const slices = this.#local.get(after) ?? new Map<string, LocalEndpoints>();
     this.#local.set(after, slices.set(current.name, { family: current.family, addresses }));
     touched.add(after);
+  }
+
+  #supersede(service: string, family: Family, touched: Set<string>): void {
+    const earlier = this.#earlier.get(service);
+    if (!earlier) return;
+    this.#earlier.set(
+      service,
+      earlier.filter((address) => familyOf(address) !== family),
+    );
+    touched.add(service);
   }
 
   #forget(service: string, slice: string): boolean {
@@ -114,4 +128,9 @@ export class HealthChecks {
     });
     return { namespace, name, port, localEndpoints: new Map(localEndpoints) };
   }
+}
+
+/** New connections may go there (rows 16, 17). */
+function isUsable({ ready, serving, terminating }: Endpoint): boolean {
+  return ready || (serving && terminating);
 }

@@ -26,7 +26,7 @@ export interface SetsInUse {
 export interface EndpointSets<T> {
   readonly cluster: readonly T[];
   readonly local: readonly T[];
-  /** Those that serve but are in neither set, whatever policy, topology or their termination say. */
+  /** Those that serve, or are ready all the same, but are in neither set, whatever policy, topology or their termination say. */
   readonly serving: readonly T[];
   /** Any node has a usable endpoint (row 19). */
   readonly hasAny: boolean;
@@ -43,7 +43,7 @@ export function chooseEndpoints<T extends EndpointState>(endpoints: readonly T[]
 
 function servingBeside<T extends EndpointState>(endpoints: readonly T[], chosen: readonly T[]): readonly T[] {
   const known = new Set(chosen);
-  return endpoints.filter((endpoint) => endpoint.serving && !known.has(endpoint));
+  return endpoints.filter((endpoint) => (endpoint.serving || endpoint.ready) && !known.has(endpoint));
 }
 
 /**

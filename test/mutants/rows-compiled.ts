@@ -105,8 +105,8 @@ export const COMPILED_ROWS: readonly RowMutant[] = [
     row: 13,
     what: "a state that is not complete takes away what it does not name",
     file: "src/agent/service-follower.ts",
-    from: "if (!synced && this.#adopted.size > 0) {",
-    to: "if (this.#adopted.size < 0) {",
+    from: "if (!synced && this.#adoptedAny) {",
+    to: "if (!this.#adoptedAny && this.#unknown.size < 0) {",
     test: "test/unit/agent/service-follower.test.ts",
   },
   {

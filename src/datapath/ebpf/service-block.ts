@@ -33,17 +33,26 @@ export function blockFor(stores: Stores, service: CompiledService, id: number, b
   }
 }
 
-/**
- * The service with the endpoints that a block names and it does not: nothing new goes there, but flows that would leave
- * them stay.
- */
-export function keepEndpoints(stores: Stores, service: CompiledService, block: Block | undefined): CompiledService {
-  if (!block || leavingProtocol(service) === undefined) return service;
-  const { cluster, local, serving } = service;
+/** Endpoints of an adopted block that nobody has named yet, by address and port. */
+export type Unread = ReadonlyMap<string, Member>;
+
+/** All that the block names, but for those of the service. */
+export function unreadOf(stores: Stores, service: CompiledService, block: Block): Unread {
+  const members = idsOf(block).map((id) => stores.backends.member(id));
+  return stillUnread(service, new Map(members.map((member) => [placeOf(member), member])));
+}
+
+/** What is left of them with what the service names: what was named once is known. */
+export function stillUnread({ cluster, local, serving }: CompiledService, unread: Unread): Unread {
+  if (unread.size === 0) return unread;
   const named = new Set([...cluster, ...local, ...serving].map(placeOf));
-  const kept = new Map(idsOf(block).map((id) => [placeOf(stores.backends.member(id)), stores.backends.member(id)]));
-  const unnamed = [...kept].filter(([place]) => !named.has(place)).map(([, member]) => member);
-  return unnamed.length === 0 ? service : { ...service, serving: [...serving, ...unnamed] };
+  return new Map([...unread].filter(([place]) => !named.has(place)));
+}
+
+/** Nothing new goes to the unread endpoints, but flows that would leave them stay. */
+export function withUnread(service: CompiledService, unread: Unread): CompiledService {
+  if (unread.size === 0 || leavingProtocol(service) === undefined) return service;
+  return { ...service, serving: [...service.serving, ...unread.values()] };
 }
 
 function placeOf({ address, port }: Member): string {

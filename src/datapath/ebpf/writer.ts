@@ -11,7 +11,7 @@ import { MapFullError } from "./errors.ts";
 import { type FrontendEntry, frontendEntries } from "./frontends.ts";
 import type { WriteHook } from "./mapped-array.ts";
 import { type RcuSync, Reclaimer } from "./reclaim.ts";
-import { blockFor, keepEndpoints } from "./service-block.ts";
+import { blockFor, stillUnread, type Unread, unreadOf, withUnread } from "./service-block.ts";
 import { checkSize, endsConnections, leavingProtocol, serviceMeta, wantsTables } from "./service-plan.ts";
 import type { SocketProtocol } from "./stale-sockets.ts";
 import { openStores, type ServiceEntry, type Stores, type WriterMaps } from "./stores.ts";
@@ -45,6 +45,8 @@ export class MapWriter implements Disposable {
   /** A system call failed while frontends were moved. */
   #frontendsBehind = false;
   #adopted: Adopted | undefined;
+  /** Of adopted services, until sync(). */
+  readonly #unread = new Map<ServiceKey, Unread>();
   #synced = false;
 
   constructor(maps: WriterMaps, options: WriterOptions) {
@@ -90,6 +92,7 @@ export class MapWriter implements Disposable {
   /** Like apply(); what the maps hold beyond it goes away. Errors as of apply(). */
   sync(delta: Delta): ApplyReport {
     this.#synced = true;
+    this.#unread.clear();
     const wanted = new Set(delta.upsert.map((service) => service.key));
     const gone = [...this.#services.keys()].filter((key) => !wanted.has(key));
     try {
@@ -158,7 +161,7 @@ export class MapWriter implements Disposable {
     let servicesWritten = 0;
     for (const wanted of upserts) {
       const before = this.#services.get(wanted.key);
-      const service = this.#halfKnown(wanted.key) ? keepEndpoints(this.stores, wanted, before?.block) : wanted;
+      const service = withUnread(wanted, this.#stillUnread(wanted, before));
       this.#pending.delete(service.key);
       this.#withoutTables.delete(service.key);
       try {
@@ -184,8 +187,12 @@ export class MapWriter implements Disposable {
   }
 
   /** Until sync() an endpoint that is missing of an adopted service may only not have been read yet. */
-  #halfKnown(key: ServiceKey): boolean {
-    return !this.#synced && this.#adopted?.services.has(key) === true;
+  #stillUnread(service: CompiledService, before: ServiceEntry | undefined): Unread {
+    if (this.#synced || !before || this.#adopted?.services.has(service.key) !== true) return new Map();
+    const known = this.#unread.get(service.key);
+    const unread = known ? stillUnread(service, known) : unreadOf(this.stores, service, before.block);
+    this.#unread.set(service.key, unread);
+    return unread;
   }
 
   #noteLost(service: CompiledService, before: Block | undefined, now: Block): void {

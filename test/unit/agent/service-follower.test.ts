@@ -120,6 +120,15 @@ test("row 13: a Service that served keeps its endpoints until the state is compl
   expect(datapath.told).toEqual(["apply", "apply web", "sync web"]);
 });
 
+test("row 13: a Service whose endpoints were known, and went, does not go on with what an earlier agent left", () => {
+  const { datapath, services } = follower();
+  services.update(changes(false, { previous: undefined, current: WEB }));
+  const named = slice("web", "10.1.0.1");
+  services.update({ ...changes(false), endpointSlices: [{ previous: undefined, current: named }] });
+  services.update({ ...changes(false), endpointSlices: [{ previous: named, current: undefined }] });
+  expect(datapath.told).toEqual(["apply", "apply web", "apply web"]);
+});
+
 test("row 13: where no earlier agent served, what can be read is all there is", () => {
   const { datapath, services } = follower([]);
   services.update(changes(false, { previous: undefined, current: WEB }));

@@ -9,6 +9,7 @@ const B = "10.244.1.1";
 const C = "10.244.2.1";
 const draining = { ready: false, serving: true, terminating: true };
 const unready = { ready: false, serving: false, terminating: false };
+const booting = { ready: true, serving: false, terminating: false };
 const gone = { ready: false, serving: false, terminating: true };
 const hinted = (object: Json, zone: string) => ({ ...object, hints: { forZones: [{ name: zone }] } });
 
@@ -47,6 +48,12 @@ describe("row 58: UDP flows keep to", () => {
       { internalTrafficPolicy: "Local" },
       [endpoint(A, "here"), endpoint(B, "there"), endpoint(C, "there", draining)],
       ["", "10.244.0.1:8080 local", "10.244.1.1:8080, 10.244.2.1:8080 terminating"],
+    ],
+    [
+      "an endpoint of another zone that is ready without serving (publishNotReadyAddresses)",
+      {},
+      [hinted(endpoint(A, "x"), "z1"), hinted(endpoint(B, "y", booting), "z2")],
+      ["10.244.0.1:8080", "", "10.244.1.1:8080"],
     ],
     [
       "no endpoint that serves no more",

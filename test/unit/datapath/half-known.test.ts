@@ -53,6 +53,19 @@ test.each([
   expect(setsIn(maps)).toBe("10.0.0.1 |  | ");
 });
 
+test("row 58: what was named once and is not any more has gone, also while the state is not complete", () => {
+  const maps = left(web("UDP", { cluster: [a, b] }));
+  using writer = new MapWriter(maps, options);
+  writer.adopt();
+  const apply = (...cluster: CompiledService["cluster"]) =>
+    writer.apply({ upsert: [web("UDP", { cluster })], remove: [] });
+  apply(a, b);
+  apply(b);
+  expect(setsIn(maps)).toBe("10.0.0.2 |  | ");
+  apply(c);
+  expect(setsIn(maps)).toBe("10.0.0.3 |  | ");
+});
+
 test("row 50: other connections stay in any case, so nothing is kept for them", () => {
   const maps = left(web("TCP", { cluster: [a, b] }));
   using writer = new MapWriter(maps, options);

@@ -125,13 +125,26 @@ test("row 66: a health check port that is a TCP node port of some Service is war
   expect(warnings(changes([[api(30500), undefined]]))).toEqual([]);
 });
 
-test("row 66: what an earlier agent served counts until the state is complete, and no longer", () => {
+test("row 66: what an earlier agent served counts until an endpoint of that family is known, or all is", () => {
   const half = (state: ReturnType<typeof appear>) => ({ ...state, synced: false });
   const earlier = new Map([["default/web", [ip("10.244.0.1"), ip("10.244.0.2"), ip("fd00:244::1")]]]);
   const checks = new HealthChecks("here", earlier);
-  const known = slice([endpoint("10.244.0.2", "here"), endpoint("10.244.0.3", "here")]);
+  const here = slice([endpoint("10.244.0.2", "here"), endpoint("10.244.9.1", "there")]);
+  const left = slice([endpoint("10.244.9.1", "there")]);
   expect(lines(checks, half(appear(service(DUAL))))).toEqual(["default/web :30500 IPv4 2 IPv6 1"]);
-  expect(lines(checks, half(appear(known)))).toEqual(["default/web :30500 IPv4 3 IPv6 1"]);
-  expect(lines(checks, appear())).toEqual(["default/web :30500 IPv4 2 IPv6 0"]);
+  // The datapath now sends new connections to these alone.
+  expect(lines(checks, half(appear(here)))).toEqual(["default/web :30500 IPv4 1 IPv6 1"]);
+  expect(lines(checks, half(changes([[here, left]])))).toEqual(["default/web :30500 IPv4 0 IPv6 1"]);
+  expect(lines(checks, appear())).toEqual(["default/web :30500 IPv4 0 IPv6 0"]);
   expect(lines(checks, appear())).toEqual([]);
+});
+
+test("row 66: an endpoint elsewhere is known as well, one that is of no use is not", () => {
+  const half = (state: ReturnType<typeof appear>) => ({ ...state, synced: false });
+  const checks = new HealthChecks("here", new Map([["default/web", [ip("10.244.0.1")]]]));
+  expect(lines(checks, half(appear(service(CHECKED))))).toEqual(["default/web :30500 IPv4 1"]);
+  const booting = slice([endpoint("10.244.9.1", "there", { ready: false, serving: false, terminating: false })]);
+  expect(lines(checks, half(appear(booting)))).toEqual([]);
+  const leaving = slice([endpoint("10.244.9.1", "there", { ready: false, serving: true, terminating: true })]);
+  expect(lines(checks, half(changes([[booting, leaving]])))).toEqual(["default/web :30500 IPv4 0"]);
 });
