@@ -4,6 +4,7 @@
 import type { CompiledService, Frontend } from "../../compile/state.ts";
 import type { BpfMap } from "../../libbpf/types.ts";
 import { type Family, type Ip, ipToBytes } from "../../model/ip.ts";
+import type { ApplyReport } from "../contract.ts";
 import * as abi from "./abi.gen.ts";
 import { FRONTEND_KINDS, protocolNumber } from "./service-plan.ts";
 
@@ -40,6 +41,11 @@ export function frontendEntries(service: CompiledService, id: number): readonly 
   }
   return [...entries.values()];
 }
+
+/** What a change did to the map. */
+export type Moved = Pick<ApplyReport, "frontendsWritten" | "frontendsRemoved">;
+
+export const NOTHING_MOVED: Moved = { frontendsWritten: 0, frontendsRemoved: 0 };
 
 export class FrontendTable {
   readonly #map: BpfMap;
@@ -84,6 +90,12 @@ export class FrontendTable {
     return wanted.filter(({ id, service, kind }) => this.#entries.get(id) !== service * 8 + kind);
   }
 
+  /** Nothing is to be done: a service that had these before wants the same, and the map holds them. */
+  inForce(before: readonly FrontendEntry[], wanted: readonly FrontendEntry[]): boolean {
+    const same = before.length === wanted.length && without(wanted, before).length === 0;
+    return same && this.missing(wanted).length === 0;
+  }
+
   /** What the map holds, read anew, that is not of the service it is wanted for. */
   besides(wanted: readonly FrontendEntry[]): readonly FrontendEntry[] {
     const owners = new Map(wanted.map(({ id, service }) => [id, service]));
@@ -122,6 +134,12 @@ export class FrontendTable {
     let room = this.size - this.#entries.size;
     return entries.filter(({ id }) => this.#entries.has(id) || room-- > 0);
   }
+}
+
+/** Those that are not among the others, whosever they are. */
+export function without(entries: readonly FrontendEntry[], others: readonly FrontendEntry[]): readonly FrontendEntry[] {
+  const ids = new Set(others.map((entry) => entry.id));
+  return entries.filter((entry) => !ids.has(entry.id));
 }
 
 /** Keys back to back, for one batch. */

@@ -8,14 +8,26 @@ import { leavingProtocol, protocolNumber, traitsOf, wantsTables } from "./servic
 import type { Stores } from "./stores.ts";
 import { nextEpoch } from "./words.ts";
 
-/** before: the block in force of the service with this id. Throws MapFullError, then nothing is taken. */
+/** The set that admits no client. */
+const NOBODY = 0;
+
+/** The block already asks for clients at all these kinds of frontends: better its old ranges than none. */
+function filters({ sourceKinds, sourceSet }: Block, kinds: number): boolean {
+  return sourceSet !== NOBODY && (sourceKinds & kinds) === kinds;
+}
+
+/**
+ * before: the block in force of the service with this id. Throws MapFullError, then nothing is taken. Where there is no
+ * room for the ranges of frontends that served everybody so far, they serve nobody.
+ */
 export function blockFor(stores: Stores, service: CompiledService, id: number, before: Block | undefined): Block {
   const { backends, blocks, sources } = stores;
   const proto = protocolNumber(service.protocol);
   const rules = service.sources?.rules ?? [];
   const rest = { service: id, ...traitsOf(service, before, nextEpoch(stores.cells.services, id)) };
   const wanted = wantsTables(service);
-  const sourceSet = sources.find(rules);
+  const filtered = before !== undefined && filters(before, rest.sourceKinds);
+  const sourceSet = sources.find(rules) ?? (filtered || sources.hasRoom(rules) ? undefined : NOBODY);
   const known = before && sourceSet !== undefined ? { sourceSet, ...backends.findSets(service, proto) } : undefined;
   if (before && known && samePlan(before, { ...rest, ...known, tables: wanted })) return before;
   // Without room for its tables a service is better served at random than not at all.
@@ -24,7 +36,7 @@ export function blockFor(stores: Stores, service: CompiledService, id: number, b
   const sets = backends.acquireSets(service, proto);
   let taken = 0;
   try {
-    taken = sources.acquire(rules);
+    taken = sourceSet === NOBODY ? NOBODY : sources.acquire(rules);
     return blocks.write({ ...rest, tables, ...sets, sourceSet: taken });
   } catch (error) {
     for (const backend of idsOf(sets)) backends.discard(backend);

@@ -89,7 +89,7 @@ export function endsConnections({ flags }: Pick<abi.BlockHeader, "flags">): bool
 }
 
 /** Bits 1 << abi.FrontendKind of the frontends that do not serve everybody. */
-function sourceKinds({ sources }: CompiledService): number {
+export function sourceKinds({ sources }: CompiledService): number {
   return (sources?.kinds ?? []).reduce((bits, kind) => bits | (1 << FRONTEND_KINDS[kind]), 0);
 }
 

@@ -38,6 +38,16 @@ export class SourceSetTable {
     this.pool = new IdPool(map.maxEntries + 1);
   }
 
+  /** Entries the map can hold. */
+  get size(): number {
+    return this.#map.maxEntries;
+  }
+
+  /** Whether a set of these rules can be written. */
+  hasRoom(rules: readonly SourceRule[]): boolean {
+    return this.#used + rules.length <= this.#map.maxEntries;
+  }
+
   /** The id of a set that says exactly this; undefined when there is none yet. */
   find(rules: readonly SourceRule[]): number | undefined {
     return rules.length === 0 ? 0 : this.#ids.get(contentOf(rules));
@@ -88,7 +98,7 @@ export class SourceSetTable {
   }
 
   #write(rules: readonly SourceRule[]): number {
-    const id = this.#used + rules.length <= this.#map.maxEntries ? this.pool.take() : undefined;
+    const id = this.hasRoom(rules) ? this.pool.take() : undefined;
     if (id === undefined) {
       throw new MapFullError("source_ranges", this.#map.maxEntries, `a set of ${rules.length} source ranges`);
     }

@@ -8,11 +8,13 @@ import type { ApplyReport, NodeAddress } from "../contract.ts";
 import { type Adopted, adoptServices, discardBroken, retireService } from "./adopt.ts";
 import type { Block } from "./blocks.ts";
 import { MapFullError } from "./errors.ts";
-import { type FrontendEntry, frontendEntries } from "./frontends.ts";
+import { type FrontendEntry, frontendEntries, type Moved, NOTHING_MOVED, without } from "./frontends.ts";
+import { splitLifting } from "./lifting.ts";
 import type { WriteHook } from "./mapped-array.ts";
 import { type RcuSync, Reclaimer } from "./reclaim.ts";
 import { blockFor, stillUnread, type Unread, unreadOf, withUnread } from "./service-block.ts";
-import { checkSize, endsConnections, leavingProtocol, serviceMeta, wantsTables } from "./service-plan.ts";
+import { checkSize, endsConnections, leavingProtocol, serviceMeta } from "./service-plan.ts";
+import { lackOf, throwUnless } from "./shortage.ts";
 import type { SocketProtocol } from "./stale-sockets.ts";
 import { openStores, type ServiceEntry, type Stores, type WriterMaps } from "./stores.ts";
 import { publishRow } from "./words.ts";
@@ -134,9 +136,11 @@ export class MapWriter implements Disposable {
     const written = this.stores.backends.written;
     const failures: unknown[] = [];
     for (const key of removes) this.#forget(key);
-    const { changed, stale, servicesWritten } = this.#publishAll(this.#withOverdue(upserts), failures);
+    const { lifting, others, gone, taken } = splitLifting(this.stores, this.#services, this.#withOverdue(upserts));
+    const { changed, stale, servicesWritten } = this.#publishAll(others, failures);
     for (const entry of this.#leaving) stale.push(...entry.frontends);
-    const frontends = this.#tryMoveFrontends(changed, stale, failures);
+    const moved = this.#tryMoveFrontends(changed, [...without(stale, taken), ...gone], failures);
+    const late = this.#publishLifting(lifting, stale, failures);
     const leaving = this.#frontendsBehind ? [] : this.#leaving.splice(0);
     for (const entry of leaving) this.#withdraw(entry, failures);
     const retried = this.#reclaimer.pending;
@@ -145,13 +149,29 @@ export class MapWriter implements Disposable {
     this.#endpointsLost.clear();
     throwUnless(failures, retried);
     const backendsWritten = this.stores.backends.written - written;
-    return { servicesWritten, servicesRemoved: leaving.length, ...frontends, backendsWritten };
+    return {
+      servicesWritten: servicesWritten + late.servicesWritten,
+      servicesRemoved: leaving.length,
+      frontendsWritten: moved.frontendsWritten + late.frontendsWritten,
+      frontendsRemoved: moved.frontendsRemoved + late.frontendsRemoved,
+      backendsWritten,
+    };
   }
 
   /** While the frontends are behind, what failed comes with every change: a removed service's may be theirs now. */
   #withOverdue(upserts: readonly CompiledService[]): readonly CompiledService[] {
     if (!this.#frontendsBehind) return upserts;
     return [...new Map([...this.#pending, ...upserts.map((service) => [service.key, service] as const)]).values()];
+  }
+
+  /** Services whose frontends had to go first, and not before they have. stale: of others, which these may take over. */
+  #publishLifting(lifting: readonly CompiledService[], stale: readonly FrontendEntry[], failures: unknown[]): Late {
+    if (lifting.length === 0 || this.#frontendsBehind) {
+      for (const service of lifting) this.#waits(service);
+      return { ...NOTHING_MOVED, servicesWritten: 0 };
+    }
+    const { changed, stale: own, servicesWritten } = this.#publishAll(lifting, failures);
+    return { ...this.#tryMoveFrontends(changed, [...stale, ...own], failures), servicesWritten };
   }
 
   /** Publishes each service's block; its frontends are left to #moveFrontends. */
@@ -166,10 +186,11 @@ export class MapWriter implements Disposable {
       this.#withoutTables.delete(service.key);
       try {
         const entry = this.#publish(service, before);
-        if (wantsTables(service) && !entry.block.tables) {
-          failures.push(this.#tablesFull(service));
-          this.#pending.set(service.key, service);
-          this.#withoutTables.add(service.key);
+        const lack = lackOf(this.stores, service, entry.block);
+        if (lack) {
+          failures.push(lack.error);
+          this.#waits(service);
+          if (lack.served) this.#withoutTables.add(service.key);
         }
         if (entry === before) continue;
         this.#services.set(service.key, entry);
@@ -205,14 +226,15 @@ export class MapWriter implements Disposable {
   /** The service's new entry with its block in force; the very same entry when nothing is to be done. */
   #publish(service: CompiledService, before: ServiceEntry | undefined): ServiceEntry {
     checkSize(service);
-    const { cells, blocks, serviceIds } = this.stores;
+    const { cells, blocks, serviceIds, frontends: table } = this.stores;
     const id = before?.id ?? this.#takeId(service);
     let block: Block | undefined;
     try {
       const meta = serviceMeta(service);
       block = blockFor(this.stores, service, id, before?.block);
       const frontends = frontendEntries(service, id);
-      if (block === before?.block && meta.type === before.type && this.#inForce(before, frontends)) return before;
+      if (block === before?.block && meta.type === before.type && table.inForce(before.frontends, frontends))
+        return before;
       if (meta.type !== before?.type) {
         cells.serviceMeta.write(id, meta);
       }
@@ -229,16 +251,6 @@ export class MapWriter implements Disposable {
     }
   }
 
-  #tablesFull({ key }: CompiledService): MapFullError {
-    const needed = `the lookup tables of ${key}, whose endpoints are chosen at random until there is`;
-    return new MapFullError("tables", this.stores.cells.tables.length, needed);
-  }
-
-  #inForce(before: ServiceEntry, frontends: readonly FrontendEntry[]): boolean {
-    const same = before.frontends.length === frontends.length && without(frontends, before.frontends).length === 0;
-    return same && this.stores.frontends.missing(frontends).length === 0;
-  }
-
   #takeId(service: CompiledService): number {
     const { serviceIds } = this.stores;
     const id = serviceIds.take();
@@ -250,15 +262,15 @@ export class MapWriter implements Disposable {
   #tryMoveFrontends(changed: readonly CompiledService[], stale: readonly FrontendEntry[], failures: unknown[]): Moved {
     const wanted = () => [...this.#services.values()].flatMap(({ frontends }) => frontends);
     try {
-      const gone = this.#frontendsBehind ? this.stores.frontends.besides(wanted()) : stale;
-      const moved = this.#moveFrontends(changed, gone, failures);
+      const behind = this.#frontendsBehind ? this.stores.frontends.besides(wanted()) : [];
+      const moved = this.#moveFrontends(changed, [...behind, ...without(stale, behind)], failures);
       this.#frontendsBehind = false;
       return moved;
     } catch (error) {
       failures.push(error);
       for (const service of changed) this.#waits(service);
       this.#frontendsBehind = true;
-      return { frontendsWritten: 0, frontendsRemoved: 0 };
+      return NOTHING_MOVED;
     }
   }
 
@@ -334,17 +346,4 @@ interface Published {
   readonly servicesWritten: number;
 }
 
-type Moved = Pick<ApplyReport, "frontendsWritten" | "frontendsRemoved">;
-
-function without(entries: readonly FrontendEntry[], others: readonly FrontendEntry[]): readonly FrontendEntry[] {
-  const ids = new Set(others.map((entry) => entry.id));
-  return entries.filter((entry) => !ids.has(entry.id));
-}
-
-/** What lacked room is no failure while space is about to become free. */
-function throwUnless(failures: readonly unknown[], retried: boolean): void {
-  const final = failures.filter((error) => !(retried && error instanceof MapFullError));
-  if (final.length === 0) return;
-  if (final.length === 1) throw final[0];
-  throw new AggregateError(final, `${final.length} services were not written; the first: ${String(final[0])}`);
-}
+type Late = Moved & Pick<Published, "servicesWritten">;
