@@ -81,8 +81,9 @@ struct sock_peer {
 	__be16 backend_port;
 	__u32 backend_id;
 	__u32 service;
-	__u32 epoch; /* of the service word that the backend was last seen in */
-	__u32 sent;  /* sock_peers.clock at the last use; the greatest is the latest, 0 an empty slot */
+	__u32 epoch;     /* of the service word that the backend was last seen in */
+	__u32 sent;      /* sock_peers.clock at the last use; the greatest is the latest, 0 an empty slot */
+	__u32 connected; /* 1: the last connect() chose this one */
 };
 
 struct sock_peers {

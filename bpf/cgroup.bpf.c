@@ -124,10 +124,14 @@ static __always_inline int leave_alone(struct bpf_sock_addr *ctx, bool datagram,
 {
 	if (datagram && !peers)
 		peers = socket_peers(ctx->sk, BPF_SK_STORAGE_GET_F_CREATE);
-	if (datagram && peers)
+	if (!peers)
+		return PROCEED;
+	if (datagram) {
 		peer_on_wire(peers, &slot->vip, slot->vip_port);
-	else if (peers)
+	} else {
 		peers_forget(peers, &slot->vip, slot->vip_port);
+		peers_disconnect(peers);
+	}
 	return PROCEED;
 }
 
@@ -155,6 +159,8 @@ static __always_inline int to_backend(struct bpf_sock_addr *ctx, bool v4, bool s
 	if (!frontend || left_to_wire(frontend, client.kind)) {
 		if (peers)
 			peers_forget(peers, &slot.vip, slot.vip_port);
+		if (peers && !sticky)
+			peers_disconnect(peers);
 		return PROCEED;
 	}
 	client.source = get_source(ctx, sk, v4, sticky);
@@ -165,8 +171,13 @@ static __always_inline int to_backend(struct bpf_sock_addr *ctx, bool v4, bool s
 		peers = socket_peers(sk, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!peers)
 		return PROCEED; /* out of memory: served, but the application sees the backend's address */
-	if (!peer)
+	if (!sticky)
+		peers_disconnect(peers);
+	if (!peer || peer->connected)
 		peer = peers_oldest(peers);
+	if (!peer)
+		return PROCEED; /* never: one slot at most is connected */
+	slot.connected = !sticky;
 	slot.sent = peer->sent;
 	*peer = slot;
 	peer_touch(peers, peer);
@@ -179,7 +190,7 @@ static __always_inline int to_backend(struct bpf_sock_addr *ctx, bool v4, bool s
  * Shows the VIP where the kernel knows the backend: the source of a datagram, the peer of a connection. Not the peer of
  * Multipath TCP: there the subflow connects, and has the memory, but its parent is asked.
  */
-static __always_inline int to_vip(struct bpf_sock_addr *ctx, bool v4)
+static __always_inline int to_vip(struct bpf_sock_addr *ctx, bool v4, bool of_connection)
 {
 	struct sock_peers *peers = socket_peers(ctx->sk, 0);
 	struct sock_peer *peer;
@@ -188,7 +199,8 @@ static __always_inline int to_vip(struct bpf_sock_addr *ctx, bool v4)
 	if (!peers)
 		return PROCEED;
 	backend = get_address(ctx, v4);
-	peer = peers_find_backend(peers, &backend, ctx->user_port);
+	peer = of_connection ? peers_connected(peers, &backend, ctx->user_port)
+			     : peers_find_backend(peers, &backend, ctx->user_port);
 	if (peer)
 		set_address(ctx, v4, &peer->vip, peer->vip_port);
 	return PROCEED;
@@ -261,25 +273,25 @@ int pt_sendmsg6(struct bpf_sock_addr *ctx)
 SEC("cgroup/recvmsg4")
 int pt_recvmsg4(struct bpf_sock_addr *ctx)
 {
-	return to_vip(ctx, true);
+	return to_vip(ctx, true, false);
 }
 
 SEC("cgroup/recvmsg6")
 int pt_recvmsg6(struct bpf_sock_addr *ctx)
 {
-	return to_vip(ctx, false);
+	return to_vip(ctx, false, false);
 }
 
 SEC("cgroup/getpeername4")
 int pt_getpeername4(struct bpf_sock_addr *ctx)
 {
-	return to_vip(ctx, true);
+	return to_vip(ctx, true, true);
 }
 
 SEC("cgroup/getpeername6")
 int pt_getpeername6(struct bpf_sock_addr *ctx)
 {
-	return to_vip(ctx, false);
+	return to_vip(ctx, false, true);
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

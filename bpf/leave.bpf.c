@@ -111,7 +111,7 @@ static __always_inline void leave(struct seq_file *seq, struct sock_common *sk, 
 	if (!peers)
 		return;
 	read_peer(sk, &addr);
-	peer = peers_find_backend(peers, &addr, sk->skc_dport);
+	peer = peers_connected(peers, &addr, sk->skc_dport);
 	if (!peer || !left_behind(peer, proto))
 		return;
 	describe(sk, proto, &addr, &left);

@@ -16,16 +16,22 @@ struct {
 	__type(value, struct sock_peers);
 } sockets SEC(".maps");
 
+/* The socket may be connected to one that the VIP has no more, and have another for its datagrams: the latest. */
 static __always_inline struct sock_peer *peers_find_vip(struct sock_peers *peers, const struct ip_addr *vip,
 							__be16 port)
 {
+	struct sock_peer *latest = NULL;
+	__u32 sent = 0;
+
 	for (int i = 0; i < SOCK_PEERS; i++) {
 		struct sock_peer *peer = &peers->peer[i];
 
-		if (peer->sent && peer->vip_port == port && addr_equal(&peer->vip, vip))
-			return peer;
+		if (peer->sent > sent && peer->vip_port == port && addr_equal(&peer->vip, vip)) {
+			latest = peer;
+			sent = peer->sent;
+		}
 	}
-	return NULL;
+	return latest;
 }
 
 /* The peer whose replies come from backend:port. Two VIPs may share a backend: the one last sent to wins. */
@@ -46,14 +52,39 @@ static __always_inline struct sock_peer *peers_find_backend(struct sock_peers *p
 	return latest;
 }
 
-/* An empty slot, or the one used longest ago. */
+/*
+ * The peer that connect() chose, if the socket is connected to backend:port. Without one it is connected to that
+ * address itself, be it a VIP's backend too.
+ */
+static __always_inline struct sock_peer *peers_connected(struct sock_peers *peers, const struct ip_addr *backend,
+							 __be16 port)
+{
+	for (int i = 0; i < SOCK_PEERS; i++) {
+		struct sock_peer *peer = &peers->peer[i];
+
+		if (peer->connected && peer->backend_port == port && addr_equal(&peer->backend, backend))
+			return peer;
+	}
+	return NULL;
+}
+
+/* The socket connects anew. */
+static __always_inline void peers_disconnect(struct sock_peers *peers)
+{
+	for (int i = 0; i < SOCK_PEERS; i++)
+		peers->peer[i].connected = 0;
+}
+
+/* An empty slot, or the one used longest ago; not the one that the socket is connected to. */
 static __always_inline struct sock_peer *peers_oldest(struct sock_peers *peers)
 {
-	struct sock_peer *oldest = &peers->peer[0];
+	struct sock_peer *oldest = NULL;
 
-	for (int i = 1; i < SOCK_PEERS; i++) {
-		if (peers->peer[i].sent < oldest->sent)
-			oldest = &peers->peer[i];
+	for (int i = 0; i < SOCK_PEERS; i++) {
+		struct sock_peer *peer = &peers->peer[i];
+
+		if (!peer->connected && (!oldest || peer->sent < oldest->sent))
+			oldest = peer;
 	}
 	return oldest;
 }
@@ -80,8 +111,10 @@ static __always_inline void peer_on_wire(struct sock_peers *peers, const struct 
 {
 	struct sock_peer *peer = peers_find_vip(peers, vip, port);
 
-	if (!peer)
+	if (!peer || peer->connected)
 		peer = peers_oldest(peers);
+	if (!peer)
+		return; /* never: one slot at most is connected */
 	*peer = (struct sock_peer){
 	    .vip = *vip, .vip_port = port, .backend = *vip, .backend_port = port, .sent = peer->sent};
 	peer_touch(peers, peer);

@@ -1,14 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 // Connected UDP sockets whose endpoint serves no more: taken off it at once, and no others.
 
+import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { LoadedBpfObject } from "../../src/libbpf/index.ts";
+import { compileProgram } from "../support/compile.ts";
 import { service } from "../support/compiled.ts";
 import { UdpClient } from "../support/loopback.ts";
 import { memberOf, useSocketDatapath, WAYS } from "../support/socket-fixture.ts";
+import { until } from "../support/until.ts";
 
 const fixture = useSocketDatapath("leave");
+
+let directory: string;
+let twoWays: string;
+beforeAll(() => {
+  directory = mkdtempSync(join(tmpdir(), "pt-leave-"));
+  twoWays = compileProgram("two-ways", directory);
+});
+afterAll(() => rmSync(directory, { recursive: true }));
 
 /** Who destroys: the program, as from kernel 6.5 on, or who reads what it says, by sock_diag. */
 const BY = ["program", "sock_diag"] as const;
@@ -99,5 +113,51 @@ describe.each(BY.flatMap((by) => WAYS.map((way) => ({ ...way, by }))))("by $by: 
     expect(await taken()).toBe(0);
     expect((await direct.askPeer()).server).toBe("a");
     expect((await unconnected.ask(dial(5), 53)).server).toBe("b");
+  });
+
+  test("that is connected to an endpoint itself and also sends to its Service is left alone", async () => {
+    const { datapath } = fixture();
+    const { a, b } = endpoints();
+    datapath.publish(dns(6, { cluster: [a] }));
+    const mapped = way.name.startsWith("IPv4-mapped") ? "::ffff:" : "";
+    const own = [`${mapped}${a.address}`, String(a.port)];
+    const process = spawn(twoWays, [...own, dial(6), "53"]);
+    try {
+      let output = "";
+      process.stdout.on("data", (data: Buffer) => {
+        output += data;
+      });
+      const said = (lines: string) => until(`it says ${lines}`, () => output === lines);
+      await said(`answered a\nanswered a\npeer ${own.join(" ")}\n`);
+      datapath.publish(dns(6, { cluster: [b] }));
+      expect(await taken()).toBe(0);
+      process.stdin.write("again\n");
+      await said(`answered a\nanswered a\npeer ${own.join(" ")}\nanswered a\n`);
+    } finally {
+      process.kill();
+      await once(process, "exit");
+    }
+  });
+
+  test("that also sends to its own Service's address is told all the same", async () => {
+    const { datapath } = fixture();
+    const { a, b } = endpoints();
+    datapath.publish(dns(7, { cluster: [a] }));
+    const process = spawn(twoWays, [dial(7), "53", dial(7), "53"]);
+    try {
+      let output = "";
+      process.stdout.on("data", (data: Buffer) => {
+        output += data;
+      });
+      const said = (lines: string) => until(`it says ${lines}`, () => output === lines);
+      await said(`answered a\nanswered a\npeer ${dial(7)} 53\n`);
+      datapath.publish(dns(7, { cluster: [b] }));
+      expect(await taken()).toBe(1); // and so connected to nobody any more
+      process.stdin.write("again\n");
+      await said(`answered a\nanswered a\npeer ${dial(7)} 53\nerror EDESTADDRREQ\n`);
+    } finally {
+      process.kill();
+      await once(process, "exit");
+    }
   });
 });

@@ -1072,27 +1072,27 @@ export interface SockPeers {
 /** bytes from the start of the struct */
 export const sockPeersOffset = {
   peer: 0,
-  clock: 416,
-  netns: 424,
+  clock: 448,
+  netns: 456,
 } as const;
 export const sockPeers: Codec<SockPeers> = {
   name: "sock_peers",
-  size: 432,
+  size: 464,
   read(view: DataView, offset: number): SockPeers {
     return {
-      peer: Array.from({ length: 8 }, (_, i) => sockPeer.read(view, offset + 0 + i * 52)),
-      clock: view.getUint32(offset + 416, LE),
-      netns: view.getBigUint64(offset + 424, LE),
+      peer: Array.from({ length: 8 }, (_, i) => sockPeer.read(view, offset + 0 + i * 56)),
+      clock: view.getUint32(offset + 448, LE),
+      netns: view.getBigUint64(offset + 456, LE),
     };
   },
   write(view: DataView, offset: number, value: SockPeers): void {
     for (let i = 0; i < 8; i++) {
       const item = value.peer[i];
-      if (item !== undefined) sockPeer.write(view, offset + 0 + i * 52, item);
+      if (item !== undefined) sockPeer.write(view, offset + 0 + i * 56, item);
     }
-    view.setUint32(offset + 416, value.clock, LE);
-    writeZeros(view, offset + 420, 4);
-    view.setBigUint64(offset + 424, value.netns, LE);
+    view.setUint32(offset + 448, value.clock, LE);
+    writeZeros(view, offset + 452, 4);
+    view.setBigUint64(offset + 456, value.netns, LE);
   },
 };
 
@@ -1105,6 +1105,7 @@ export interface SockPeer {
   readonly service: number;
   readonly epoch: number;
   readonly sent: number;
+  readonly connected: number;
 }
 /** bytes from the start of the struct */
 export const sockPeerOffset = {
@@ -1116,10 +1117,11 @@ export const sockPeerOffset = {
   service: 40,
   epoch: 44,
   sent: 48,
+  connected: 52,
 } as const;
 export const sockPeer: Codec<SockPeer> = {
   name: "sock_peer",
-  size: 52,
+  size: 56,
   read(view: DataView, offset: number): SockPeer {
     return {
       vip: readBytes(view, offset + 0, 16),
@@ -1130,6 +1132,7 @@ export const sockPeer: Codec<SockPeer> = {
       service: view.getUint32(offset + 40, LE),
       epoch: view.getUint32(offset + 44, LE),
       sent: view.getUint32(offset + 48, LE),
+      connected: view.getUint32(offset + 52, LE),
     };
   },
   write(view: DataView, offset: number, value: SockPeer): void {
@@ -1141,6 +1144,7 @@ export const sockPeer: Codec<SockPeer> = {
     view.setUint32(offset + 40, value.service, LE);
     view.setUint32(offset + 44, value.epoch, LE);
     view.setUint32(offset + 48, value.sent, LE);
+    view.setUint32(offset + 52, value.connected, LE);
   },
 };
 
@@ -1448,8 +1452,8 @@ export const layouts: Readonly<Record<string, StructLayout>> = {
   opt_out_levels: { size: 8, fields: { bits: [0, "u64"] } },
   flow_key: { size: 40, fields: { src: [0, "struct ip_addr"], dst: [16, "struct ip_addr"], sport: [32, "be16"], dport: [34, "be16"], proto: [36, "u8"], space: [37, "u8"], pad: [38, "u16"] } },
   flow: { size: 104, fields: { client: [0, "struct ip_addr"], vip: [16, "struct ip_addr"], backend: [32, "struct ip_addr"], snat: [48, "struct ip_addr"], client_port: [64, "be16"], vip_port: [66, "be16"], backend_port: [68, "be16"], snat_port: [70, "be16"], mapped_port: [72, "be16"], role: [74, "u8"], proto: [75, "u8"], service: [76, "u32"], backend_id: [80, "u32"], created: [84, "u32"], last_seen: [88, "u32"], state: [92, "u32"], flags: [96, "u32"], epoch: [100, "u32"] } },
-  sock_peers: { size: 432, fields: { peer: [0, "struct sock_peer[8]"], clock: [416, "u32"], pad: [420, "u32"], netns: [424, "u64"] } },
-  sock_peer: { size: 52, fields: { vip: [0, "struct ip_addr"], backend: [16, "struct ip_addr"], vip_port: [32, "be16"], backend_port: [34, "be16"], backend_id: [36, "u32"], service: [40, "u32"], epoch: [44, "u32"], sent: [48, "u32"] } },
+  sock_peers: { size: 464, fields: { peer: [0, "struct sock_peer[8]"], clock: [448, "u32"], pad: [452, "u32"], netns: [456, "u64"] } },
+  sock_peer: { size: 56, fields: { vip: [0, "struct ip_addr"], backend: [16, "struct ip_addr"], vip_port: [32, "be16"], backend_port: [34, "be16"], backend_id: [36, "u32"], service: [40, "u32"], epoch: [44, "u32"], sent: [48, "u32"], connected: [52, "u32"] } },
   affinity_key: { size: 32, fields: { netns: [0, "u64"], client: [8, "struct ip_addr"], service: [24, "u32"], pad: [28, "u32"] } },
   affinity: { size: 28, fields: { backend: [0, "struct ip_addr"], port: [16, "be16"], position: [18, "u16"], epoch: [20, "u32"], last_used: [24, "u32"] } },
   client_netns: { size: 8, fields: { cookie: [0, "u64"] } },
