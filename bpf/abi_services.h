@@ -207,7 +207,7 @@ enum device_flags {
 	DEVICE_BRIDGE_PORT = 4, /* enslaved to .bridge */
 	DEVICE_BRIDGE = 8,
 	DEVICE_L3 = 16,      /* no Ethernet header (tun, wireguard) */
-	DEVICE_OVERLAY = 32, /* vxlan, geneve: an uplink whose packets travel inside another */
+	DEVICE_OVERLAY = 32, /* a tunnel, with or without Ethernet: an uplink whose packets travel inside others */
 	DEVICE_LOCAL = 64,   /* clients behind it are local pods by its name: detectLocalMode */
 };
 

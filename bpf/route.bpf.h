@@ -93,24 +93,44 @@ static __always_inline int route_bridged(struct __sk_buff *skb, const struct pac
 
 /*
  * What a transit packet asks of an MTU. Of what the kernel cuts into segments only on the way out (GSO): the length of
- * one. Of a later fragment: what its first asked for, if that is more, so that all of a datagram go one way; netfilter
- * waits for all of it. 0: nobody knows (SCTP's GSO).
+ * one. Of a later fragment: what its first asked for, if that is more: it follows its first up to the stack, where
+ * netfilter may wait for all of the datagram and cut it to fit. Where the stack answers the first with an ICMP error
+ * instead, the others may leave the node nonetheless, in vain. 0: nobody knows (SCTP's GSO).
  */
 static __always_inline __u32 length_on_link(struct __sk_buff *skb, const struct packet *p)
 {
 	__u32 length = p->end - p->l3;
+	bool jumbo; /* the jumbo payload option of IPv6 BIG TCP, in front of TCP */
 	__u8 words; /* of the TCP header, in its upper half */
 
 	if (p->later)
 		return length > p->first_length ? length : p->first_length;
 	if (!skb->gso_size)
 		return length;
+	jumbo = !p->v4 && length > 0xffff + sizeof(struct ipv6hdr) && p->l4 - p->l3 > sizeof(struct ipv6hdr);
 	length = p->l4 - p->l3 + skb->gso_size;
+	if (jumbo) /* segments do not carry it */
+		length -= 8;
 	if (p->proto == IPPROTO_UDP)
 		return length + 8;
 	if (p->proto != IPPROTO_TCP || bpf_skb_load_bytes(skb, p->l4 + 12, &words, 1) < 0)
 		return 0;
 	return length + (words >> 4) * 4;
+}
+
+/*
+ * Whether a packet is too big for its way, once the FIB has said so: it asks what this host has learnt of the path, as
+ * for a sender, where a router asks the device (and hears of the path by an ICMP error). Finds the route meanwhile.
+ */
+static __always_inline bool route_too_small(struct __sk_buff *skb, const struct ip_addr *src, const struct ip_addr *dst,
+					    struct route *route)
+{
+	__u32 length = route->length, mtu = 0; /* in: the packet's own length */
+
+	route->length = 0;
+	route_lookup(skb, src, dst, skb->ifindex, route);
+	bpf_check_mtu(skb, route->ifindex, &mtu, 0, 0);
+	return length > mtu;
 }
 
 /*
@@ -124,7 +144,7 @@ static __always_inline int transit_device(struct __sk_buff *skb, const struct pa
 	struct route route = {.length = length_on_link(skb, p)};
 
 	route_lookup(skb, src, dst, skb->ifindex, &route);
-	if (route.kind == ROUTE_TOO_SMALL)
+	if (route.kind == ROUTE_TOO_SMALL && route_too_small(skb, src, dst, &route))
 		return 0;
 	if (route.kind != ROUTE_FORWARD && route.kind != ROUTE_FORWARD_NO_NEIGHBOUR)
 		return -DROP_NO_ROUTE;

@@ -14,6 +14,7 @@ const TUPLES = "test/netns/edge-tuples.test.ts";
 const SNAT = "test/netns/edge-snat.test.ts";
 const PATHS = "test/netns/paths.test.ts";
 const OVERLAY = "test/netns/overlay.test.ts";
+const TRANSIT = "test/netns/edge-transit.test.ts";
 const FLOWS = "test/netns/edge-flows.test.ts";
 
 export const EDGE_MUTANTS: readonly Mutant[] = [
@@ -113,7 +114,7 @@ export const EDGE_MUTANTS: readonly Mutant[] = [
     file: "begin.bpf.h",
     from: "flow->flags |= FLOW_TRANSIT;",
     to: ";",
-    test: "test/netns/edge-transit.test.ts",
+    test: TRANSIT,
   },
   {
     clause: "E5",
@@ -132,6 +133,33 @@ export const EDGE_MUTANTS: readonly Mutant[] = [
     to: "return 0;",
     test: OVERLAY,
     only: "vxlan between .* 'client' .* TCP learns",
+  },
+  {
+    clause: "E5",
+    what: "segments are measured too long",
+    file: "route.bpf.h",
+    from: "(words >> 4) * 4",
+    to: "words * 4",
+    test: TRANSIT,
+    only: "reaches a pod of another node",
+  },
+  {
+    clause: "E5",
+    what: "the path MTU that the node has learnt keeps what is forwarded",
+    file: "route.bpf.h",
+    from: "return length > mtu;",
+    to: "return true;",
+    test: TRANSIT,
+    only: "learnt a smaller path MTU",
+  },
+  {
+    clause: "E5",
+    what: "segments of BIG TCP are measured with its hop-by-hop header",
+    file: "route.bpf.h",
+    from: "length -= 8;",
+    to: ";",
+    test: TRANSIT,
+    only: "BIG TCP passes",
   },
   {
     clause: "E5",

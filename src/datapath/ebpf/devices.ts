@@ -50,7 +50,7 @@ const POD_KINDS: ReadonlySet<string> = new Set(["veth", "netkit"]);
 /** What these carry comes from other nodes, so they are edges like uplinks. */
 const TUNNEL_KINDS: ReadonlySet<string> = new Set([
   ...["vxlan", "geneve", "gretap", "ip6gretap"],
-  ...["wireguard", "ipip", "sit", "ip6tnl", "gre", "ip6gre", "vti", "vti6", "xfrm"], // no Ethernet header
+  ...["wireguard", "ipip", "sit", "ip6tnl", "gre", "ip6gre", "xfrm"], // no Ethernet header
 ]);
 
 /** All devices that get programs, by ifindex. */
