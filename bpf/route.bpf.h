@@ -120,7 +120,8 @@ static __always_inline __u32 length_on_link(struct __sk_buff *skb, const struct 
 
 /*
  * Whether a packet is too big for its way, once the FIB has said so: it asks what this host has learnt of the path, as
- * for a sender, where a router asks the device (and hears of the path by an ICMP error). Finds the route meanwhile.
+ * for a sender, where a router asks the device (and hears of the path by an ICMP error). Finds the route meanwhile; its
+ * kind may still be ROUTE_TOO_SMALL, by the length of the frame, which matters less.
  */
 static __always_inline bool route_too_small(struct __sk_buff *skb, const struct ip_addr *src, const struct ip_addr *dst,
 					    struct route *route)
@@ -146,7 +147,7 @@ static __always_inline int transit_device(struct __sk_buff *skb, const struct pa
 	route_lookup(skb, src, dst, skb->ifindex, &route);
 	if (route.kind == ROUTE_TOO_SMALL && route_too_small(skb, src, dst, &route))
 		return 0;
-	if (route.kind != ROUTE_FORWARD && route.kind != ROUTE_FORWARD_NO_NEIGHBOUR)
+	if (route.kind == ROUTE_NONE || route.kind == ROUTE_LOCAL)
 		return -DROP_NO_ROUTE;
 	return packet_decrement_ttl(skb, p) ? 0 : route.ifindex;
 }
