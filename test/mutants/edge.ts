@@ -141,7 +141,7 @@ export const EDGE_MUTANTS: readonly Mutant[] = [
     from: "(words >> 4) * 4",
     to: "words * 4",
     test: TRANSIT,
-    only: "reaches a pod of another node",
+    only: "reaches 'a pod of another node'",
   },
   {
     clause: "E5",
