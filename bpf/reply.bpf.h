@@ -82,6 +82,44 @@ static __always_inline int store_ip_header(struct __sk_buff *skb, const struct p
 	return bpf_skb_store_bytes(skb, p->l3, &ip, sizeof(ip), 0);
 }
 
+static __always_inline __u32 quoted_l4(const struct packet *p)
+{
+	return p->proto == IPPROTO_UDP ? 8 : sizeof(struct tcphdr);
+}
+
+/*
+ * A sender that leaves the checksum to its device (CHECKSUM_PARTIAL) has written the pseudo header's sum in its place,
+ * and the packet stays such a one when it is quoted: who computes the checksum on the way out does so over the quote,
+ * and changes what the ICMP checksum covers. So the quote gets the one checksum that this leaves as it is: f where f +
+ * rest is ~f in one's complement, so half of ~rest, and half of a 16-bit sum is its rotation by one bit. The CRC of
+ * SCTP has no such value.
+ */
+static __noinline int settle_checksum(struct __sk_buff *skb, const struct packet *p)
+{
+	__u32 size, at, length;
+	__be32 head[5] = {};
+	__u16 check, rest;
+
+	if (!p || p->proto == IPPROTO_SCTP)
+		return 0;
+	size = quoted_l4(p);
+	at = p->proto == IPPROTO_UDP ? 6 : 16;
+	length = p->end - p->l4;
+	if (bpf_skb_load_bytes(skb, p->l4, head, 8) < 0 ||
+	    (size > 8 && bpf_skb_load_bytes(skb, p->l4, head, sizeof(head)) < 0) ||
+	    bpf_skb_load_bytes(skb, p->l4 + at, &check, sizeof(check)) < 0)
+		return -1;
+	if (check != (__u16)~csum_fold(pseudo_sum(p, length, p->proto)))
+		return 0; /* it is computed already */
+	if (size > 8)
+		head[4] &= bpf_htonl(0x0000ffff);
+	else
+		head[1] &= bpf_htonl(0xffff0000);
+	rest = csum_fold(bpf_csum_diff(NULL, 0, head, sizeof(head), 0));
+	check = rest >> 1 | rest << 15;
+	return bpf_skb_store_bytes(skb, p->l4 + at, &check, sizeof(check), 0);
+}
+
 /* Turns the refused packet into a port unreachable that quotes its headers. */
 static __noinline int reply_unreachable(struct __sk_buff *skb, struct work *w)
 {
@@ -95,8 +133,9 @@ static __noinline int reply_unreachable(struct __sk_buff *skb, struct work *w)
 	p = &w->packet;
 	__builtin_memset(w->quote, 0, QUOTE_MAX);
 	/* SCTP finds the association of an INIT by its tag, 20 bytes into the packet */
-	quoted = p->l4 - p->l3 + (p->proto == IPPROTO_UDP ? 8 : sizeof(struct tcphdr));
-	if (quoted < 28 || quoted > QUOTE_MAX || bpf_skb_load_bytes(skb, p->l3, w->quote, quoted) < 0)
+	quoted = p->l4 - p->l3 + quoted_l4(p);
+	if (settle_checksum(skb, p) || quoted < 28 || quoted > QUOTE_MAX ||
+	    bpf_skb_load_bytes(skb, p->l3, w->quote, quoted) < 0)
 		return TC_ACT_SHOT;
 	icmp.type = p->v4 ? ICMP_DEST_UNREACH : ICMPV6_DEST_UNREACH;
 	icmp.code = p->v4 ? ICMP_PORT_UNREACH : ICMPV6_PORT_UNREACH;
@@ -120,7 +159,7 @@ static __noinline int reply_reset(struct __sk_buff *skb, const struct packet *p)
 {
 	struct tcphdr tcp, rst = {.doff = 5, .rst = 1};
 	__u32 header, room, segment;
-	__u64 sum;
+	__u64 sum, rest;
 
 	if (!p || bpf_skb_load_bytes(skb, p->l4, &tcp, sizeof(tcp)) < 0)
 		return TC_ACT_SHOT;
@@ -138,9 +177,11 @@ static __noinline int reply_reset(struct __sk_buff *skb, const struct packet *p)
 		rst.ack_seq = bpf_htonl(bpf_ntohl(tcp.seq) + segment);
 	}
 	sum = pseudo_sum(p, sizeof(rst), IPPROTO_TCP);
-	rst.check = csum_fold(bpf_csum_diff(NULL, 0, (__be32 *)&rst, sizeof(rst), sum));
+	rest = sum + (__u64)bpf_csum_diff(NULL, 0, (__be32 *)&rst, sizeof(rst), sum);
+	rest = (rest & 0xffffffff) + (rest >> 32);
+	rst.check = ~csum_fold(sum); /* all that CHECKSUM_PARTIAL wants; for all others the helper adds the rest */
 	if (bpf_skb_change_tail(skb, p->l4 + sizeof(rst), 0) || store_ip_header(skb, p, sizeof(rst), IPPROTO_TCP) ||
-	    bpf_skb_store_bytes(skb, p->l4, &rst, sizeof(rst), 0))
+	    bpf_skb_store_bytes(skb, p->l4, &rst, sizeof(rst), 0) || bpf_l4_csum_replace(skb, p->l4 + 16, 0, rest, 0))
 		return TC_ACT_SHOT;
 	return send_back(skb, p);
 }
