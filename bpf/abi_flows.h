@@ -43,6 +43,7 @@ enum flow_state {
 	FLOW_FIN_BACKEND = 4,
 	FLOW_RST = 8,      /* closed: RST; SCTP's ABORT or SHUTDOWN COMPLETE */
 	FLOW_LASTING = 16, /* the client went on after the answer: not nascent any more */
+	FLOW_ENDED = 32,   /* with FLOW_RST: by BLOCK_ENDS_CONNECTIONS */
 };
 
 /*

@@ -84,8 +84,8 @@ struct block_header {
 	__u8 source_kinds;      /* bits 1 << enum frontend_kind: these serve whom source_set admits, and nobody else */
 	__u16 flags;            /* enum block_flags */
 	__u32 affinity_timeout; /* seconds a client keeps its endpoint after its last connection; 0: no affinity */
-	__u32 serving_count;    /* endpoints in neither set that serve, where flows leave those that do not */
-	__u32 serving_first_row;
+	__u32 serving_count;  /* endpoints that flows may stay with and that are in neither set, in rows behind both */
+	__u32 ends_epoch;     /* of the service word when BLOCK_ENDS_CONNECTIONS came to be: it ends none from before */
 	__u32 affinity_epoch; /* of the service word when affinity began: what clients had before is void */
 	__u32 source_set;     /* in source_ranges; 0: admits nobody */
 };

@@ -27,6 +27,10 @@ struct sock_common {
 	struct ip_addr skc_v6_rcv_saddr;
 } __attribute__((preserve_access_index));
 
+struct sock {
+	struct socket *sk_socket;
+} __attribute__((preserve_access_index));
+
 struct udp_sock;
 struct seq_file;
 
@@ -65,6 +69,24 @@ static __always_inline void read_peer(const struct sock_common *sk, struct ip_ad
 		bpf_core_read(addr, sizeof(*addr), &sk->skc_v6_daddr);
 }
 
+/* As with connections on the wire: the Service that chose the endpoint, and it alone, may say that it has left. */
+static __always_inline bool connection_left(struct sock_peer *peer, __u32 service)
+{
+	struct remembered endpoint = {
+	    .service = peer->service,
+	    .epoch = peer->epoch,
+	    .id = peer->backend_id,
+	    .addr = &peer->backend,
+	    .port = peer->backend_port,
+	};
+
+	if (connection_ends(&endpoint, service))
+		return true;
+	peer->epoch = endpoint.epoch;
+	peer->backend_id = endpoint.id;
+	return false;
+}
+
 /*
  * The VIP is still a frontend and the endpoint does not serve it any more. A VIP that is nobody's says nothing of the
  * endpoint: as with flows on the wire (row 58), and a Service that is deleted breaks nothing (row 50).
@@ -73,8 +95,10 @@ static __always_inline bool left_behind(struct sock_peer *peer, __u8 proto)
 {
 	struct frontend *frontend = frontend_lookup(&peer->vip, peer->vip_port, proto, true);
 
-	if (!frontend || (proto == IPPROTO_TCP && !ends_connections(frontend->service)))
+	if (!frontend)
 		return false;
+	if (proto == IPPROTO_TCP)
+		return connection_left(peer, frontend->service);
 	return !peer_still_serves(peer, frontend->service);
 }
 
@@ -129,14 +153,37 @@ int pt_leave_udp(struct bpf_iter__udp *ctx)
 	return 0;
 }
 
-/* One whose owner has closed it already has nobody to tell. */
+/* Whether anybody waits for the peer: a socket that its owner has closed has nobody to tell. */
+static __always_inline bool has_owner(struct sock_common *sk)
+{
+	struct socket *owner = NULL;
+
+	bpf_core_read(&owner, sizeof(owner), &((struct sock *)sk)->sk_socket);
+	return owner;
+}
+
+/* In FIN_WAIT the owner may have said its last and still listen. */
+static __always_inline bool is_open(struct sock_common *sk)
+{
+	switch (sk->skc_state) {
+	case BPF_TCP_ESTABLISHED:
+	case BPF_TCP_SYN_SENT:
+	case BPF_TCP_CLOSE_WAIT:
+		return true;
+	case BPF_TCP_FIN_WAIT1:
+	case BPF_TCP_FIN_WAIT2:
+		return has_owner(sk);
+	default:
+		return false;
+	}
+}
+
 SEC("iter/tcp")
 int pt_leave_tcp(struct bpf_iter__tcp *ctx)
 {
 	struct sock_common *sk = ctx->sk_common;
 
-	if (sk && (sk->skc_state == BPF_TCP_ESTABLISHED || sk->skc_state == BPF_TCP_SYN_SENT ||
-		   sk->skc_state == BPF_TCP_CLOSE_WAIT))
+	if (sk && is_open(sk))
 		leave(ctx->meta->seq, sk, IPPROTO_TCP);
 	return 0;
 }

@@ -217,14 +217,30 @@ static __always_inline struct block_row *block_of(const struct frontend *fronten
 	return *row ? bpf_map_lookup_elem(&members, row) : NULL;
 }
 
-/* Whether a service, as it is now, wants connections ended whose endpoint serves no more. */
-static __always_inline bool ends_connections(__u32 service)
+/*
+ * Whether a TCP connection is over because its Service wants it ended with its endpoint (row 61 by option). service: to
+ * which the connection's VIP belongs now; another one, or one made anew, be it with the same id, has never named the
+ * endpoint and says nothing of it, nor does the same one of connections from before the option. Brings epoch and id up
+ * to date, of such as the option covers.
+ */
+static __always_inline bool connection_ends(struct remembered *endpoint, __u32 service)
 {
 	const struct frontend frontend = {.service = service};
-	__u32 row = 0, epoch;
-	struct block_row *block = block_of(&frontend, &row, &epoch);
+	__u32 row = 0, epoch = 0, id;
+	struct block_row *block;
 
-	return block && (block->header.flags & BLOCK_ENDS_CONNECTIONS);
+	if (!service || service != endpoint->service)
+		return false;
+	block = block_of(&frontend, &row, &epoch);
+	if (!block || !(block->header.flags & BLOCK_ENDS_CONNECTIONS) || epoch == endpoint->epoch ||
+	    (__s32)(endpoint->epoch - block->header.ends_epoch) < 0)
+		return false;
+	id = block_find(row, endpoint->id, endpoint->addr, endpoint->port);
+	if (!id)
+		return true;
+	endpoint->epoch = epoch;
+	endpoint->id = id;
+	return false;
 }
 
 /* The same with session affinity: the endpoint that the client has. first_row: of the set's ids in members. */

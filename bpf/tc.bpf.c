@@ -69,15 +69,35 @@ static __always_inline bool begins_anew(const struct packet *p, struct flow *own
 	return p->proto == IPPROTO_UDP && standing_of(owner) == ENDPOINT_LEFT;
 }
 
-/*
- * Whether a connection is over because its Service wants it ended with its endpoint (row 61 by option): one that began
- * when it did, and it does so still. What comes late to one that has been reset hears the same.
- */
+/* Whether the endpoint of a connection that began with the option has left its Service. Keeps what it learned. */
+static __noinline int endpoint_left(struct flow *owner)
+{
+	struct remembered endpoint = {};
+
+	if (!owner)
+		return 0;
+	endpoint.service = owner->service;
+	endpoint.epoch = owner->epoch;
+	endpoint.id = owner->backend_id;
+	endpoint.addr = &owner->backend;
+	endpoint.port = owner->backend_port;
+	if (connection_ends(&endpoint, service_now(owner)))
+		return 1;
+	if (!dry_run) {
+		owner->epoch = endpoint.epoch;
+		owner->backend_id = endpoint.id;
+	}
+	return 0;
+}
+
+/* Whether this connection is over, or has been ended before: what comes late hears the same. */
 static __always_inline bool ends_here(const struct packet *p, struct flow *owner)
 {
 	if (!(owner->flags & FLOW_ENDS) || (p->tcp_flags & TCP_RST))
 		return false;
-	return standing_of(owner) == ENDPOINT_LEFT && ends_connections(service_now(owner));
+	if (owner->state & FLOW_ENDED)
+		return true;
+	return !word_stands(owner->service, owner->epoch) && endpoint_left(owner);
 }
 
 /* The client hears that its connection is no more; the endpoint does when it next says something. */
@@ -88,9 +108,9 @@ static __noinline int end_connection(struct __sk_buff *skb, const struct packet 
 	explain_refusal(VERDICT_DROP, DROP_ENDPOINT_LEFT, owner->service);
 	if (dry_run)
 		return TC_ACT_SHOT;
-	__sync_fetch_and_or(&owner->state, FLOW_RST);
+	__sync_fetch_and_or(&owner->state, FLOW_RST | FLOW_ENDED);
 	count_drop(DROP_ENDPOINT_LEFT);
-	return reply_reset(skb, p);
+	return p->later ? TC_ACT_SHOT : reply_reset(skb, p); /* a later fragment has no TCP header */
 }
 
 /* A packet of a flow we know, seen from its client's side. */

@@ -3,9 +3,10 @@
 // all others.
 
 import { once } from "node:events";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type AddressInfo, createServer } from "node:net";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import type { LoadedBpfObject } from "../../src/libbpf/index.ts";
-import { service } from "../support/compiled.ts";
+import { member, service } from "../support/compiled.ts";
 import { TcpClient } from "../support/loopback.ts";
 import { memberOf, useSocketDatapath, WAYS } from "../support/socket-fixture.ts";
 
@@ -63,9 +64,58 @@ describe.each(BY.flatMap((by) => WAYS.map((way) => ({ ...way, by }))))("by $by: 
     expect(await taken()).toBe(0);
     expect(await client.echo("there?")).toBe("there?");
     datapath.publish(web(2, { cluster: [b], ...ends }));
-    const told = once(client.socket, "error");
+    expect(await taken()).toBe(0);
+    expect(await client.echo("still?")).toBe("still?");
+  });
+
+  test("row 61: has it from its beginning, and stays although the option is set while its endpoint serves", async () => {
+    const { datapath } = fixture();
+    const { a, b } = endpoints();
+    datapath.publish(web(5, { cluster: [a] }));
+    using before = await TcpClient.open(dial(5), 80);
+    datapath.publish(web(5, { cluster: [a], ...ends }));
+    expect(await taken()).toBe(0);
+    using after = await TcpClient.open(dial(5), 80);
+    const told = once(after.socket, "error");
+    datapath.publish(web(5, { cluster: [b], ...ends }));
     expect(await taken()).toBe(1);
     await told;
+    expect(await before.echo("there?")).toBe("there?");
+  });
+
+  test("row 50: stays when its Service is made anew, or another one has its VIP", async () => {
+    const { datapath } = fixture();
+    const { a, b } = endpoints();
+    const [again, plain, taker] = [{ ...ends }, { name: "plain" }, { name: "taker", ...ends }];
+    datapath.publish(web(6, { cluster: [a], ...again }));
+    datapath.publish(web(7, { cluster: [a], ...plain }));
+    using orphan = await TcpClient.open(dial(6), 80);
+    using robbed = await TcpClient.open(dial(7), 80);
+    datapath.remove(web(6, again).key);
+    datapath.remove(web(7, plain).key);
+    for (const cluster of [[], [a], [b]]) {
+      datapath.publish(web(6, { cluster, ...again }));
+      datapath.publish(web(7, { cluster, ...taker }));
+      expect(await taken()).toBe(0);
+    }
+    expect(await orphan.echo("there?")).toBe("there?");
+    expect(await robbed.echo("there?")).toBe("there?");
+  });
+
+  test("row 61: is told although it has said its last, as long as somebody listens", async () => {
+    const { datapath } = fixture();
+    const { b } = endpoints();
+    const server = createServer({ allowHalfOpen: true }, (socket) => socket.on("error", () => {}).write("listening\n"));
+    onTestFinished(() => void server.close());
+    await once(server.listen(0, family === 4 ? "127.77.0.3" : "::1"), "listening");
+    const { address, port } = server.address() as AddressInfo;
+    datapath.publish(web(8, { cluster: [member(address, port)], ...ends }));
+    using client = await TcpClient.open(dial(8), 80);
+    const told = once(client.socket, "error");
+    await new Promise<void>((resolve) => client.socket.end(resolve));
+    datapath.publish(web(8, { cluster: [b], ...ends }));
+    expect(await taken()).toBe(1);
+    expect(await told).toMatchObject([{ code: "ECONNABORTED" }]);
   });
 
   test("row 50: stays with an endpoint that serves on beside the sets, and when its Service is gone", async () => {

@@ -62,9 +62,9 @@ describe.each(families)("IPv$family, an endpoint that another takes the place of
       [u32(2), cell("0.0.0.0", 0)],
     ]);
     const set = { count: 1, firstRow: 1, tableRow: 0, tableSize: 0 };
-    const sets = { cluster: set, local: set, servingCount: 16 * (idRows - 1), servingFirstRow: 2 };
+    const sets = { cluster: set, local: set, servingCount: 16 * (idRows - 1) };
     const { BLOCK_HAS_ENDPOINTS } = abi.BlockFlags;
-    const rest = { affinityTimeout: 0, affinityEpoch: 0, sourceKinds: 0, sourceSet: 0 };
+    const rest = { affinityTimeout: 0, affinityEpoch: 0, endsEpoch: 0, sourceKinds: 0, sourceSet: 0 };
     const header = { service: 2, rows: 1 + idRows, scheduler: 0, flags: BLOCK_HAS_ENDPOINTS, ...sets, ...rest };
     await datapath().write("members", [
       [u32(row), encode(abi.blockHeader, header)],

@@ -31,13 +31,13 @@ describe.each(families.flatMap((ends) => kinds.map((kind) => ({ ...ends, kind })
 
   let epoch = 1;
   const { BLOCK_HAS_ENDPOINTS } = abi.BlockFlags;
-  /** The Service's block in force: row 1, whose only id stands in row 2. */
-  async function put(address: string, flags: number): Promise<void> {
+  /** The Service's block in force: row 1, whose only id stands in row 2. endsEpoch: when the option came to be. */
+  async function put(address: string, flags: number, endsEpoch = flags & ENDS ? 1 : 0): Promise<void> {
     const id = address === old ? 1 : 2;
     const live = abi.BackendFlags.BACKEND_LIVE;
     const cell = { ...end(at(address, 8080)), proto: 6, weight: 1, node: 0, zone: 0, flags: live };
     const set = { count: 1, firstRow: 1, tableRow: 0, tableSize: 0 };
-    const rest = { servingCount: 0, servingFirstRow: 0, affinityTimeout: 0, affinityEpoch: 0 };
+    const rest = { servingCount: 0, affinityTimeout: 0, affinityEpoch: 0, endsEpoch };
     const header = { service: 1, rows: 2, cluster: set, local: set, scheduler: 0, sourceKinds: 0, sourceSet: 0 };
     const block = { ...header, ...rest, flags: flags | BLOCK_HAS_ENDPOINTS };
     await datapath().write("backends", [[u32(id), encode(abi.backend, cell)]]);
@@ -82,8 +82,11 @@ describe.each(families.flatMap((ends) => kinds.map((kind) => ({ ...ends, kind })
     await put(young, ENDS);
     expect(await send(ACK)).toBe(`reply ${RST}`);
     expect(await drops()).toBe(before + 1);
-    expect(await datapath().flows()).toEqual([expect.stringMatching(/^flows owner .* rst$/)]);
+    expect(await datapath().flows()).toEqual([expect.stringMatching(/^flows owner .* rst ended$/)]);
     expect(await send(FIN | ACK)).toBe(`reply ${RST}`);
+    await put(old, ENDS);
+    expect(await send(ACK)).toBe(`reply ${RST}`); // the client has heard that it is no more
+    await put(young, ENDS);
     expect(await send(SYN)).toBe(to(young));
     expect(await send(ACK)).toBe(to(young));
   });
@@ -101,10 +104,43 @@ describe.each(families.flatMap((ends) => kinds.map((kind) => ({ ...ends, kind })
     expect(await send(RST)).toBe(to(old)); // the client's own word reaches the endpoint
   });
 
+  test("row 50: a Service made anew, with the same id too, ends nothing of the one before", async () => {
+    await establish();
+    await put(young, ENDS, epoch + 1);
+    expect(await send(ACK)).toBe(to(old));
+    await put(old, ENDS, epoch);
+    expect(await send(ACK)).toBe(to(old));
+    await put(young, ENDS, epoch - 1);
+    expect(await send(ACK)).toBe(to(old));
+  });
+
+  test("row 50: another Service that comes to have the VIP ends nothing", async () => {
+    await establish();
+    const [entry] = await datapath().entries("frontends");
+    if (!entry) throw new Error("there is no frontend");
+    const [key, value] = entry;
+    await put(young, ENDS);
+    await datapath().write("services", [[u32(2), encode(abi.serviceWord, { row: 1, epoch })]]);
+    await datapath().write("frontends", [[key, Uint8Array.of(2, 0, 0, 0, ...value.subarray(4))]]);
+    expect(await send(ACK)).toBe(to(old));
+    await datapath().write("frontends", [entry]);
+    expect(await send(ACK)).toBe(`reply ${RST}`);
+  });
+
+  test.runIf(family === 4)("a later fragment, which has no TCP header, is dropped", async () => {
+    await establish();
+    await put(young, ENDS);
+    const [first, later] = [packet(ACK), packet(ACK)];
+    first.set([0x20, 0x00], 20); // flags and fragment offset: more fragments
+    later.set([0x00, 0x04], 20); // offset 32
+    expect((await datapath().run("ingress", "client", first)).verdict).toBe("redirect");
+    expect((await datapath().run("ingress", "client", later)).verdict).toBe("drop");
+  });
+
   test("the option counts when the connection begins and when the endpoint has left", async () => {
     await put(old, 0);
     await establish();
-    await put(young, ENDS);
+    await put(young, ENDS, epoch + 1);
     expect(await send(ACK)).toBe(to(old));
     await datapath().forgetFlows();
     await put(old, ENDS);

@@ -283,8 +283,8 @@ export const COMPILED_ROWS: readonly RowMutant[] = [
     row: 57,
     what: "nobody hears that endpoints have gone",
     file: "src/datapath/ebpf/writer.ts",
-    from: "if (protocol && this.stores.backends.anyGone(judged, now)) this.#endpointsLost.add(protocol);",
-    to: "if (protocol && this.stores.backends.anyGone(judged, now)) this.#endpointsLost.clear();",
+    from: "if (protocol && this.stores.backends.anyGone(before, now)) this.#endpointsLost.add(protocol);",
+    to: "if (protocol && this.stores.backends.anyGone(before, now)) this.#endpointsLost.clear();",
     test: "test/unit/datapath/stale-sockets.test.ts",
   },
   {

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Connections that are open while their endpoint stops serving: those of a Service that asks for it are ended, on the
 // wire and on sockets, and no others (row 61 of the behaviour contract).
+import { rmSync } from "node:fs";
+import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import type { HeldConnection } from "../../src/demo/lab/traffic.ts";
 import { portolan } from "../../src/demo/portolan.ts";
 import { useCluster } from "../support/cluster.ts";
-import { type Endpoint, type ServiceSpec, serviceAddresses, writeService } from "../support/manifests.ts";
+import { type Endpoint, type ServiceSpec, serviceAddresses, writeService, writeSlices } from "../support/manifests.ts";
 import { hostOf } from "../support/paths.ts";
 import { until } from "../support/until.ts";
 
@@ -55,6 +57,12 @@ async function open(number: number): Promise<readonly (HeldConnection & { readon
 const fates = (connections: readonly HeldConnection[]) =>
   Promise.all(connections.map((connection) => connection.echo().then(() => "OK", String)));
 
+/** What fates() says once all are ended. */
+function endedAs(connections: readonly { readonly by: "wire" | "socket" }[]): readonly unknown[] {
+  const expected = { wire: "ECONNRESET", socket: "ECONNABORTED" };
+  return connections.map(({ by }) => expect.stringContaining(expected[by]));
+}
+
 /** How many connections node n1 has ended on the wire. */
 async function ended(): Promise<number> {
   const rows: readonly { reason: string; count: number }[] = JSON.parse(
@@ -75,13 +83,9 @@ async function lookedThrough(): Promise<void> {
 describe("connections whose endpoint stops serving", () => {
   test("row 61: by option, are ended: sockets at once, on the wire with the next packet, row 50: and no others", async () => {
     const { manifests } = cluster();
-    const services = [
-      spec(61, true, { p2a: undefined }),
-      spec(62, false, { p2a: undefined }),
-      spec(63, true, { p2a: undefined }),
-    ];
-    for (const service of services) writeService(manifests, service);
-    await cluster().write(spec(64, true, { p2a: undefined }));
+    writeService(manifests, spec(61, true, { p2a: undefined }));
+    writeService(manifests, spec(62, false, { p2a: undefined }));
+    await cluster().write(spec(63, true, { p2a: undefined }));
     const [ending, staying, orphaned] = [await open(61), await open(62), await open(63)];
     writeService(manifests, spec(61, true, { p2a: DRAINING, p1b: undefined }));
     writeService(manifests, spec(62, false, { p1b: undefined }));
@@ -93,17 +97,48 @@ describe("connections whose endpoint stops serving", () => {
     expect(await ended()).toBe(0);
     writeService(manifests, spec(61, true, { p1b: undefined }));
     await until("all are ended", async () => !(await fates(ending)).includes("OK"));
-    const expected = { wire: "ECONNRESET", socket: "ECONNABORTED" };
-    expect(await fates(ending)).toEqual(ending.map(({ by }) => expect.stringContaining(expected[by])));
+    expect(await fates(ending)).toEqual(endedAs(ending));
     expect(await ended()).toBe(4);
     expect(await fates(staying)).toEqual(staying.map(() => "OK"));
   });
 
   test("row 61: are ended by the next agent for what changed while there was none", async () => {
-    const connections = await open(64);
+    writeService(cluster().manifests, spec(64, true, { p2a: undefined }));
+    await cluster().write(spec(66, false, { p2a: undefined }));
+    const [ending, staying] = [await open(64), await open(66)];
     await cluster().killAgent("n1");
     writeService(cluster().manifests, spec(64, true, { p1b: undefined }));
+    writeService(cluster().manifests, spec(66, false, { p1b: undefined }));
     await cluster().startAgent("n1");
-    await until("all are ended", async () => !(await fates(connections)).includes("OK"));
+    await until("all are ended", async () => !(await fates(ending)).includes("OK"));
+    expect(await fates(ending)).toEqual(endedAs(ending));
+    expect(await fates(staying)).toEqual(staying.map(() => "OK"));
+  });
+
+  test("row 50: stay when only their Service, its slices or its VIP changed hands", async () => {
+    const { manifests } = cluster();
+    const [onP2a, onP1b] = [{ p2a: undefined }, { p1b: undefined }];
+    const before = await ended();
+    for (const number of [67, 69, 70]) await cluster().write(spec(number, true, number === 67 ? onP2a : {}));
+    for (const number of [69, 70]) writeSlices(manifests, spec(number, true, onP2a), `slices${number}`);
+    await cluster().write(spec(68, false, onP2a));
+    const endpoints = (number: number, count: number) => cluster().served(`end${number}`, count);
+    for (const number of [69, 70]) await endpoints(number, 1);
+    const [anew, robbed, moved, orphaned] = [await open(67), await open(68), await open(69), await open(70)];
+    await cluster().remove("end67"); // made anew, its slices come later and name others
+    await cluster().write(spec(67, true, {}));
+    await cluster().write(spec(67, true, onP1b));
+    await cluster().remove("end68"); // another has its addresses, and the option
+    await cluster().write({ ...spec(68, true, onP1b), name: "taker" });
+    for (const number of [69, 70]) rmSync(join(manifests, `slices${number}.json`));
+    for (const number of [69, 70]) await endpoints(number, 0);
+    writeSlices(manifests, spec(69, true, onP2a), "slices69again"); // its endpoint moves to another slice
+    await endpoints(69, 1);
+    await cluster().remove("end70"); // after its slices
+    await lookedThrough();
+    for (const connections of [anew, robbed, moved, orphaned]) {
+      expect(await fates(connections)).toEqual(connections.map(() => "OK"));
+    }
+    expect(await ended()).toBe(before);
   });
 });

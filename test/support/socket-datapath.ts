@@ -82,7 +82,7 @@ export class SocketDatapath implements Disposable {
         service_stats: map("service_stats"),
         backend_stats: map("backend_stats"),
       },
-      { rcuSync, onError: (error) => console.error(error) },
+      { rcuSync, onError: (error) => console.error(error), graceMs: 0 },
     );
     this.writer.adopt();
     this.writer.sync({ upsert: [], remove: [] });

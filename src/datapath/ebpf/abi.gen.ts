@@ -193,6 +193,7 @@ export const FlowState = {
   FLOW_FIN_BACKEND: 4,
   FLOW_RST: 8,
   FLOW_LASTING: 16,
+  FLOW_ENDED: 32,
 } as const;
 /** value → name without its prefix */
 export const flowStateNames: Readonly<Record<number, string>> = {
@@ -201,6 +202,7 @@ export const flowStateNames: Readonly<Record<number, string>> = {
   4: "fin_backend",
   8: "rst",
   16: "lasting",
+  32: "ended",
 };
 
 export const DropReason = {
@@ -406,7 +408,7 @@ export interface BlockHeader {
   readonly flags: number;
   readonly affinityTimeout: number;
   readonly servingCount: number;
-  readonly servingFirstRow: number;
+  readonly endsEpoch: number;
   readonly affinityEpoch: number;
   readonly sourceSet: number;
 }
@@ -421,7 +423,7 @@ export const blockHeaderOffset = {
   flags: 42,
   affinityTimeout: 44,
   servingCount: 48,
-  servingFirstRow: 52,
+  endsEpoch: 52,
   affinityEpoch: 56,
   sourceSet: 60,
 } as const;
@@ -439,7 +441,7 @@ export const blockHeader: Codec<BlockHeader> = {
       flags: view.getUint16(offset + 42, LE),
       affinityTimeout: view.getUint32(offset + 44, LE),
       servingCount: view.getUint32(offset + 48, LE),
-      servingFirstRow: view.getUint32(offset + 52, LE),
+      endsEpoch: view.getUint32(offset + 52, LE),
       affinityEpoch: view.getUint32(offset + 56, LE),
       sourceSet: view.getUint32(offset + 60, LE),
     };
@@ -454,7 +456,7 @@ export const blockHeader: Codec<BlockHeader> = {
     view.setUint16(offset + 42, value.flags, LE);
     view.setUint32(offset + 44, value.affinityTimeout, LE);
     view.setUint32(offset + 48, value.servingCount, LE);
-    view.setUint32(offset + 52, value.servingFirstRow, LE);
+    view.setUint32(offset + 52, value.endsEpoch, LE);
     view.setUint32(offset + 56, value.affinityEpoch, LE);
     view.setUint32(offset + 60, value.sourceSet, LE);
   },
@@ -1434,7 +1436,7 @@ export const layouts: Readonly<Record<string, StructLayout>> = {
   node_addr: { size: 8, fields: { flags: [0, "u32"], pad: [4, "u32"] } },
   service_word: { size: 8, fields: { row: [0, "u32"], epoch: [4, "u32"] } },
   block_row: { size: 64, fields: { header: [0, "struct block_header"], ids: [0, "struct block_ids"] } },
-  block_header: { size: 64, fields: { service: [0, "u32"], rows: [4, "u32"], cluster: [8, "struct endpoint_set"], local: [24, "struct endpoint_set"], scheduler: [40, "u8"], source_kinds: [41, "u8"], flags: [42, "u16"], affinity_timeout: [44, "u32"], serving_count: [48, "u32"], serving_first_row: [52, "u32"], affinity_epoch: [56, "u32"], source_set: [60, "u32"] } },
+  block_header: { size: 64, fields: { service: [0, "u32"], rows: [4, "u32"], cluster: [8, "struct endpoint_set"], local: [24, "struct endpoint_set"], scheduler: [40, "u8"], source_kinds: [41, "u8"], flags: [42, "u16"], affinity_timeout: [44, "u32"], serving_count: [48, "u32"], ends_epoch: [52, "u32"], affinity_epoch: [56, "u32"], source_set: [60, "u32"] } },
   endpoint_set: { size: 16, fields: { count: [0, "u32"], first_row: [4, "u32"], table_row: [8, "u32"], table_size: [12, "u32"] } },
   block_ids: { size: 64, fields: { backend: [0, "u32[16]"] } },
   table_row: { size: 32, fields: { slot: [0, "u16[16]"] } },

@@ -42,8 +42,8 @@ export function adoptBlock(stores: Stores, service: number, row: number): Adopte
     adoptSources(stores, header);
   if (problem !== undefined) return { held, problem };
   held.sourceSet = header.sourceSet;
-  const { scheduler, flags, sourceKinds, affinityTimeout, affinityEpoch } = header;
-  const traits = { scheduler, flags, sourceKinds, affinityTimeout, affinityEpoch };
+  const { scheduler, flags, sourceKinds, affinityTimeout, affinityEpoch, endsEpoch } = header;
+  const traits = { scheduler, flags, sourceKinds, affinityTimeout, affinityEpoch, endsEpoch };
   const tables = header.cluster.tableRow !== 0 || header.local.tableRow !== 0;
   return { held: { ...held, block: { ...held, service, ...traits, tables } }, problem: undefined };
 }

@@ -21,6 +21,8 @@ export interface BlockPlan extends IdSets {
   /** abi.BlockHeader: both 0 without session affinity. */
   readonly affinityTimeout: number;
   readonly affinityEpoch: number;
+  /** 0 unless BLOCK_ENDS_CONNECTIONS */
+  readonly endsEpoch: number;
   /** Bits 1 << abi.FrontendKind; 0: no source is asked for. */
   readonly sourceKinds: number;
   /** Whom those kinds serve. */
@@ -90,10 +92,9 @@ export class BlockStore {
       this.#freeRows(row, rows);
       throw error;
     }
-    const { service, scheduler, flags, sourceKinds, sourceSet, affinityTimeout, affinityEpoch } = plan;
-    const serving = { servingCount: plan.serving.length, servingFirstRow: servingFirst };
-    const rest = { scheduler, flags, sourceKinds, sourceSet, affinityTimeout, affinityEpoch };
-    const header = { service, rows, cluster, local, ...serving, ...rest };
+    const { service, scheduler, flags, sourceKinds, sourceSet, affinityTimeout, affinityEpoch, endsEpoch } = plan;
+    const rest = { scheduler, flags, sourceKinds, sourceSet, affinityTimeout, affinityEpoch, endsEpoch };
+    const header = { service, rows, cluster, local, servingCount: plan.serving.length, ...rest };
     abi.blockHeader.write(this.#members.view, this.#members.offset(row), header);
     this.#members.written(row);
     return { ...plan, row, rows, tableRuns: tableRuns(header) };
@@ -190,8 +191,9 @@ export class BlockStore {
 export type IdRows = Pick<abi.EndpointSet, "count" | "firstRow">;
 
 /** The endpoints beside the two sets that flows keep to. */
-export function servingRows({ servingCount, servingFirstRow }: abi.BlockHeader): IdRows {
-  return { count: servingCount, firstRow: servingFirstRow };
+export function servingRows({ cluster, local, servingCount }: abi.BlockHeader): IdRows {
+  const ends = [cluster, local].map(({ firstRow, count }) => firstRow + rowsFor(count, IDS_PER_ROW));
+  return { count: servingCount, firstRow: Math.max(...ends) };
 }
 
 const NO_TABLE = { tableRow: 0, tableSize: 0 } as const;
@@ -203,6 +205,7 @@ export function samePlan(block: BlockPlan, plan: BlockPlan): boolean {
     block.scheduler === plan.scheduler &&
     block.affinityTimeout === plan.affinityTimeout &&
     block.affinityEpoch === plan.affinityEpoch &&
+    block.endsEpoch === plan.endsEpoch &&
     block.sourceKinds === plan.sourceKinds &&
     block.sourceSet === plan.sourceSet &&
     block.tables === plan.tables &&

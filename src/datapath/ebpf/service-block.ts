@@ -67,6 +67,7 @@ export function withUnread(service: CompiledService, unread: Unread): CompiledSe
   return { ...service, serving: [...service.serving, ...unread.values()] };
 }
 
-function placeOf({ address, port }: Member): string {
+/** Address and port. */
+export function placeOf({ address, port }: Member): string {
   return `${address} ${port}`;
 }

@@ -52,21 +52,27 @@ export function protocolName(proto: number): string {
 }
 
 /** What a block header says of the service besides its endpoints. */
-export type Traits = Pick<abi.BlockHeader, "scheduler" | "flags" | "sourceKinds" | "affinityTimeout" | "affinityEpoch">;
+export type Traits = Pick<
+  abi.BlockHeader,
+  "scheduler" | "flags" | "sourceKinds" | "affinityTimeout" | "affinityEpoch" | "endsEpoch"
+>;
 
 /**
- * Affinity begins with the service word that makes it so, whose epoch would be nextEpoch: what clients had before that,
- * of an earlier service of the same id too, is void. before: the block in force.
+ * Affinity, and that connections end, begins with the service word that makes it so, whose epoch would be nextEpoch:
+ * what clients had before that, of an earlier service of the same id too, is void, and ends not. before: the block in
+ * force.
  */
 export function traitsOf(service: CompiledService, before: Traits | undefined, nextEpoch: number): Traits {
   const affinityTimeout = service.affinitySeconds;
   const going = before !== undefined && before.affinityTimeout > 0;
+  const ending = before !== undefined && endsConnections(before);
   return {
     scheduler: SCHEDULERS[service.scheduler],
     flags: blockFlags(service),
     sourceKinds: sourceKinds(service),
     affinityTimeout,
     affinityEpoch: affinityTimeout === 0 ? 0 : going ? before.affinityEpoch : nextEpoch,
+    endsEpoch: !service.endsConnections ? 0 : ending ? before.endsEpoch : nextEpoch,
   };
 }
 

@@ -6,7 +6,7 @@ import type { BpfProgram } from "../../libbpf/types.ts";
 import type { Namespaces } from "./namespaces.ts";
 import type { RcuSync } from "./reclaim.ts";
 
-/** From one pass to the next, however many changes there are. */
+/** From one pass to the next, however many changes there are: so long at least, and as long as the pass took. */
 const GAP_MS = 1000;
 
 /** It has gone, with its sockets; or a file beside the mounts is none. */
@@ -71,12 +71,16 @@ export class StaleSockets implements Disposable {
     this.#busy = true;
     const due = this.#due();
     for (const protocol of due) this.#passes[protocol]--;
+    const began = performance.now();
     await this.#pass(due).then(this.#options.onPass, this.#options.onError);
     if (this.#closed) return;
-    this.#gap = setTimeout(() => {
-      this.#busy = false;
-      if (this.#due().length > 0) void this.#run();
-    }, GAP_MS);
+    this.#gap = setTimeout(
+      () => {
+        this.#busy = false;
+        if (this.#due().length > 0) void this.#run();
+      },
+      Math.max(GAP_MS, performance.now() - began),
+    );
   }
 
   #due(): readonly SocketProtocol[] {
@@ -89,13 +93,12 @@ export class StaleSockets implements Disposable {
     const { paths, hidden } = this.#options.namespaces();
     const failures: unknown[] = [];
     let sockets = 0;
-    for (const path of paths) {
+    // The kernel has one table of TCP's sockets for all namespaces: each of them is a way through the whole of it.
+    for (const [protocol, path] of due.flatMap((protocol) => paths.map((path) => [protocol, path] as const))) {
       if (this.#closed) break;
       try {
-        for (const protocol of due) {
-          const written = await this.#programs[protocol].iterate(path, this.#options.byReader);
-          sockets += written.length / LEFT_SOCKET_BYTES;
-        }
+        const written = await this.#programs[protocol].iterate(path, this.#options.byReader);
+        sockets += written.length / LEFT_SOCKET_BYTES;
       } catch (error) {
         if (!NO_NAMESPACE.has((error as { code?: string }).code ?? "")) failures.push(error);
       }

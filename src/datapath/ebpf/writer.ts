@@ -7,6 +7,7 @@ import type { Ip } from "../../model/ip.ts";
 import type { ApplyReport, NodeAddress } from "../contract.ts";
 import { type Adopted, adoptServices, discardBroken, retireService } from "./adopt.ts";
 import type { Block } from "./blocks.ts";
+import { Departures, GRACE_MS } from "./departures.ts";
 import { MapFullError } from "./errors.ts";
 import { type FrontendEntry, frontendEntries, type Moved, NOTHING_MOVED, without } from "./frontends.ts";
 import { splitLifting } from "./lifting.ts";
@@ -25,6 +26,8 @@ export interface WriterOptions {
   readonly onError: (error: unknown) => void;
   /** Services whose flows leave endpoints have lost some, or are new: sockets may be on such as serve no more. */
   readonly onEndpointsLost?: (protocol: SocketProtocol) => void;
+  /** How long an endpoint that is not named any more may come back before connections end; default GRACE_MS. */
+  readonly graceMs?: number;
   /** For tests: after every write to a mapped array. */
   readonly onWrite?: WriteHook;
 }
@@ -33,6 +36,7 @@ export class MapWriter implements Disposable {
   readonly stores: Stores;
   readonly #options: WriterOptions;
   readonly #reclaimer: Reclaimer;
+  readonly #departures: Departures;
   readonly #services = new Map<ServiceKey, ServiceEntry>();
   /** Changes that found no room yet, or failed otherwise. */
   readonly #pending = new Map<ServiceKey, CompiledService>();
@@ -56,6 +60,9 @@ export class MapWriter implements Disposable {
     const { rcuSync, onError } = options;
     this.#reclaimer = new Reclaimer({ rcuSync, onError, onReclaimed: () => this.#reclaimed() });
     this.stores = openStores(maps, this.#reclaimer, options.onWrite);
+    const { graceMs = GRACE_MS } = options;
+    const onDue = (services: readonly CompiledService[]) => void this.#change(services, []);
+    this.#departures = new Departures(this.stores.backends, graceMs, { onDue, onError });
   }
 
   /** Services whose change is not in the maps yet. */
@@ -129,6 +136,7 @@ export class MapWriter implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.#departures[Symbol.dispose]();
     this.#reclaimer.close();
   }
 
@@ -181,7 +189,8 @@ export class MapWriter implements Disposable {
     let servicesWritten = 0;
     for (const wanted of upserts) {
       const before = this.#services.get(wanted.key);
-      const service = withUnread(wanted, this.#stillUnread(wanted, before));
+      const known = withUnread(wanted, this.#stillUnread(wanted, before));
+      const service = this.#departures.hold(wanted, known, before?.block);
       this.#pending.delete(service.key);
       this.#withoutTables.delete(service.key);
       try {
@@ -189,19 +198,19 @@ export class MapWriter implements Disposable {
         const lack = lackOf(this.stores, service, entry.block);
         if (lack) {
           failures.push(lack.error);
-          this.#waits(service);
+          this.#waits(wanted);
           if (lack.served) this.#withoutTables.add(service.key);
         }
         if (entry === before) continue;
         this.#services.set(service.key, entry);
-        changed.push(service);
+        changed.push(wanted);
         this.#noteLost(service, before?.block, entry.block);
         if (entry.block !== before?.block || entry.type !== before.type) servicesWritten++;
         if (before) stale.push(...without(before.frontends, entry.frontends));
       } catch (error) {
         const full = error instanceof MapFullError;
         failures.push(full ? error.neededBy(service.key) : error);
-        this.#waits(service);
+        this.#waits(wanted);
       }
     }
     return { changed, stale, servicesWritten };
@@ -218,9 +227,8 @@ export class MapWriter implements Disposable {
 
   #noteLost(service: CompiledService, before: Block | undefined, now: Block): void {
     const protocol = leavingProtocol(service);
-    // Sockets of a service that did not have them leave so far have not been judged.
-    const judged = before && (protocol === "UDP" || endsConnections(before)) ? before : undefined;
-    if (protocol && this.stores.backends.anyGone(judged, now)) this.#endpointsLost.add(protocol);
+    if (protocol === "TCP" && !(before && endsConnections(before))) return; // it ends none from before
+    if (protocol && this.stores.backends.anyGone(before, now)) this.#endpointsLost.add(protocol);
   }
 
   /** The service's new entry with its block in force; the very same entry when nothing is to be done. */
@@ -300,6 +308,7 @@ export class MapWriter implements Disposable {
   #forget(key: ServiceKey): void {
     this.#pending.delete(key);
     this.#withoutTables.delete(key);
+    this.#departures.forget(key);
     const entry = this.#services.get(key);
     this.#services.delete(key);
     if (entry) this.#leaving.push(entry);

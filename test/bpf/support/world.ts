@@ -134,7 +134,7 @@ class Layout {
       cluster,
       local: { ...cluster, count: service.local ?? service.endpoints.length },
       servingCount: 0,
-      servingFirstRow: 0,
+      endsEpoch: (service.flags ?? 0) & abi.BlockFlags.BLOCK_ENDS_CONNECTIONS ? 1 : 0,
       scheduler: service.scheduler ?? 0,
       affinityTimeout: service.affinity ?? 0,
       affinityEpoch: service.affinity === undefined ? 0 : (service.affinityEpoch ?? 1),

@@ -54,7 +54,7 @@ describe("the ABI codec", () => {
       sourceKinds: 1 << abi.FrontendKind.FRONTEND_LOAD_BALANCER,
       flags: abi.BlockFlags.BLOCK_EXTERNAL_LOCAL,
       servingCount: 9,
-      servingFirstRow: 3,
+      endsEpoch: 5,
       affinityTimeout: 10800,
       affinityEpoch: 3,
       sourceSet: 9,

@@ -10,7 +10,7 @@ import { MapWriter } from "../../../src/datapath/ebpf/writer.ts";
 import { type MemoryMaps, member, memoryMaps, service } from "./memory-maps.ts";
 
 const [a, b, c] = [member("10.0.0.1"), member("10.0.0.2"), member("10.0.0.3")];
-const options = { rcuSync: () => Promise.resolve(), onError: () => {} };
+const options = { rcuSync: () => Promise.resolve(), onError: () => {}, graceMs: 0 };
 
 function web(protocol: "TCP" | "UDP", sets: Partial<CompiledService>): CompiledService {
   return service("web", { key: `default/web:/${protocol}/IPv4` as ServiceKey, protocol, ...sets });

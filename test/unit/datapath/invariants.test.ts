@@ -50,7 +50,6 @@ const DAMAGE: readonly (readonly [string, () => void, string, number | string, s
     "ids beside the sets beyond the block",
     () => {
       header(abi.blockHeaderOffset.servingCount, 3);
-      header(abi.blockHeaderOffset.servingFirstRow, 2);
     },
     "members",
     2,

@@ -230,7 +230,15 @@ describe("the map writer", () => {
     const first = writerOver(maps);
     first.sync(upsert(web));
     first.stores.backends.acquire(member("10.9.9.9"), 6);
-    const traits = { scheduler: 0, flags: 0, sourceKinds: 0, sourceSet: 0, affinityTimeout: 0, affinityEpoch: 0 };
+    const traits = {
+      scheduler: 0,
+      flags: 0,
+      sourceKinds: 0,
+      sourceSet: 0,
+      affinityTimeout: 0,
+      affinityEpoch: 0,
+      endsEpoch: 0,
+    };
     first.stores.blocks.write({ service: 5, cluster: [1], local: [], serving: [], ...traits, tables: true });
     const second = writerOver(maps);
     const free = second.stores.blocks.rows.freeRows;
