@@ -118,23 +118,24 @@ describe("connections whose endpoint stops serving", () => {
   test("row 50: stay when only their Service, its slices or its VIP changed hands", async () => {
     const { manifests } = cluster();
     const [onP2a, onP1b] = [{ p2a: undefined }, { p1b: undefined }];
+    const serve = (counts: Readonly<Record<string, number | undefined>>) =>
+      Promise.all(Object.entries(counts).map(([name, count]) => cluster().served(name, count)));
     const before = await ended();
-    for (const number of [67, 69, 70]) await cluster().write(spec(number, true, number === 67 ? onP2a : {}));
-    for (const number of [69, 70]) writeSlices(manifests, spec(number, true, onP2a), `slices${number}`);
-    await cluster().write(spec(68, false, onP2a));
-    const endpoints = (number: number, count: number) => cluster().served(`end${number}`, count);
-    for (const number of [69, 70]) await endpoints(number, 1);
+    for (const number of [67, 68]) writeService(manifests, spec(number, number === 67, onP2a));
+    for (const number of [69, 70]) {
+      writeService(manifests, spec(number, true, {}));
+      writeSlices(manifests, spec(number, true, onP2a), `slices${number}`);
+    }
+    await serve({ end67: 1, end68: 1, end69: 1, end70: 1 });
     const [anew, robbed, moved, orphaned] = [await open(67), await open(68), await open(69), await open(70)];
-    await cluster().remove("end67"); // made anew, its slices come later and name others
-    await cluster().write(spec(67, true, {}));
+    for (const name of ["end67", "end68", "slices69", "slices70"]) rmSync(join(manifests, `${name}.json`));
+    await serve({ end67: undefined, end68: undefined, end69: 0, end70: 0 });
+    writeService(manifests, spec(67, true, {})); // made anew, before its slices, which name another endpoint
+    writeService(manifests, { ...spec(68, true, onP1b), name: "taker" }); // has the addresses now, and the option
+    writeSlices(manifests, spec(69, true, onP2a), "slices69again"); // the endpoint has moved to another slice
+    rmSync(join(manifests, "end70.json")); // after its slices
+    await serve({ end67: 0, taker: 1, end69: 1, end70: undefined });
     await cluster().write(spec(67, true, onP1b));
-    await cluster().remove("end68"); // another has its addresses, and the option
-    await cluster().write({ ...spec(68, true, onP1b), name: "taker" });
-    for (const number of [69, 70]) rmSync(join(manifests, `slices${number}.json`));
-    for (const number of [69, 70]) await endpoints(number, 0);
-    writeSlices(manifests, spec(69, true, onP2a), "slices69again"); // its endpoint moves to another slice
-    await endpoints(69, 1);
-    await cluster().remove("end70"); // after its slices
     await lookedThrough();
     for (const connections of [anew, robbed, moved, orphaned]) {
       expect(await fates(connections)).toEqual(connections.map(() => "OK"));
