@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Connections that are open while their endpoint stops serving: those of a Service that asks for it are ended, on the
 // wire and on sockets, and no others (row 61 of the behaviour contract).
-import { rmSync } from "node:fs";
-import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import type { HeldConnection } from "../../src/demo/lab/traffic.ts";
 import { portolan } from "../../src/demo/portolan.ts";
 import { useCluster } from "../support/cluster.ts";
-import { type Endpoint, type ServiceSpec, serviceAddresses, writeService, writeSlices } from "../support/manifests.ts";
+import { type Endpoint, type ServiceSpec, serviceAddresses, writeService } from "../support/manifests.ts";
 import { hostOf } from "../support/paths.ts";
 import { until } from "../support/until.ts";
 
@@ -113,33 +111,5 @@ describe("connections whose endpoint stops serving", () => {
     await until("all are ended", async () => !(await fates(ending)).includes("OK"));
     expect(await fates(ending)).toEqual(endedAs(ending));
     expect(await fates(staying)).toEqual(staying.map(() => "OK"));
-  });
-
-  test("row 50: stay when only their Service, its slices or its VIP changed hands", async () => {
-    const { manifests } = cluster();
-    const [onP2a, onP1b] = [{ p2a: undefined }, { p1b: undefined }];
-    const serve = (counts: Readonly<Record<string, number | undefined>>) =>
-      Promise.all(Object.entries(counts).map(([name, count]) => cluster().served(name, count)));
-    const before = await ended();
-    for (const number of [67, 68]) writeService(manifests, spec(number, number === 67, onP2a));
-    for (const number of [69, 70]) {
-      writeService(manifests, spec(number, true, {}));
-      writeSlices(manifests, spec(number, true, onP2a), `slices${number}`);
-    }
-    await serve({ end67: 1, end68: 1, end69: 1, end70: 1 });
-    const [anew, robbed, moved, orphaned] = [await open(67), await open(68), await open(69), await open(70)];
-    for (const name of ["end67", "end68", "slices69", "slices70"]) rmSync(join(manifests, `${name}.json`));
-    await serve({ end67: undefined, end68: undefined, end69: 0, end70: 0 });
-    writeService(manifests, spec(67, true, {})); // made anew, before its slices, which name another endpoint
-    writeService(manifests, { ...spec(68, true, onP1b), name: "taker" }); // has the addresses now, and the option
-    writeSlices(manifests, spec(69, true, onP2a), "slices69again"); // the endpoint has moved to another slice
-    rmSync(join(manifests, "end70.json")); // after its slices
-    await serve({ end67: 0, taker: 1, end69: 1, end70: undefined });
-    await cluster().write(spec(67, true, onP1b));
-    await lookedThrough();
-    for (const connections of [anew, robbed, moved, orphaned]) {
-      expect(await fates(connections)).toEqual(connections.map(() => "OK"));
-    }
-    expect(await ended()).toBe(before);
   });
 });

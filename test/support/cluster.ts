@@ -71,12 +71,12 @@ export class Cluster implements AsyncDisposable {
   /** Writes the Service and waits until every node serves it with that many endpoints. */
   async write(spec: ServiceSpec): Promise<void> {
     writeService(this.manifests, spec);
-    await this.served(spec.name, spec.endpoints.length);
+    await this.#served(spec.name, spec.endpoints.length);
   }
 
   async remove(name: string): Promise<void> {
     removeService(this.manifests, name);
-    await this.served(name, undefined);
+    await this.#served(name, undefined);
   }
 
   /** A client whose traffic meets the tc programs: outside its node's cgroups. One process for each host. */
@@ -99,8 +99,7 @@ export class Cluster implements AsyncDisposable {
     return client;
   }
 
-  /** Waits until every node serves it with that many endpoints; undefined: not at all. */
-  async served(name: string, endpoints: number | undefined): Promise<void> {
+  async #served(name: string, endpoints: number | undefined): Promise<void> {
     for (const node of this.lab.nodes) {
       if (!this.agents.has(node.name)) continue;
       await until(`${node.name} serves ${name} with ${endpoints ?? "no"} endpoints`, async () => {

@@ -11,26 +11,14 @@ import { Departures, GRACE_MS } from "./departures.ts";
 import { MapFullError } from "./errors.ts";
 import { type FrontendEntry, frontendEntries, type Moved, NOTHING_MOVED, without } from "./frontends.ts";
 import { splitLifting } from "./lifting.ts";
-import type { WriteHook } from "./mapped-array.ts";
-import { type RcuSync, Reclaimer } from "./reclaim.ts";
+import { Reclaimer } from "./reclaim.ts";
 import { blockFor, stillUnread, type Unread, unreadOf, withUnread } from "./service-block.ts";
 import { checkSize, endsConnections, leavingProtocol, serviceMeta } from "./service-plan.ts";
 import { lackOf, throwUnless } from "./shortage.ts";
 import type { SocketProtocol } from "./stale-sockets.ts";
 import { openStores, type ServiceEntry, type Stores, type WriterMaps } from "./stores.ts";
 import { publishRow } from "./words.ts";
-
-export interface WriterOptions {
-  readonly rcuSync: RcuSync;
-  /** What went wrong in the background: an RCU period, or a change that still finds no room. */
-  readonly onError: (error: unknown) => void;
-  /** Services whose flows leave endpoints have lost some, or are new: sockets may be on such as serve no more. */
-  readonly onEndpointsLost?: (protocol: SocketProtocol) => void;
-  /** How long an endpoint that is not named any more may come back before connections end; default GRACE_MS. */
-  readonly graceMs?: number;
-  /** For tests: after every write to a mapped array. */
-  readonly onWrite?: WriteHook;
-}
+import type { WriterOptions } from "./writer-options.ts";
 
 export class MapWriter implements Disposable {
   readonly stores: Stores;
