@@ -8,7 +8,8 @@ import * as abi from "../../../src/datapath/ebpf/abi.gen.ts";
 import { decode } from "../../../src/datapath/ebpf/codec.ts";
 import { checkInvariants } from "../../../src/datapath/ebpf/invariants.ts";
 import { readWord } from "../../../src/datapath/ebpf/words.ts";
-import { MapWriter, type WriterOptions } from "../../../src/datapath/ebpf/writer.ts";
+import { MapWriter } from "../../../src/datapath/ebpf/writer.ts";
+import type { WriterOptions } from "../../../src/datapath/ebpf/writer-options.ts";
 import { type Ip, parseCidr } from "../../../src/model/ip.ts";
 import { clusterIp, type MemoryMaps, member, memoryMaps, service } from "./memory-maps.ts";
 
