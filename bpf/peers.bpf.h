@@ -6,7 +6,7 @@
 #ifndef PORTOLAN_PEERS_BPF_H
 #define PORTOLAN_PEERS_BPF_H
 
-#include "select.bpf.h"
+#include "standing.bpf.h"
 
 /* socket -> its peers; lives and dies with the socket. Programs write; by its pin a new program knows old sockets. */
 struct {
