@@ -121,7 +121,7 @@ export const KERNEL_ROWS: readonly RowMutant[] = [
   {
     row: 59,
     what: "a Service without endpoints keeps its datagrams where they were",
-    file: "bpf/select.bpf.h",
+    file: "bpf/standing.bpf.h",
     from: "if (!addr || rows < 2)\n\t\treturn 0;",
     to: "if (!addr || rows < 2)\n\t\treturn id;",
     test: "test/bpf/cgroup-datagram.test.ts",
