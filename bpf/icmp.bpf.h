@@ -87,7 +87,7 @@ static __noinline int icmp_parse(struct __sk_buff *skb, struct packet *p)
 	    bpf_skb_load_bytes(skb, p->l4, ports, sizeof(ports)) < 0)
 		return -1;
 	p->quote = at;
-	if (p->proto == IPPROTO_SCTP && !p->fragment && p->l4 + SCTP_HEADER <= end)
+	if (p->proto == IPPROTO_SCTP && !p->fragment && p->l4 + SCTP_HEADER <= end && p->l4 + SCTP_HEADER <= p->end)
 		p->sctp = p->end - p->l4;
 	p->end = end; /* the message's, not what the quote says of itself */
 	p->src = p->dst;

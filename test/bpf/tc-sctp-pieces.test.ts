@@ -106,10 +106,25 @@ const errors = (family: Family): readonly Scenario[] => {
     },
   };
   const header = family === 4 ? 20 : 40;
-  return [
+  const short = tooBig(family, claimingLess(family, sctpFrame(seen), sctpFrame(seen)));
+  const lying: Scenario = {
+    name: "row 48: packet too big, quoting SCTP that says it is shorter than its header: nobody can tell its checksum",
+    steps: [
+      begin,
+      {
+        at: "egress client",
+        packet: short,
+        verdict: "next",
+        out: tooBig(family, claimingLess(family, sctpFrame(sent), sctpFrame(seen))),
+        markOut: MARK_OUT,
+        counts: { "amf.packets": 1, "amf.bytes": sizeOf(short) },
+      },
+    ],
+  };
+  const told = [
     ["whole", header + 32],
     ["with its header", header + 12],
-  ].map(([how, size]) => {
+  ].map(([how, size]): Scenario => {
     const cut = (frame: string): string => ipOf(frame).slice(0, Number(size) * 2);
     const packet = tooBig(family, cut(sctpFrame(seen)));
     return {
@@ -127,7 +142,23 @@ const errors = (family: Family): readonly Scenario[] => {
       ],
     };
   });
+  return [...told, lying];
 };
+
+/** The packet of a frame with 3 bytes behind its IP header, as that says of itself, and the checksum of another one. */
+function claimingLess(family: Family, frame: string, summed: string): string {
+  const header = family === 4 ? 20 : 40;
+  const packet = Buffer.from(bytes(ipOf(frame)).slice(0, header + 12));
+  packet.set(bytes(ipOf(summed)).slice(header + 8, header + 12), header + 8);
+  if (family === 6) {
+    packet.writeUInt16BE(3, 4);
+    return packet.toString("hex");
+  }
+  packet.writeUInt16BE(header + 3, 2);
+  packet.writeUInt16BE(0, 10);
+  packet.writeUInt16BE(0xffff - onesComplementSum([packet.subarray(0, header)]), 10);
+  return packet.toString("hex");
+}
 
 for (const family of [4, 6] as const) {
   table(`SCTP in fragments over IPv${family}`, services[family], fragments(family));

@@ -159,7 +159,8 @@ function readError(frame: Buffer, v4: boolean, outer: Header): Reading | undefin
     return undefined;
   }
   const checksum = inner.transport + (CHECKSUMS[inner.proto] ?? outer.end);
-  const summed = inner.proto === SCTP && !inner.fragment && inner.transport + 12 <= outer.end;
+  // One that says it is shorter than its header has no checksum.
+  const summed = inner.proto === SCTP && !inner.fragment && inner.transport + 12 <= Math.min(inner.end, outer.end);
   const fromEnd = sameBytes(frame, inner.destination, outer.source, v4 ? 4 : 16);
   return {
     v4,
