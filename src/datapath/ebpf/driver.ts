@@ -60,7 +60,8 @@ export class EbpfDriver implements Datapath {
     this.#writer = new MapWriter(
       {
         frontends: map("frontends"),
-        node_addrs: map("node_addrs"),
+        addresses: map("addresses"),
+        service_ranges: map("service_ranges"),
         source_ranges: map("source_ranges"),
         services: map("services"),
         members: map("members"),
@@ -149,6 +150,10 @@ export class EbpfDriver implements Datapath {
 
   setNodeAddresses(addresses: readonly NodeAddress[]): void {
     this.#writer.setNodeAddresses(addresses);
+  }
+
+  setServiceRanges(ranges: readonly Cidr[]): void {
+    this.#writer.setServiceRanges(ranges);
   }
 
   /** The node's own pod ranges, the first of each family: explain tells pods by them. */
