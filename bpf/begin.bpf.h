@@ -59,13 +59,11 @@ static __noinline int plan(struct __sk_buff *skb, struct work *w, const struct d
 	w->client.key = (struct affinity_key){.client = p->src};
 	err = choose_backend(frontend, &w->client, hash_flow(&p->src, &p->dst, p->sport, p->dport, p->proto), &chosen);
 	if (err) {
-		explain_choice(reason_rejects(-err) ? VERDICT_REJECT : VERDICT_DROP, -err, &chosen, false);
+		explain_choice(err == -DROP_NO_ENDPOINTS ? VERDICT_REJECT : VERDICT_DROP, -err, &chosen, false);
 		if (dry_run)
 			return TC_ACT_SHOT;
-		if (reason_rejects(-err))
-			return refuse(skb, w, chosen.service, -err);
 		count_refusal(chosen.service, -err);
-		return TC_ACT_SHOT;
+		return err == -DROP_NO_ENDPOINTS ? reply_unreachable(skb, w) : TC_ACT_SHOT;
 	}
 	describe_client(w);
 	w->flow.backend = chosen.addr;
@@ -103,41 +101,34 @@ static __noinline int begin(struct __sk_buff *skb, struct work *w, const struct 
 }
 
 /*
- * TCP or SCTP to an address of ours that begins nothing and that we have no record of. Netfilter may know it (a
- * kube-proxy served it), or a socket of this host, or it was translated before it came to this device; else its peer is
- * told that there is no such connection, unless the frontend does not serve it: then it hears nothing at all. Of SCTP
- * the kernel lets nobody ask, so that passes: an association that lives on in netfilter's tables counts for more than a
- * quick answer to one that does not. frontend NULL: none serves that port.
+ * TCP or SCTP to a frontend that begins nothing and that we have no record of. Netfilter may know it (a kube-proxy
+ * served it), or a socket of this host, or it was translated before it came to this device; else its peer is told that
+ * there is no such connection, unless the frontend does not serve it: then it hears nothing at all. Of SCTP the kernel
+ * lets nobody ask, so that passes: an association that lives on in netfilter's tables counts for more than a quick
+ * answer to one that does not.
  */
 static __noinline int no_flow(struct __sk_buff *skb, struct work *w, const struct device *device,
 			      const struct frontend *frontend)
 {
-	__u32 row = 0, epoch, reason = DROP_NO_FLOW, service = 0;
+	__u32 row = 0, epoch, reason = DROP_NO_FLOW;
 	struct block_row *block;
 	struct packet *p;
 
-	if (!w || !device)
+	if (!w || !device || !frontend)
 		return TC_ACT_SHOT;
 	p = &w->packet;
 	flow_between(&w->probe, &p->src, p->sport, &p->dst, p->dport, p->proto);
 	if (p->proto == IPPROTO_SCTP || flow_find(&w->probe) || conntrack_knows(skb, &w->tuple) ||
 	    socket_knows(skb, &w->tuple, false))
 		return TC_NEXT;
-	if (p->later) /* its first was refused */
-		return drop(-DROP_FRAGMENT);
-	if (frontend) {
-		service = frontend->service;
-		block = block_of(frontend, &row, &epoch);
-		if (block && !admits(&block->header, frontend->kind, &p->src, client_kind(device, &p->src)))
-			reason = DROP_SOURCE_RANGE;
-	}
-	explain_refusal(VERDICT_DROP, reason, service);
+	block = block_of(frontend, &row, &epoch);
+	if (block && !admits(&block->header, frontend->kind, &p->src, client_kind(device, &p->src)))
+		reason = DROP_SOURCE_RANGE;
+	explain_refusal(VERDICT_DROP, reason, frontend->service);
 	if (dry_run)
 		return TC_ACT_SHOT;
-	if (reason == DROP_NO_FLOW && !(p->tcp_flags & TCP_RST))
-		return refuse(skb, w, service, DROP_NO_FLOW);
-	count_refusal(service, reason);
-	return TC_ACT_SHOT;
+	count_refusal(frontend->service, reason);
+	return reason == DROP_SOURCE_RANGE || p->tcp_flags & TCP_RST ? TC_ACT_SHOT : reply_reset(skb, p);
 }
 
 /*
@@ -161,73 +152,9 @@ static __always_inline void learn_client(struct __sk_buff *skb, const struct pac
 		bpf_map_update_elem(&client_netns, &p->src, &now, BPF_ANY);
 }
 
-static __noinline int routed_here(struct __sk_buff *skb, const struct packet *p, const struct device *device)
-{
-	struct route route = {};
-
-	if (!p || !device)
-		return 0;
-	route_lookup(skb, &p->src, &p->dst, device->bridge ? device->bridge : skb->ifindex, &route);
-	return route.kind == ROUTE_LOCAL;
-}
-
 /*
- * A new packet to a port or protocol of a ClusterIP that nothing serves, or to a ClusterIP that no Service has (row
- * 46). A datagram that netfilter knows is not new: a kube-proxy may have served it. What is routed to this host (a
- * whole range may be) is the host's to answer.
- */
-static __noinline int unserved(struct __sk_buff *skb, struct work *w, const struct device *device, __u32 reason)
-{
-	if (!w || !device)
-		return TC_ACT_SHOT;
-	if (w->packet.proto == IPPROTO_UDP && conntrack_knows(skb, &w->tuple))
-		return TC_NEXT;
-	if (routed_here(skb, &w->packet, device))
-		return TC_NEXT;
-	if (w->packet.later) /* its first was refused */
-		return drop(-DROP_FRAGMENT);
-	explain_refusal(reason_rejects(reason) ? VERDICT_REJECT : VERDICT_DROP, reason, 0);
-	if (dry_run)
-		return TC_ACT_SHOT;
-	return reason_rejects(reason) ? refuse(skb, w, 0, reason) : drop(-(__s32)reason);
-}
-
-/* Whether a VIP answers this ping. A VIP that is an address of the node too has the node to answer for it. */
-static __always_inline bool pings_vip(const struct packet *p, __u32 flags)
-{
-	__u32 header = p->v4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
-
-	return vip_ping && p->echo && (flags & (ADDRESS_CLUSTER_IP | ADDRESS_EXTERNAL)) &&
-	       !(flags & (ADDRESS_NODE | ADDRESS_FOREIGN)) && p->l4 - p->l3 == header; /* options do not come back */
-}
-
-/*
- * A packet without ports that asks its addressee for something: an echo request, or one of a protocol that no Service
- * has.
- */
-static __noinline int portless(struct __sk_buff *skb, struct work *w, const struct device *device)
-{
-	struct packet *p;
-	__u32 flags, reason;
-
-	if (!w || !device)
-		return TC_ACT_SHOT;
-	p = &w->packet;
-	if (p->fragment)
-		return TC_NEXT;
-	flags = address_flags(&p->dst);
-	if (pings_vip(p, flags)) {
-		if (dry_run)
-			return TC_NEXT;
-		return may_reply(w) ? reply_echo(skb, p) : drop(-DROP_REPLY_LIMIT);
-	}
-	reason = unserved_reason(&p->dst, flags);
-	return reason ? unserved(skb, w, device, reason) : TC_NEXT;
-}
-
-/*
- * A packet to an address that is no frontend, of TCP a SYN. If its tuple is claimed by a connection through a frontend,
- * its backend would take one for the other: the direct one gets a client port of its own (clause E1).
+ * A packet to an address that is no frontend. If its tuple is claimed by a connection through a frontend, its backend
+ * would take one for the other: the direct one gets a client port of its own (clause E1).
  */
 static __noinline int direct(struct __sk_buff *skb, struct work *w, const struct device *device)
 {
@@ -238,7 +165,7 @@ static __noinline int direct(struct __sk_buff *skb, struct work *w, const struct
 	if (!w || !device)
 		return TC_NEXT;
 	p = &w->packet;
-	if (dry_run)
+	if (dry_run || (proto_connects(p->proto) && !packet_is_syn(p)))
 		return TC_NEXT;
 	if (!from_outside(device))
 		learn_client(skb, p);

@@ -53,15 +53,12 @@ static __always_inline void count_traffic(struct __sk_buff *skb, const struct fl
 	}
 }
 
-/* Reads the packet at a hook. Returns 0, or -1 for what belongs to no flow; 1 if that asks its addressee for something.
- */
+/* Reads the packet at a hook. Returns 0, or -1 for what belongs to no flow. */
 static __always_inline int read_packet(struct __sk_buff *skb, struct packet *p, const struct device *device,
 				       enum flow_space space)
 {
-	int other = packet_parse(skb, header_offset(device), p);
-
-	if (other)
-		return other;
+	if (packet_parse(skb, header_offset(device), p))
+		return -1;
 	if (proto_is_icmp(p))
 		return icmp_parse(skb, p);
 	return p->fragment ? fragment_ports(p, space) : 0;

@@ -11,7 +11,7 @@ static __always_inline __u32 verdict_of(int reason)
 {
 	if (!reason)
 		return VERDICT_DNAT;
-	return reason_rejects(reason) ? VERDICT_REJECT : VERDICT_DROP;
+	return reason == DROP_NO_ENDPOINTS ? VERDICT_REJECT : VERDICT_DROP;
 }
 
 SEC("xdp")
@@ -23,7 +23,6 @@ int pt_explain_socket(struct xdp_md *ctx)
 	struct choice chosen = {};
 	struct frontend *frontend;
 	struct ip_addr dst;
-	__u32 unserved;
 
 	if ((void *)(question + 1) > (void *)(long)ctx->data_end)
 		return XDP_ABORTED;
@@ -35,10 +34,9 @@ int pt_explain_socket(struct xdp_md *ctx)
 	else
 		client.key.client = question->client;
 	dst = question->dst;
-	frontend = socket_frontend(&dst, question->port, question->proto, client.kind, &unserved);
-	if (frontend && left_alone(ctx, frontend, &dst, question->port, question->proto, client.kind)) {
-		answer.on_wire = client.kind != CLIENT_HOST;
-		answer.service = frontend->service;
+	frontend = socket_frontend(&dst, question->port, question->proto, client.kind);
+	if (frontend && left_to_wire(frontend, client.kind)) {
+		answer.on_wire = 1;
 	} else if (frontend) {
 		int err = socket_choose(frontend, &client, &dst, &chosen);
 
@@ -52,11 +50,6 @@ int pt_explain_socket(struct xdp_md *ctx)
 		answer.backend = chosen.backend;
 		answer.backend_addr = chosen.addr;
 		answer.backend_port = chosen.port;
-	} else if (unserved && client.kind != CLIENT_HOST) {
-		answer.on_wire = 1;
-	} else if (unserved) {
-		answer.verdict = verdict_of(unserved);
-		answer.reason = unserved;
 	}
 	question->answer = answer;
 	return XDP_DROP;

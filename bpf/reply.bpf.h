@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * reply.bpf.h: answers made from the packet they refuse: ICMP and ICMPv6 port unreachable (RFC 792, RFC 4443, the
- * REJECT of kube-proxy row 31) and TCP RST (RFC 9293 3.5.2); and echo replies. They leave where the packet came in,
- * from the address it was sent to, and not more often than reply_rate says.
+ * REJECT of kube-proxy row 31) and TCP RST (RFC 9293 3.5.2). They leave where the packet came in, from the address it
+ * was sent to.
  */
 #ifndef PORTOLAN_REPLY_BPF_H
 #define PORTOLAN_REPLY_BPF_H
@@ -12,11 +12,9 @@
 #include <linux/tcp.h>
 #include <bpf/bpf_helpers.h>
 #include "icmp.bpf.h"
-#include "select.bpf.h"
 #include "work.bpf.h"
 
 #define REPLY_TTL 64
-#define NSEC_PER_SEC 1000000000ULL
 
 struct icmp_error {
 	__u8 type;
@@ -84,31 +82,42 @@ static __always_inline int store_ip_header(struct __sk_buff *skb, const struct p
 	return bpf_skb_store_bytes(skb, p->l3, &ip, sizeof(ip), 0);
 }
 
-/* A bucket of a second's tokens, told by up to when they are used up. Returns whether there was one, now taken. */
-static __always_inline bool take_token(__u64 *used_up, __u32 rate, __u64 now)
+static __always_inline __u32 quoted_l4(const struct packet *p)
 {
-	__u64 each;
-
-	if (!rate)
-		return false;
-	each = NSEC_PER_SEC / rate;
-	if (*used_up + NSEC_PER_SEC < now)
-		*used_up = now - NSEC_PER_SEC;
-	if (*used_up + each > now)
-		return false;
-	*used_up += each;
-	return true;
+	return p->proto == IPPROTO_UDP ? 8 : sizeof(struct tcphdr);
 }
 
-/* Whether one more reply may leave, which counts as sent then. Who asks too much is not answered at others' cost. */
-static __always_inline bool may_reply(struct work *w)
+/*
+ * A sender that leaves the checksum to its device (CHECKSUM_PARTIAL) has written the pseudo header's sum in its place,
+ * and the packet stays such a one when it is quoted: who computes the checksum on the way out does so over the quote,
+ * and changes what the ICMP checksum covers. So the quote gets the one checksum that this leaves as it is: f where f +
+ * rest is ~f in one's complement, so half of ~rest, and half of a 16-bit sum is its rotation by one bit. The CRC of
+ * SCTP has no such value.
+ */
+static __noinline int settle_checksum(struct __sk_buff *skb, const struct packet *p)
 {
-	const struct ip_addr *to = &w->packet.src;
-	__u64 now = bpf_ktime_get_ns(), *used_up;
-	__u32 slot = hash_flow(to, to, 0, 0, 0) % REPLY_SOURCES;
+	__u32 size, at, length;
+	__be32 head[5] = {};
+	__u16 check, rest;
 
-	used_up = bpf_map_lookup_elem(&reply_sources, &slot);
-	return used_up && take_token(used_up, reply_rate_source, now) && take_token(&w->replies_due, reply_rate, now);
+	if (!p || p->proto == IPPROTO_SCTP)
+		return 0;
+	size = quoted_l4(p);
+	at = p->proto == IPPROTO_UDP ? 6 : 16;
+	length = p->end - p->l4;
+	if (bpf_skb_load_bytes(skb, p->l4, head, 8) < 0 ||
+	    (size > 8 && bpf_skb_load_bytes(skb, p->l4, head, sizeof(head)) < 0) ||
+	    bpf_skb_load_bytes(skb, p->l4 + at, &check, sizeof(check)) < 0)
+		return -1;
+	if (check != (__u16)~csum_fold(pseudo_sum(p, length, p->proto)))
+		return 0; /* it is computed already */
+	if (size > 8)
+		head[4] &= bpf_htonl(0x0000ffff);
+	else
+		head[1] &= bpf_htonl(0xffff0000);
+	rest = csum_fold(bpf_csum_diff(NULL, 0, head, sizeof(head), 0));
+	check = rest >> 1 | rest << 15;
+	return bpf_skb_store_bytes(skb, p->l4 + at, &check, sizeof(check), 0);
 }
 
 /* Turns the refused packet into a port unreachable that quotes its headers. */
@@ -124,8 +133,9 @@ static __noinline int reply_unreachable(struct __sk_buff *skb, struct work *w)
 	p = &w->packet;
 	__builtin_memset(w->quote, 0, QUOTE_MAX);
 	/* SCTP finds the association of an INIT by its tag, 20 bytes into the packet */
-	quoted = p->l4 - p->l3 + (proto_connects(p->proto) ? sizeof(struct tcphdr) : 8);
-	if (quoted < 28 || quoted > QUOTE_MAX || bpf_skb_load_bytes(skb, p->l3, w->quote, quoted) < 0)
+	quoted = p->l4 - p->l3 + quoted_l4(p);
+	if (settle_checksum(skb, p) || quoted < 28 || quoted > QUOTE_MAX ||
+	    bpf_skb_load_bytes(skb, p->l3, w->quote, quoted) < 0)
 		return TC_ACT_SHOT;
 	icmp.type = p->v4 ? ICMP_DEST_UNREACH : ICMPV6_DEST_UNREACH;
 	icmp.code = p->v4 ? ICMP_PORT_UNREACH : ICMPV6_PORT_UNREACH;
@@ -174,37 +184,6 @@ static __noinline int reply_reset(struct __sk_buff *skb, const struct packet *p)
 	    bpf_skb_store_bytes(skb, p->l4, &rst, sizeof(rst), 0) || bpf_l4_csum_replace(skb, p->l4 + 16, 0, rest, 0))
 		return TC_ACT_SHOT;
 	return send_back(skb, p);
-}
-
-/* Turns an echo request into its reply: addresses, type and TTL change, identifier and payload stay. */
-static __noinline int reply_echo(struct __sk_buff *skb, const struct packet *p)
-{
-	__u8 type;
-
-	if (!p)
-		return TC_ACT_SHOT;
-	type = p->v4 ? ICMP_ECHO_REPLY : ICMPV6_ECHO_REPLY;
-	/* the addresses change places, which no sum notices */
-	if (bpf_l4_csum_replace(skb, p->l4 + 2, bpf_htons((p->v4 ? ICMP_ECHO : ICMPV6_ECHO) << 8), bpf_htons(type << 8),
-				2) ||
-	    bpf_skb_store_bytes(skb, p->l4, &type, sizeof(type), 0) ||
-	    store_ip_header(skb, p, p->end - p->l4, p->proto))
-		return TC_ACT_SHOT;
-	return send_back(skb, p);
-}
-
-/*
- * Refuses a packet and counts that; service 0: none's. Its sender is told while there are not too many to tell (row
- * 32): by RST about a connection, else by ICMP.
- */
-static __always_inline int refuse(struct __sk_buff *skb, struct work *w, __u32 service, __u32 reason)
-{
-	bool told = may_reply(w);
-
-	count_refusal(service, told ? reason : DROP_REPLY_LIMIT);
-	if (!told)
-		return TC_ACT_SHOT;
-	return reason_rejects(reason) ? reply_unreachable(skb, w) : reply_reset(skb, &w->packet);
 }
 
 #endif

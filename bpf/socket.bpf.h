@@ -8,27 +8,18 @@
 
 #include <linux/in.h>
 #include "select.bpf.h"
-#include "socket_table.bpf.h"
 
 /*
- * Returns the frontend a socket of a process of this kind meets at dst:port, or NULL: the packets go out as they are,
- * unless *unserved is a reason to refuse them, for whoever is the one to do that. With masquerade_all every connection
- * must be translated on the wire, so sockets leave all of them to tc. And all SCTP: its connect() runs no cgroup
- * program (sctp_connect() in the kernel's net/sctp/socket.c).
+ * Returns the frontend a socket of a process of this kind meets at dst:port, or NULL: the packets go out as they are.
+ * With masquerade_all every connection must be translated on the wire, so sockets leave all of them to tc. And all
+ * SCTP: its connect() runs no cgroup program (sctp_connect() in the kernel's net/sctp/socket.c).
  */
 static __always_inline struct frontend *socket_frontend(const struct ip_addr *dst, __be16 port, __u8 proto,
-							enum client_kind who, __u32 *unserved)
+							enum client_kind who)
 {
-	struct frontend *frontend;
-	__u32 flags;
-
-	*unserved = DROP_NONE;
 	if (masquerade_all || proto == IPPROTO_SCTP)
 		return NULL;
-	frontend = frontend_lookup(dst, port, proto, who == CLIENT_HOST, &flags);
-	if (!frontend)
-		*unserved = unserved_reason(dst, flags);
-	return frontend;
+	return frontend_lookup(dst, port, proto, who == CLIENT_HOST);
 }
 
 /*
@@ -42,28 +33,6 @@ static __always_inline bool left_to_wire(const struct frontend *frontend, enum c
 	struct block_row *block = who == CLIENT_HOST ? NULL : block_of(frontend, &row, &epoch);
 
 	return block && asks_for_source(&block->header, frontend->kind);
-}
-
-/* Whether a socket of the namespace of ctx takes what comes to dst:port, whoever sends it. */
-static __noinline int listens_here(void *ctx, const struct ip_addr *dst, __be16 port, __u8 proto)
-{
-	struct flow_key packet = {.dst = *dst, .dport = port, .proto = proto};
-
-	packet.src = addr_wildcard(addr_is_v4(dst));
-	return socket_knows(ctx, &packet, true);
-}
-
-/*
- * Whether the packets go to the frontend's address as they are: to be judged on the wire, or, of a ClusterIP that an
- * interface of this node has, because a socket there is to take them. Of that a pod's hook knows nothing: it sees the
- * pod's sockets.
- */
-static __always_inline bool left_alone(void *ctx, const struct frontend *frontend, const struct ip_addr *dst,
-				       __be16 port, __u8 proto, enum client_kind who)
-{
-	if (!(frontend->flags & FRONTEND_ON_NODE))
-		return left_to_wire(frontend, who);
-	return who != CLIENT_HOST || listens_here(ctx, dst, port, proto);
 }
 
 /*

@@ -7,20 +7,20 @@
 #include "begin.bpf.h"
 
 /* There is no room for a connection that both ends believe in: its client is told at once. */
-static __always_inline int no_room(struct __sk_buff *skb, struct work *w)
+static __always_inline int refuse(struct __sk_buff *skb, const struct packet *p)
 {
-	return w->packet.proto == IPPROTO_TCP ? refuse(skb, w, 0, DROP_FLOW_TABLE_FULL) : drop(-DROP_FLOW_TABLE_FULL);
+	count_drop(DROP_FLOW_TABLE_FULL);
+	return p->proto == IPPROTO_TCP ? reply_reset(skb, p) : TC_ACT_SHOT;
 }
 
 /* The Service that has the flow's VIP now, be it one that was made anew; 0: nobody has it. */
 static __noinline __u32 service_now(const struct flow *owner)
 {
 	struct frontend *frontend;
-	__u32 flags;
 
 	if (!owner)
 		return 0;
-	frontend = frontend_lookup(&owner->vip, owner->vip_port, owner->proto, false, &flags);
+	frontend = frontend_lookup(&owner->vip, owner->vip_port, owner->proto, false);
 	return frontend ? frontend->service : 0;
 }
 
@@ -120,7 +120,7 @@ static __always_inline int go_on(struct __sk_buff *skb, struct work *w, const st
 	if (dry_run)
 		return TC_ACT_SHOT;
 	owner = heard_client(w, owner);
-	return owner ? to_backend(skb, &w->packet, device, owner) : no_room(skb, w);
+	return owner ? to_backend(skb, &w->packet, device, owner) : refuse(skb, &w->packet);
 }
 
 /* An ICMP error goes the way of the flow it is about, and is no word of either end (clause E7). */
@@ -143,13 +143,12 @@ static __noinline int error_in(struct __sk_buff *skb, struct work *w, const stru
 SEC("tc")
 int pt_ingress(struct __sk_buff *skb)
 {
-	__u32 ifindex = skb->ifindex, flags, reason;
+	__u32 ifindex = skb->ifindex;
 	struct flow *record, *owner;
 	struct frontend *frontend;
 	struct device *device;
 	struct packet *p;
 	struct work *w;
-	int other;
 
 	if (skb->mark & mark_in) /* clause E3 */
 		return TC_NEXT;
@@ -158,9 +157,8 @@ int pt_ingress(struct __sk_buff *skb)
 	if (!device || !w || skb->vlan_present || for_other_host(skb, device))
 		return TC_NEXT;
 	p = &w->packet;
-	other = read_packet(skb, p, device, SPACE_OUTER);
-	if (other)
-		return other > 0 ? portless(skb, w, device) : TC_NEXT;
+	if (read_packet(skb, p, device, SPACE_OUTER))
+		return TC_NEXT;
 
 	explain_client(device, &p->src);
 	w->now = now_seconds();
@@ -202,25 +200,14 @@ int pt_ingress(struct __sk_buff *skb)
 	if (record)
 		return go_on(skb, w, device, record);
 
-	frontend = frontend_lookup(&p->dst, p->dport, p->proto, false, &flags);
-	if (frontend && (frontend->flags & FRONTEND_ON_NODE) && socket_knows(skb, &w->tuple, true)) {
-		explain_refusal(VERDICT_PASS, DROP_NONE, frontend->service);
-		frontend = NULL;
-		flags = ADDRESS_NODE;
-	}
-	if (frontend && p->later) /* its first begins, or is refused */
-		return drop(-DROP_FRAGMENT);
-	if (proto_connects(p->proto) && !packet_is_syn(p)) {
-		if (frontend || unserved_reason(&p->dst, flags) == DROP_UNUSED_PORT)
-			return no_flow(skb, w, device, frontend);
-		return TC_NEXT;
-	}
-	if (frontend)
-		return begin(skb, w, device, frontend);
-	reason = unserved_reason(&p->dst, flags);
-	if (reason)
-		return unserved(skb, w, device, reason);
-	return p->later ? TC_NEXT : direct(skb, w, device);
+	frontend = frontend_lookup(&p->dst, p->dport, p->proto, false);
+	if (p->later) /* its first begins, or is refused */
+		return frontend ? drop(-DROP_FRAGMENT) : TC_NEXT;
+	if (!frontend)
+		return direct(skb, w, device);
+	if (proto_connects(p->proto) && !packet_is_syn(p))
+		return no_flow(skb, w, device, frontend);
+	return begin(skb, w, device, frontend);
 }
 
 /*
@@ -255,26 +242,12 @@ static __noinline int leave_claimed(struct __sk_buff *skb, struct work *w)
 static __always_inline void note_pass(struct work *w)
 {
 	const struct packet *p = &w->packet;
-	struct frontend *frontend;
-	__u32 flags;
 
-	frontend = frontend_lookup(&p->src, p->sport, p->proto, false, &flags);
-	if (!frontend || (frontend->flags & FRONTEND_ON_NODE)) /* there ingress asks for the socket itself */
+	if (!frontend_lookup(&p->src, p->sport, p->proto, false))
 		return;
 	describe_client(w);
 	w->flow.role = FLOW_PASS;
 	bpf_map_update_elem(&nascent, &w->tuple, &w->flow, BPF_ANY);
-}
-
-/*
- * A process of this node begins something with a ClusterIP that no Service has (row 46): its packets meet no ingress,
- * and here the way they take is known, which need not lead off the node.
- */
-static __always_inline bool leaves_for_nobody(struct __sk_buff *skb, const struct packet *p)
-{
-	if (!skb->sk || (proto_connects(p->proto) && !packet_is_syn(p)))
-		return false;
-	return in_service_range(&p->dst) && !address_flags(&p->dst); /* most nodes know no range */
 }
 
 /* A packet of no flow of ours. */
@@ -283,8 +256,6 @@ static __always_inline int leave_foreign(struct __sk_buff *skb, struct work *w)
 	const struct packet *p = &w->packet;
 	struct flow *record;
 
-	if (leaves_for_nobody(skb, p))
-		return drop(-DROP_UNALLOCATED);
 	flow_outer_key(&w->tuple, &p->dst, p->dport, &p->src, p->sport, p->proto);
 	record = flow_find(&w->tuple);
 	if (record && record->role == FLOW_INDEX && flow_owner_of(record, &w->probe))

@@ -22,7 +22,6 @@ import { NodeFollower } from "./node-follower.ts";
 import { OptOutFollower } from "./opt-out-follower.ts";
 import type { AgentOptions } from "./options.ts";
 import { identifyPod } from "./pod-identity.ts";
-import { RangeFollower } from "./range-follower.ts";
 import { ServiceFollower } from "./service-follower.ts";
 import { socketLog } from "./socket-log.ts";
 import { writeStateFile } from "./state-file.ts";
@@ -60,10 +59,7 @@ export async function runAgent(options: AgentOptions, log: Log, stop: AbortSigna
     isServed: (namespace, name) => services.isServed(namespace, name),
     log,
   });
-  const { localDetector, serviceCidrs } = options;
-  const clusterCidrs = localDetector.mode === "ClusterCIDR" ? localDetector.cidrs : [];
-  const ranges = new RangeFollower({ flagged: serviceCidrs, clusterCidrs, view: () => network.view() }, driver, log);
-  const node = new NodeFollower(options, nodePortRule, network, { driver, services, ranges, health }, log);
+  const node = new NodeFollower(options, nodePortRule, network, driver, health, log);
   using optOuts = new OptOutFollower({
     nodeName: options.nodeName,
     podCgroups,
@@ -73,7 +69,7 @@ export async function runAgent(options: AgentOptions, log: Log, stop: AbortSigna
   });
   await using source: Source = new ManifestSource(options.manifests);
   node.begin();
-  await startSource(source, { node, services, ranges, health, optOuts, driver }, log);
+  await startSource(source, { node, services, health, optOuts, driver }, log);
 
   using forward = new ForwardKeeper(options.markBits.inbound, findFilterTables, log);
   await forward.start();
@@ -96,7 +92,6 @@ function openDriver(options: AgentOptions, pins: Pins, features: Features, log: 
       hostNetnsCookie: netnsCookie(),
       masqueradeAll: options.masqueradeAll,
       detectLocalMode: options.localDetector.mode,
-      vipPing: options.vipPing,
       snatPorts: options.snatPorts,
       nodePorts: options.nodePorts,
       markBits: options.markBits,
@@ -117,19 +112,17 @@ function openDriver(options: AgentOptions, pins: Pins, features: Features, log: 
 interface Followers {
   readonly node: NodeFollower;
   readonly services: ServiceFollower;
-  readonly ranges: RangeFollower;
   readonly health: HealthFollower;
   readonly optOuts: OptOutFollower;
   readonly driver: EbpfDriver;
 }
 
 function startSource(source: Source, followers: Followers, log: Log): Promise<void> {
-  const { node, services, ranges, health, optOuts, driver } = followers;
+  const { node, services, health, optOuts, driver } = followers;
   return source.start(
     (changes, troubled) => {
       node.update(changes.nodes);
       services.update(changes);
-      ranges.update(changes, troubled.size === 0 && driver.unserved.size === 0 && !services.isBehind);
       health.update(changes);
       optOuts.update(changes);
       driver.noteProblems(new Set([...troubled, ...services.troubled]).size);

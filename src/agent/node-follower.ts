@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Follows what this node is: its devices, its addresses and its Node object, and tells the driver.
 
-import type { Datapath, NodeAddress } from "../datapath/contract.ts";
+import type { Datapath } from "../datapath/contract.ts";
 import type { EbpfDriver } from "../datapath/ebpf/driver.ts";
 import type { Network } from "../datapath/network.ts";
 import type { Change } from "../model/changes.ts";
@@ -9,51 +9,36 @@ import type { Cidr } from "../model/ip.ts";
 import type { Node } from "../model/node.ts";
 import { firstOfEach, isLocalInterface } from "./local-detector.ts";
 import type { Log } from "./log.ts";
-import { globalAddresses, localAddresses, type NodePortRule, nodeAddresses } from "./node-addresses.ts";
+import { type NodePortRule, nodeAddresses } from "./node-addresses.ts";
 import type { AgentOptions } from "./options.ts";
-import type { RangeFollower } from "./range-follower.ts";
-import type { ServiceFollower } from "./service-follower.ts";
-
-/** Who is told of the node's addresses, as they are and as they change. */
-interface Listeners {
-  readonly driver: EbpfDriver;
-  readonly services: ServiceFollower;
-  readonly ranges: RangeFollower;
-  readonly health: Pick<Datapath, "setNodeAddresses">;
-}
 
 export class NodeFollower {
   readonly #options: AgentOptions;
   readonly #rule: NodePortRule;
   readonly #network: Network;
   readonly #driver: EbpfDriver;
-  readonly #services: Listeners["services"];
-  readonly #ranges: Listeners["ranges"];
-  readonly #health: Listeners["health"];
+  readonly #health: Pick<Datapath, "setNodeAddresses">;
   readonly #log: Log;
   #node: Node | undefined;
-  /** As the driver was last told. */
-  #addresses: readonly NodeAddress[] = [];
   #attached = false;
   /** As last logged. */
   #localRanges: string | undefined;
 
+  /** health: is told of the node's addresses too, after the driver. */
   constructor(
     options: AgentOptions,
     rule: NodePortRule,
     network: Network,
-    { driver, services, ranges, health }: Listeners,
+    driver: EbpfDriver,
+    health: Pick<Datapath, "setNodeAddresses">,
     log: Log,
   ) {
     this.#options = options;
     this.#rule = rule;
     this.#network = network;
     this.#driver = driver;
-    this.#services = services;
-    this.#ranges = ranges;
     this.#health = health;
     this.#log = log;
-    services.setLocalAddresses(globalAddresses(localAddresses(network.view())));
   }
 
   /** Changes of Node objects; only our own counts. Its going takes no hooks off a node that serves. */
@@ -97,16 +82,10 @@ export class NodeFollower {
   /** Brings addresses and devices up to date. */
   refresh(): void {
     const own = this.#node?.addresses ?? [];
-    const local = localAddresses(this.#network.view());
-    const addresses = nodeAddresses(local, this.#rule, own, this.#options.localhostNodePorts);
-    // A ClusterIP among them is the node's before the Service steps back from it, and until it is the Service's again.
-    const gone = this.#addresses.filter(({ address }) => !addresses.some((now) => now.address === address));
-    this.#attempt(() => this.#driver.setNodeAddresses([...addresses, ...gone]));
-    this.#services.setLocalAddresses(globalAddresses(local));
-    if (gone.length > 0) this.#attempt(() => this.#driver.setNodeAddresses(addresses));
-    this.#addresses = addresses;
+    const { localhostNodePorts } = this.#options;
+    const addresses = nodeAddresses(this.#network.view(), this.#rule, own, localhostNodePorts);
+    this.#attempt(() => this.#driver.setNodeAddresses(addresses));
     this.#health.setNodeAddresses(addresses);
-    this.#ranges.refresh();
     if (this.#attached) this.#attempt(() => this.#followDevices());
   }
 

@@ -5,8 +5,7 @@
 import { Compiler } from "../compile/compiler.ts";
 import type { CompiledService, Delta, ServiceKey } from "../compile/state.ts";
 import type { ApplyReport, Datapath } from "../datapath/contract.ts";
-import { type ModelChanges, NO_CHANGES } from "../model/changes.ts";
-import type { Ip } from "../model/ip.ts";
+import type { ModelChanges } from "../model/changes.ts";
 import type { Log } from "./log.ts";
 
 /** So long a Service may wait for its state to be published before its health checks say so (kube-proxy: two sync periods). */
@@ -15,9 +14,6 @@ const OVERDUE_MS = 60_000;
 const FIRST_RETRY_MS = 1000;
 const LAST_RETRY_MS = 60_000;
 
-/** Says nothing of what is still to come either. */
-const NOTHING_NEW: ModelChanges = { ...NO_CHANGES, synced: false };
-
 export class ServiceFollower implements Disposable {
   readonly #compiler: Compiler;
   readonly #datapath: Datapath;
@@ -25,8 +21,6 @@ export class ServiceFollower implements Disposable {
   /** Services that an earlier agent left, until an endpoint of theirs is known. */
   readonly #unknown: Set<ServiceKey>;
   readonly #adoptedAny: boolean;
-  /** Of the services that are not served here; told with the first complete state. */
-  #foreign: ReadonlySet<Ip> = new Set();
   /** What was applied before the state was complete; undefined once it is. */
   #untilSynced: Map<ServiceKey, CompiledService> | undefined = new Map();
   #retry: NodeJS.Timeout | undefined;
@@ -64,11 +58,6 @@ export class ServiceFollower implements Disposable {
     return this.#compiler.troubled;
   }
 
-  /** Something could not be published, and has not been since. */
-  get isBehind(): boolean {
-    return this.#told.size > 0;
-  }
-
   /** False: for a minute now, new connections have not met what the Service asks for. */
   isServed(namespace: string, name: string): boolean {
     const prefix = `${namespace}/${name}:`;
@@ -76,11 +65,6 @@ export class ServiceFollower implements Disposable {
     return ![...this.#datapath.unserved].some(
       (key) => key.startsWith(prefix) && now - (this.#waitingSinceMs.get(key) ?? now) >= OVERDUE_MS,
     );
-  }
-
-  /** Addresses on interfaces of this node. */
-  setLocalAddresses(addresses: ReadonlySet<Ip>): void {
-    if (this.#compiler.setLocalAddresses(addresses)) this.update(NOTHING_NEW);
   }
 
   [Symbol.dispose](): void {
@@ -93,16 +77,15 @@ export class ServiceFollower implements Disposable {
     if (!before) return this.#datapath.apply(delta);
     for (const key of delta.remove) before.delete(key);
     for (const service of delta.upsert) before.set(service.key, service);
-    this.#foreign = delta.foreign ?? this.#foreign;
     if (!synced && this.#adoptedAny) {
       this.#log.warn(
         "not all could be read: what an earlier agent served stays until it can, unless it is known better",
       );
       const upsert = delta.upsert.filter((service) => !this.#isHalfKnown(service));
-      return this.#datapath.apply({ ...delta, upsert });
+      return this.#datapath.apply({ upsert, remove: delta.remove });
     }
     this.#untilSynced = undefined;
-    return this.#datapath.sync({ upsert: [...before.values()], remove: [], foreign: this.#foreign });
+    return this.#datapath.sync({ upsert: [...before.values()], remove: [] });
   }
 
   /**

@@ -5,7 +5,6 @@
 import { createHash } from "node:crypto";
 import type { Change, ModelChanges } from "../model/changes.ts";
 import { type EndpointSlice, hasZoneHints, serviceOf } from "../model/endpoint-slice.ts";
-import type { Ip } from "../model/ip.ts";
 import type { Node, NodePlace } from "../model/node.ts";
 import { sameValue } from "../model/same-value.ts";
 import { isProxied, type Service } from "../model/service.ts";
@@ -66,11 +65,6 @@ export class Compiler {
   readonly #unknownSchedulers = new Set<string>();
   /** Ports that lack a frontend which another has. */
   readonly #losers = new Set<Port>();
-  #localAddresses: ReadonlySet<Ip> = new Set();
-  /** ClusterIPs of Services that are not served here, by `namespace/name`. */
-  readonly #foreign = new Map<string, readonly Ip[]>();
-  /** `namespace/name` of Services to compile anew with the next update. */
-  readonly #overdue = new Set<string>();
 
   /** nodeName: endpoints on this node are local. */
   constructor(nodeName: string) {
@@ -83,24 +77,9 @@ export class Compiler {
     return new Set([...this.#unknownSchedulers, ...losers].map((name) => `Service ${name}`));
   }
 
-  /**
-   * Addresses on interfaces of this node: a ClusterIP among them is left to who listens there, as NodeLocal DNSCache does.
-   * Returns whether the next update() has something to do for it.
-   */
-  setLocalAddresses(addresses: ReadonlySet<Ip>): boolean {
-    const before = this.#localAddresses;
-    this.#localAddresses = addresses;
-    const differs = (ip: Ip) => addresses.has(ip) !== before.has(ip);
-    if (![...addresses, ...before].some(differs)) return false;
-    for (const [name, { service }] of this.#known) if (service?.clusterIps.some(differs)) this.#overdue.add(name);
-    return this.#overdue.size > 0;
-  }
-
   update(changes: ModelChanges): Compiled {
     const warnings: CompileWarning[] = [];
-    const foreign = changes.services.map((change) => this.#noteForeign(change)).some(Boolean);
-    const dirty = new Set(this.#overdue);
-    this.#overdue.clear();
+    const dirty = new Set<string>();
     for (const change of changes.nodes) this.#takeNode(change, dirty);
     for (const change of changes.services) this.#takeService(change, dirty, warnings);
     for (const change of changes.endpointSlices) this.#takeSlice(change, dirty);
@@ -119,25 +98,7 @@ export class Compiler {
       port.told = digest;
       upsert.push(service);
     }
-    const delta = foreign ? { upsert, remove, foreign: this.foreign } : { upsert, remove };
-    return { delta, warnings };
-  }
-
-  /** ClusterIPs of Services that are not served here: another proxy's, most of all (row 1). */
-  get foreign(): ReadonlySet<Ip> {
-    return new Set([...this.#foreign.values()].flat());
-  }
-
-  /** Returns whether that changes any. */
-  #noteForeign({ previous, current }: Change<Service>): boolean {
-    const object = current ?? previous;
-    if (!object) return false;
-    const name = [object.namespace, object.name].join("/");
-    const before = this.#foreign.get(name) ?? [];
-    const after = current && !isProxied(current) ? current.clusterIps : [];
-    if (after.length > 0) this.#foreign.set(name, after);
-    else this.#foreign.delete(name);
-    return !sameValue(before, after);
+    return { delta: { upsert, remove }, warnings };
   }
 
   /** What a Node that is gone last said still counts. */
@@ -192,7 +153,7 @@ export class Compiler {
   }
 
   #compile({ service, slices }: Known): readonly CompiledService[] {
-    return service && isProxied(service) ? compileService(service, slices, this.#here, this.#localAddresses) : [];
+    return service && isProxied(service) ? compileService(service, slices, this.#here) : [];
   }
 
   /** Brings the ports of one Service up to date; returns the keys the datapath has to forget. */

@@ -15,8 +15,6 @@ export interface Frontend {
   readonly address: Ip | undefined;
   /** 1..65535 */
   readonly port: number;
-  /** A ClusterIP that an interface of this node has: whoever listens there comes before the Service. */
-  readonly onNode?: true;
 }
 
 /** One endpoint a new connection may be sent to. Identity is (address, port, protocol). */
@@ -88,6 +86,4 @@ export interface CompiledService {
 export interface Delta {
   readonly upsert: readonly CompiledService[];
   readonly remove: readonly ServiceKey[];
-  /** All ClusterIPs of Services that are not served here; they are left alone (row 46). Absent: the same as before. */
-  readonly foreign?: ReadonlySet<Ip>;
 }

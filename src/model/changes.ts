@@ -6,9 +6,8 @@ import type { Node } from "./node.ts";
 import type { Namespace, Pod } from "./pod.ts";
 import { sameValue } from "./same-value.ts";
 import type { Service } from "./service.ts";
-import type { ServiceCidr } from "./service-cidr.ts";
 
-export type ModelObject = Service | EndpointSlice | Node | Pod | Namespace | ServiceCidr;
+export type ModelObject = Service | EndpointSlice | Node | Pod | Namespace;
 
 /** previous undefined: new; current undefined: gone. */
 export interface Change<T> {
@@ -27,7 +26,6 @@ export interface ModelChanges {
   readonly nodes: readonly Change<Node>[];
   readonly pods: readonly Change<Pod>[];
   readonly namespaces: readonly Change<Namespace>[];
-  readonly serviceCidrs: readonly Change<ServiceCidr>[];
 }
 
 /** For who tells of one kind only. */
@@ -37,10 +35,9 @@ export const NO_CHANGES: Omit<ModelChanges, "synced"> = {
   nodes: [],
   pods: [],
   namespaces: [],
-  serviceCidrs: [],
 };
 
-/** `Kind/namespace/name`: identity of an object; what has no namespace, such as a Node, has the empty one. */
+/** `Kind/namespace/name`: identity of an object; a Node and a Namespace have the empty namespace. */
 export function objectKey(object: ModelObject): string {
   // join() makes a string in one piece; the pieces of a template literal would stay in memory with it.
   return [object.kind, "namespace" in object ? object.namespace : "", object.name].join("/");
@@ -64,18 +61,16 @@ export class ChangeTracker {
     const nodes: Change<Node>[] = [];
     const pods: Change<Pod>[] = [];
     const namespaces: Change<Namespace>[] = [];
-    const serviceCidrs: Change<ServiceCidr>[] = [];
     for (const change of this.#pending.values()) {
       const kind = (change.current ?? change.previous)?.kind;
       if (kind === "Service") services.push(change as Change<Service>);
       else if (kind === "EndpointSlice") endpointSlices.push(change as Change<EndpointSlice>);
       else if (kind === "Pod") pods.push(change as Change<Pod>);
       else if (kind === "Namespace") namespaces.push(change as Change<Namespace>);
-      else if (kind === "ServiceCIDR") serviceCidrs.push(change as Change<ServiceCidr>);
       else nodes.push(change as Change<Node>);
     }
     this.#pending.clear();
-    return { synced, services, endpointSlices, nodes, pods, namespaces, serviceCidrs };
+    return { synced, services, endpointSlices, nodes, pods, namespaces };
   }
 
   get empty(): boolean {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reads an untyped object field by field and names the path of what is not as it should be.
 
-import { type Cidr, type Ip, ipToBytes, parseCidr, parseIp } from "../model/ip.ts";
+import { type Ip, ipToBytes, parseIp } from "../model/ip.ts";
 
 /** A field that cannot be used. The message begins with its path and ends with what to do. */
 export class InvalidField extends Error {
@@ -151,13 +151,6 @@ export class Field {
     if (isUnspecifiedOrMulticast(ip))
       this.fail(`${ip} cannot be the address of a Service or an endpoint: use a unicast address`);
     return ip;
-  }
-
-  /** A range of addresses. */
-  cidr(): Cidr {
-    const text = this.requiredString();
-    const range = parseCidr(text);
-    return range ?? this.fail(`${JSON.stringify(text)} is not an address range: use one such as 10.244.1.0/24`);
   }
 
   fail(problem: string): never {

@@ -8,7 +8,6 @@ import { Field, InvalidField, pathText } from "./field.ts";
 import { toNode } from "./node.ts";
 import { toNamespace, toPod } from "./pod.ts";
 import { toService, unassigned } from "./service.ts";
-import { toServiceCidr } from "./service-cidr.ts";
 
 export interface Finding {
   readonly severity: "error" | "warning" | "debug";
@@ -32,11 +31,7 @@ const READERS: ReadonlyMap<string, Reader> = new Map<string, Reader>([
   ["v1 Node", toNode],
   ["v1 Pod", toPod],
   ["v1 Namespace", toNamespace],
-  ["networking.k8s.io/v1 ServiceCIDR", toServiceCidr],
 ]);
-
-/** Kinds without a namespace. */
-const CLUSTER_WIDE: ReadonlySet<string> = new Set(["Node", "Namespace", "ServiceCIDR"]);
 
 const KINDS = [...READERS.keys()].join(", ");
 
@@ -132,6 +127,7 @@ class DocumentReader implements DocumentContent {
 function nameOf(field: Field, type: string): string {
   const kind = type.slice(type.indexOf(" ") + 1);
   const name = field.peek("metadata", "name");
-  const namespace = CLUSTER_WIDE.has(kind) ? "" : `${field.peek("metadata", "namespace") || "default"}/`;
+  const namespace =
+    kind === "Node" || kind === "Namespace" ? "" : `${field.peek("metadata", "namespace") || "default"}/`;
   return name === "" ? kind : `${kind} ${namespace}${name}`;
 }

@@ -176,9 +176,9 @@ export const PARTS_OF_ROWS: readonly RowMutant[] = [
   {
     row: 27,
     what: "NodePorts come before a Service at the same address",
-    file: "bpf/frontend.bpf.h",
+    file: "bpf/select.bpf.h",
     from: "if (frontend)\n\t\t\treturn frontend;",
-    to: "if (frontend && !(address_flags(addr) & ADDRESS_NODE_PORT))\n\t\t\treturn frontend;",
+    to: "if (frontend && !bpf_map_lookup_elem(&node_addrs, addr))\n\t\t\treturn frontend;",
     test: "test/bpf/cgroup-nodeport.test.ts",
   },
   {

@@ -19,7 +19,6 @@ test("status exits with 3 until the first state is in the kernel, and with 0 fro
       hostNetnsCookie: netnsCookie(),
       masqueradeAll: false,
       detectLocalMode: "Device",
-      vipPing: false,
       snatPorts: { min: 1024, max: 65_535 },
       nodePorts: { min: 30_000, max: 32_767 },
       markBits: { inbound: 29, outbound: 30 },

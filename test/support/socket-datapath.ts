@@ -71,8 +71,7 @@ export class SocketDatapath implements Disposable {
     this.writer = new MapWriter(
       {
         frontends: map("frontends"),
-        addresses: map("addresses"),
-        service_ranges: map("service_ranges"),
+        node_addrs: map("node_addrs"),
         source_ranges: map("source_ranges"),
         services: map("services"),
         members: map("members"),

@@ -60,8 +60,7 @@ export class EbpfDriver implements Datapath {
     this.#writer = new MapWriter(
       {
         frontends: map("frontends"),
-        addresses: map("addresses"),
-        service_ranges: map("service_ranges"),
+        node_addrs: map("node_addrs"),
         source_ranges: map("source_ranges"),
         services: map("services"),
         members: map("members"),
@@ -150,10 +149,6 @@ export class EbpfDriver implements Datapath {
 
   setNodeAddresses(addresses: readonly NodeAddress[]): void {
     this.#writer.setNodeAddresses(addresses);
-  }
-
-  setServiceRanges(ranges: readonly Cidr[]): void {
-    this.#writer.setServiceRanges(ranges);
   }
 
   /** The node's own pod ranges, the first of each family: explain tells pods by them. */

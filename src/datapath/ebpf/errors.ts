@@ -5,7 +5,7 @@
 const FLAGS: Readonly<Record<string, string>> = {
   services: "--max-services",
   frontends: "--max-services",
-  addresses: "--max-services",
+  node_addrs: "--max-services",
   members: "--max-services",
   tables: "--max-backends",
   backends: "--max-backends",
@@ -39,16 +39,6 @@ export class MapFullError extends Error {
   }
 }
 
-/** More ranges of ClusterIPs than the programs look at. */
-export class TooManyRangesError extends Error {
-  override readonly name = "TooManyRangesError";
-  readonly code = "PORTOLAN_TOO_MANY_RANGES";
-
-  constructor(limit: number, left: number) {
-    super(`${left} ranges of ServiceCIDR objects beyond the ${limit} that there is room for: join them to larger ones`);
-  }
-}
-
 /** A service that does not fit the ABI, whatever the size of the maps. */
 export class ServiceTooLargeError extends Error {
   override readonly name = "ServiceTooLargeError";
@@ -59,13 +49,4 @@ export class ServiceTooLargeError extends Error {
 export class BpfObjectMissingError extends Error {
   override readonly name = "BpfObjectMissingError";
   readonly code = "PORTOLAN_BPF_OBJECT_MISSING";
-}
-
-/** Notes what action throws instead of ending there. */
-export function attempt(failures: unknown[], action: () => void): void {
-  try {
-    action();
-  } catch (error) {
-    failures.push(error);
-  }
 }

@@ -123,12 +123,13 @@ class PinnedState implements DatapathState {
   }
 
   nodeAddresses(): readonly NodeAddressState[] {
-    const { ADDRESS_NODE, ADDRESS_NODE_PORT, ADDRESS_LOOPBACK } = abi.AddressFlags;
-    return [...this.#map("addresses").entries()].flatMap(([key, value]) => {
-      const { flags } = decode(abi.address, value);
-      if ((flags & ADDRESS_NODE) === 0) return [];
-      const [nodePort, loopback] = [(flags & ADDRESS_NODE_PORT) !== 0, (flags & ADDRESS_LOOPBACK) !== 0];
-      return [{ address: ipFromBytes(key), nodePort, loopback }];
+    return [...this.#map("node_addrs").entries()].map(([key, value]) => {
+      const { flags } = decode(abi.nodeAddr, value);
+      return {
+        address: ipFromBytes(key),
+        nodePort: (flags & abi.NodeAddrFlags.NODE_ADDR_NODEPORT) !== 0,
+        loopback: (flags & abi.NodeAddrFlags.NODE_ADDR_LOOPBACK) !== 0,
+      };
     });
   }
 
@@ -139,7 +140,7 @@ class PinnedState implements DatapathState {
   }
 
   fill(): readonly MapFill[] {
-    const hashes = ["flows", "nascent", "affinity", "devices", "addresses"].map((map) => ({
+    const hashes = ["flows", "nascent", "affinity", "devices", "node_addrs"].map((map) => ({
       map,
       used: count(this.#map(map).entries()),
       size: this.#map(map).maxEntries,

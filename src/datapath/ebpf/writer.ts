@@ -3,11 +3,12 @@
 // old frontends go, then what nothing names any more waits for an RCU period. A kill at any point leaves whole sets.
 
 import type { CompiledService, Delta, ServiceKey } from "../../compile/state.ts";
-import type { Cidr, Ip } from "../../model/ip.ts";
+import type { Ip } from "../../model/ip.ts";
 import type { ApplyReport, NodeAddress } from "../contract.ts";
 import { type Adopted, adoptServices, discardBroken, retireService } from "./adopt.ts";
 import type { Block } from "./blocks.ts";
-import { attempt, MapFullError } from "./errors.ts";
+import { Departures, GRACE_MS } from "./departures.ts";
+import { MapFullError } from "./errors.ts";
 import { type FrontendEntry, frontendEntries, type Moved, NOTHING_MOVED, without } from "./frontends.ts";
 import { splitLifting } from "./lifting.ts";
 import { Reclaimer } from "./reclaim.ts";
@@ -15,7 +16,7 @@ import { blockFor, stillUnread, type Unread, unreadOf, withUnread } from "./serv
 import { checkSize, endsConnections, leavingProtocol, serviceMeta } from "./service-plan.ts";
 import { lackOf, throwUnless } from "./shortage.ts";
 import type { SocketProtocol } from "./stale-sockets.ts";
-import { openStores, type ServiceEntry, type Stores, takeServiceId, type WriterMaps } from "./stores.ts";
+import { openStores, type ServiceEntry, type Stores, type WriterMaps } from "./stores.ts";
 import { publishRow } from "./words.ts";
 import type { WriterOptions } from "./writer-options.ts";
 
@@ -40,7 +41,6 @@ export class MapWriter implements Disposable {
   #adopted: Adopted | undefined;
   /** Of adopted services, until sync(). */
   readonly #unread = new Map<ServiceKey, Unread>();
-  /** Since the first sync() all that is wanted is known. */
   #synced = false;
 
   constructor(maps: WriterMaps, options: WriterOptions) {
@@ -74,10 +74,9 @@ export class MapWriter implements Disposable {
    */
   adopt(nodeRow = 0): readonly ServiceKey[] {
     this.stores.names.adopt(nodeRow);
-    this.stores.addresses.adopt();
     this.#adopted = adoptServices(this.stores, this.#reclaimer);
     for (const [key, entry] of this.#adopted.services) this.#services.set(key, entry);
-    this.stores.serviceRanges.adopt();
+    this.stores.nodeAddresses.adopt();
     return [...this.#services.keys()];
   }
 
@@ -94,7 +93,7 @@ export class MapWriter implements Disposable {
     const wanted = new Set(delta.upsert.map((service) => service.key));
     const gone = [...this.#services.keys()].filter((key) => !wanted.has(key));
     try {
-      return this.#change({ foreign: new Set(), ...delta, remove: gone });
+      return this.#change(delta.upsert, gone);
     } finally {
       if (this.#adopted) discardBroken(this.stores, this.#reclaimer, this.#adopted);
       this.stores.cells.serviceMeta.unmap();
@@ -107,20 +106,16 @@ export class MapWriter implements Disposable {
    * retried then, else its MapFullError (several: an AggregateError) is thrown after everything else was published.
    */
   apply(delta: Delta): ApplyReport {
-    return this.#change(delta);
+    return this.#change(delta.upsert, delta.remove);
   }
 
   /** Tries again what failed before. Errors as of apply(). */
   retry(): ApplyReport {
-    return this.#change({ upsert: [...this.#pending.values()], remove: [] });
+    return this.#change([...this.#pending.values()], []);
   }
 
   setNodeAddresses(addresses: readonly NodeAddress[]): void {
-    this.stores.addresses.replaceNode(addresses);
-  }
-
-  setServiceRanges(ranges: readonly Cidr[]): void {
-    this.stores.serviceRanges.replace(ranges);
+    this.stores.nodeAddresses.replace(addresses);
   }
 
   /** Resolves when nothing waits for an RCU period any more. */
@@ -133,23 +128,15 @@ export class MapWriter implements Disposable {
     this.#reclaimer.close();
   }
 
-  #change({ upsert, remove, foreign }: Delta): ApplyReport {
+  #change(upserts: readonly CompiledService[], removes: readonly ServiceKey[]): ApplyReport {
     const written = this.stores.backends.written;
-    const { addresses } = this.stores;
     const failures: unknown[] = [];
-    for (const key of remove) this.#forget(key);
-    const { lifting, others, gone, taken } = splitLifting(this.stores, this.#services, this.#withOverdue(upsert));
+    for (const key of removes) this.#forget(key);
+    const { lifting, others, gone, taken } = splitLifting(this.stores, this.#services, this.#withOverdue(upserts));
     const { changed, stale, servicesWritten } = this.#publishAll(others, failures);
     for (const entry of this.#leaving) stale.push(...entry.frontends);
-    if (this.#synced) stale.push(...(this.#adopted?.orphans ?? []));
-    // A ClusterIP that changes hands is known as another's before its frontends go, and until it has them.
-    if (foreign) addresses.addForeign(foreign);
-    if (foreign) attempt([], () => addresses.flush());
     const moved = this.#tryMoveFrontends(changed, [...without(stale, taken), ...gone], failures);
     const late = this.#publishLifting(lifting, stale, failures);
-    if (foreign && this.#synced) addresses.keepForeign(foreign);
-    // After the frontends: a new one must not meet the refusal of its address's other ports. What fails stays due.
-    attempt(failures, () => addresses.flush());
     const leaving = this.#frontendsBehind ? [] : this.#leaving.splice(0);
     for (const entry of leaving) this.#withdraw(entry, failures);
     const retried = this.#reclaimer.pending;
@@ -236,7 +223,7 @@ export class MapWriter implements Disposable {
   #publish(service: CompiledService, before: ServiceEntry | undefined): ServiceEntry {
     checkSize(service);
     const { cells, blocks, serviceIds, frontends: table } = this.stores;
-    const id = before?.id ?? takeServiceId(this.stores, service.key);
+    const id = before?.id ?? this.#takeId(service);
     let block: Block | undefined;
     try {
       const meta = serviceMeta(service);
@@ -260,6 +247,13 @@ export class MapWriter implements Disposable {
     }
   }
 
+  #takeId(service: CompiledService): number {
+    const { serviceIds } = this.stores;
+    const id = serviceIds.take();
+    if (id === undefined) throw new MapFullError("services", serviceIds.size, service.key);
+    return id;
+  }
+
   /** After a system call that failed, what is stale is found by comparing the whole map with all that is wanted. */
   #tryMoveFrontends(changed: readonly CompiledService[], stale: readonly FrontendEntry[], failures: unknown[]): Moved {
     const wanted = () => [...this.#services.values()].flatMap(({ frontends }) => frontends);
@@ -276,17 +270,22 @@ export class MapWriter implements Disposable {
     }
   }
 
+  /** New and moved frontends first, then those nobody has any more; the other way round only when the map is full. */
   #moveFrontends(changed: readonly CompiledService[], stale: readonly FrontendEntry[], failures: unknown[]): Moved {
     const table = this.stores.frontends;
     const entries = changed.flatMap((service) => this.#services.get(service.key)?.frontends ?? []);
-    const { left, ...moved } = table.move(entries, stale);
+    const missing = table.missing(entries);
+    let frontendsRemoved = table.hasRoom(missing) ? 0 : table.remove(stale, missing);
+    const unwritten = table.write(missing);
+    const left = new Set(unwritten.map((entry) => entry.service));
+    frontendsRemoved += table.remove(stale);
     if (left.size > 0) {
       failures.push(new MapFullError("frontends", table.size, `${left.size} services' addresses`));
       for (const service of changed) {
         if (left.has(this.#services.get(service.key)?.id ?? 0)) this.#waits(service);
       }
     }
-    return moved;
+    return { frontendsWritten: missing.length - unwritten.length, frontendsRemoved };
   }
 
   #waits(service: CompiledService): void {
@@ -314,7 +313,11 @@ export class MapWriter implements Disposable {
       blocks.retire(entry.block);
       retireService(this.stores, this.#reclaimer, entry.id);
     });
-    attempt(failures, () => cells.serviceMeta.clear(entry.id));
+    try {
+      cells.serviceMeta.clear(entry.id);
+    } catch (error) {
+      failures.push(error);
+    }
   }
 
   #reclaimed(): void {

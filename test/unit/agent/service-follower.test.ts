@@ -30,7 +30,6 @@ class NotingDatapath implements Datapath {
   apply = (delta: Delta) => this.#note("apply", delta);
   retry = () => this.#note("retry", { upsert: [], remove: [] });
   setNodeAddresses(): void {}
-  setServiceRanges(): void {}
   cleanup(): void {}
   [Symbol.dispose](): void {}
 
