@@ -79,12 +79,15 @@ static __always_inline void peers_disconnect(struct sock_peers *peers)
 static __always_inline struct sock_peer *peers_oldest(struct sock_peers *peers)
 {
 	struct sock_peer *oldest = NULL;
+	__u32 sent = ~0U;
 
 	for (int i = 0; i < SOCK_PEERS; i++) {
 		struct sock_peer *peer = &peers->peer[i];
 
-		if (!peer->connected && (!oldest || peer->sent < oldest->sent))
+		if (!peer->connected && peer->sent < sent) {
 			oldest = peer;
+			sent = peer->sent;
+		}
 	}
 	return oldest;
 }
