@@ -18,35 +18,24 @@ interface Begun {
   readonly dnsDatagram: Step;
 }
 
+const webSyn4: Step = {
+  at: "ingress client",
+  packet: `
+      020000000021 02000000ff10 0800
+      45000028 00014000 40062665 0a00000a 0a600001
+      c350 0050 00001001 00000000 5002ffff c7d6 0000`,
+  verdict: "next",
+  out: `
+      020000000021 02000000ff10 0800
+      45000028 00014000 400626b2 0a00000a 0a000014
+      c350 1f90 00001001 00000000 5002ffff a8e3 0000`,
+  markOut: MARK_IN,
+  counts: { "web.connections": 1, "web.packets": 1, "web.bytes": 54, "web[0].connections": 1 },
+};
+
 export const begun4: Begun = {
-  webSyn: {
-    at: "ingress client",
-    packet: `
-        020000000021 02000000ff10 0800
-        45000028 00014000 40062665 0a00000a 0a600001
-        c350 0050 00001001 00000000 5002ffff c7d6 0000`,
-    verdict: "next",
-    out: `
-        020000000021 02000000ff10 0800
-        45000028 00014000 400626b2 0a00000a 0a000014
-        c350 1f90 00001001 00000000 5002ffff a8e3 0000`,
-    markOut: MARK_IN,
-    counts: { "web.connections": 1, "web.packets": 1, "web.bytes": 54, "web[0].connections": 1 },
-  },
-  webSynAgain: {
-    at: "ingress client",
-    packet: `
-        020000000021 02000000ff10 0800
-        45000028 00014000 40062665 0a00000a 0a600001
-        c350 0050 00001001 00000000 5002ffff c7d6 0000`,
-    verdict: "next",
-    out: `
-        020000000021 02000000ff10 0800
-        45000028 00014000 400626b2 0a00000a 0a000014
-        c350 1f90 00001001 00000000 5002ffff a8e3 0000`,
-    markOut: MARK_IN,
-    counts: { "web.packets": 1, "web.bytes": 54 },
-  },
+  webSyn: webSyn4,
+  webSynAgain: { ...webSyn4, counts: { "web.packets": 1, "web.bytes": 54 } },
   webSynAck: {
     at: "egress client",
     packet: `
@@ -114,35 +103,24 @@ export const begun4: Begun = {
   },
 };
 
+const webSyn6: Step = {
+  at: "ingress client",
+  packet: `
+      020000000021 02000000ff10 86dd
+      6000000000140640 fd000000000000000000000000000010 fd000096000000000000000000000001
+      c350 0050 00001001 00000000 5002ffff e198 0000`,
+  verdict: "next",
+  out: `
+      020000000021 02000000ff10 86dd
+      6000000000140640 fd000000000000000000000000000010 fd000000000000000000000000000020
+      c350 1f90 00001001 00000000 5002ffff c2cf 0000`,
+  markOut: MARK_IN,
+  counts: { "web.connections": 1, "web.packets": 1, "web.bytes": 74, "web[0].connections": 1 },
+};
+
 export const begun6: Begun = {
-  webSyn: {
-    at: "ingress client",
-    packet: `
-        020000000021 02000000ff10 86dd
-        6000000000140640 fd000000000000000000000000000010 fd000096000000000000000000000001
-        c350 0050 00001001 00000000 5002ffff e198 0000`,
-    verdict: "next",
-    out: `
-        020000000021 02000000ff10 86dd
-        6000000000140640 fd000000000000000000000000000010 fd000000000000000000000000000020
-        c350 1f90 00001001 00000000 5002ffff c2cf 0000`,
-    markOut: MARK_IN,
-    counts: { "web.connections": 1, "web.packets": 1, "web.bytes": 74, "web[0].connections": 1 },
-  },
-  webSynAgain: {
-    at: "ingress client",
-    packet: `
-        020000000021 02000000ff10 86dd
-        6000000000140640 fd000000000000000000000000000010 fd000096000000000000000000000001
-        c350 0050 00001001 00000000 5002ffff e198 0000`,
-    verdict: "next",
-    out: `
-        020000000021 02000000ff10 86dd
-        6000000000140640 fd000000000000000000000000000010 fd000000000000000000000000000020
-        c350 1f90 00001001 00000000 5002ffff c2cf 0000`,
-    markOut: MARK_IN,
-    counts: { "web.packets": 1, "web.bytes": 74 },
-  },
+  webSyn: webSyn6,
+  webSynAgain: { ...webSyn6, counts: { "web.packets": 1, "web.bytes": 74 } },
   webSynAck: {
     at: "egress client",
     packet: `
