@@ -104,20 +104,7 @@ table("evicted over IPv4", services4, [
         evicted: "snat",
         verdict: "next",
       },
-      {
-        at: "ingress uplink",
-        packet: `
-            020000000011 02000000ff99 0800
-            45000028 00014000 40063cc8 cb007105 c0000201
-            c350 7580 00001001 00000000 5002ffff 6909 0000`,
-        verdict: "next",
-        out: `
-            020000000011 02000000ff99 0800
-            45000028 00014000 4006f4b5 cb007105 0a000014
-            c350 1f90 00001001 00000000 5002ffff 76e7 0000`,
-        markOut: MARK_IN,
-        counts: { "port.packets": 1, "port.bytes": 54 },
-      },
+      { ...begun4.nodePortSyn, counts: { "port.packets": 1, "port.bytes": 54 } },
       {
         at: "ingress server",
         packet: `

@@ -104,20 +104,7 @@ table("evicted over IPv6", services6, [
         evicted: "snat",
         verdict: "next",
       },
-      {
-        at: "ingress uplink",
-        packet: `
-            020000000011 02000000ff99 86dd
-            6000000000140640 20010db8009900000000000000000005 20010db8000200000000000000000001
-            c350 7580 00001001 00000000 5002ffff 0afe 0000`,
-        verdict: "next",
-        out: `
-            020000000011 02000000ff99 86dd
-            6000000000140640 20010db8009900000000000000000005 fd000000000000000000000000000020
-            c350 1f90 00001001 00000000 5002ffff 9189 0000`,
-        markOut: MARK_IN,
-        counts: { "port.packets": 1, "port.bytes": 74 },
-      },
+      { ...begun6.nodePortSyn, counts: { "port.packets": 1, "port.bytes": 74 } },
       {
         at: "ingress server",
         packet: `

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Over IPv4, PASS records and the room in the flow table.
 
-import { MARK_IN, MARK_OUT, table } from "./support/scenario.ts";
+import { begun4 } from "./support/begun.ts";
+import { MARK_IN, table } from "./support/scenario.ts";
 import { services4 } from "./support/services.ts";
 
 table(
@@ -38,34 +39,8 @@ table(
             68656c6c6f`,
           verdict: "next",
         },
-        {
-          at: "ingress client",
-          packet: `
-            020000000021 02000000ff10 0800
-            45000028 00014000 40062665 0a00000a 0a600001
-            c350 0050 00001001 00000000 5002ffff c7d6 0000`,
-          verdict: "next",
-          out: `
-            020000000021 02000000ff10 0800
-            45000028 00014000 400626b2 0a00000a 0a000014
-            c350 1f90 00001001 00000000 5002ffff a8e3 0000`,
-          markOut: MARK_IN,
-          counts: { "web.connections": 1, "web.packets": 1, "web.bytes": 54, "web[0].connections": 1 },
-        },
-        {
-          at: "egress client",
-          packet: `
-            02000000ff10 020000000021 0800
-            45000028 00014000 400626b2 0a000014 0a00000a
-            1f90 c350 00001001 00002001 5012ffff 88d2 0000`,
-          verdict: "next",
-          out: `
-            02000000ff10 020000000021 0800
-            45000028 00014000 40062665 0a600001 0a00000a
-            0050 c350 00001001 00002001 5012ffff a7c5 0000`,
-          markOut: MARK_OUT,
-          counts: { "web.packets": 1, "web.bytes": 54 },
-        },
+        begun4.webSyn,
+        begun4.webSynAck,
         {
           at: "ingress client",
           packet: `

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Over IPv6, PASS records and the room in the flow table.
 
-import { MARK_IN, MARK_OUT, table } from "./support/scenario.ts";
+import { begun6 } from "./support/begun.ts";
+import { MARK_IN, table } from "./support/scenario.ts";
 import { services6 } from "./support/services.ts";
 
 table(
@@ -38,34 +39,8 @@ table(
             68656c6c6f`,
           verdict: "next",
         },
-        {
-          at: "ingress client",
-          packet: `
-            020000000021 02000000ff10 86dd
-            6000000000140640 fd000000000000000000000000000010 fd000096000000000000000000000001
-            c350 0050 00001001 00000000 5002ffff e198 0000`,
-          verdict: "next",
-          out: `
-            020000000021 02000000ff10 86dd
-            6000000000140640 fd000000000000000000000000000010 fd000000000000000000000000000020
-            c350 1f90 00001001 00000000 5002ffff c2cf 0000`,
-          markOut: MARK_IN,
-          counts: { "web.connections": 1, "web.packets": 1, "web.bytes": 74, "web[0].connections": 1 },
-        },
-        {
-          at: "egress client",
-          packet: `
-            02000000ff10 020000000021 86dd
-            6000000000140640 fd000000000000000000000000000020 fd000000000000000000000000000010
-            1f90 c350 00001001 00002001 5012ffff a2be 0000`,
-          verdict: "next",
-          out: `
-            02000000ff10 020000000021 86dd
-            6000000000140640 fd000096000000000000000000000001 fd000000000000000000000000000010
-            0050 c350 00001001 00002001 5012ffff c187 0000`,
-          markOut: MARK_OUT,
-          counts: { "web.packets": 1, "web.bytes": 74 },
-        },
+        begun6.webSyn,
+        begun6.webSynAck,
         {
           at: "ingress client",
           packet: `

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Over IPv4, connections for which the flow table has no room, and those that take none of it.
 
+import { begun4 } from "./support/begun.ts";
 import { MARK_IN, MARK_OUT, table } from "./support/scenario.ts";
 import { services4 } from "./support/services.ts";
 
@@ -11,34 +12,8 @@ table(
     {
       name: "a table with room for the index only refuses the client that goes on, and nothing half made stays in it",
       steps: [
-        {
-          at: "ingress client",
-          packet: `
-            020000000021 02000000ff10 0800
-            45000028 00014000 40062665 0a00000a 0a600001
-            c350 0050 00001001 00000000 5002ffff c7d6 0000`,
-          verdict: "next",
-          out: `
-            020000000021 02000000ff10 0800
-            45000028 00014000 400626b2 0a00000a 0a000014
-            c350 1f90 00001001 00000000 5002ffff a8e3 0000`,
-          markOut: MARK_IN,
-          counts: { "web.connections": 1, "web.packets": 1, "web.bytes": 54, "web[0].connections": 1 },
-        },
-        {
-          at: "egress client",
-          packet: `
-            02000000ff10 020000000021 0800
-            45000028 00014000 400626b2 0a000014 0a00000a
-            1f90 c350 00001001 00002001 5012ffff 88d2 0000`,
-          verdict: "next",
-          out: `
-            02000000ff10 020000000021 0800
-            45000028 00014000 40062665 0a600001 0a00000a
-            0050 c350 00001001 00002001 5012ffff a7c5 0000`,
-          markOut: MARK_OUT,
-          counts: { "web.packets": 1, "web.bytes": 54 },
-        },
+        begun4.webSyn,
+        begun4.webSynAck,
         {
           at: "ingress client",
           packet: `
@@ -81,20 +56,7 @@ table(
     {
       name: "likewise for a masqueraded flow",
       steps: [
-        {
-          at: "ingress uplink",
-          packet: `
-            020000000011 02000000ff99 0800
-            45000028 00014000 40063cc8 cb007105 c0000201
-            c350 7580 00001001 00000000 5002ffff 6909 0000`,
-          verdict: "next",
-          out: `
-            020000000011 02000000ff99 0800
-            45000028 00014000 4006f4b5 cb007105 0a000014
-            c350 1f90 00001001 00000000 5002ffff 76e7 0000`,
-          markOut: MARK_IN,
-          counts: { "port.connections": 1, "port.packets": 1, "port.bytes": 54, "port[0].connections": 1 },
-        },
+        begun4.nodePortSyn,
         {
           at: "ingress server",
           packet: `
@@ -184,34 +146,8 @@ table(
           markOut: MARK_OUT,
           counts: { "web.packets": 1, "web.bytes": 54 },
         },
-        {
-          at: "ingress client",
-          packet: `
-            020000000021 02000000ff10 0800
-            45000028 00014000 40062665 0a00000a 0a600001
-            c350 0050 00001001 00000000 5002ffff c7d6 0000`,
-          verdict: "next",
-          out: `
-            020000000021 02000000ff10 0800
-            45000028 00014000 400626b2 0a00000a 0a000014
-            c350 1f90 00001001 00000000 5002ffff a8e3 0000`,
-          markOut: MARK_IN,
-          counts: { "web.connections": 1, "web.packets": 1, "web.bytes": 54, "web[0].connections": 1 },
-        },
-        {
-          at: "egress client",
-          packet: `
-            02000000ff10 020000000021 0800
-            45000028 00014000 400626b2 0a000014 0a00000a
-            1f90 c350 00001001 00002001 5012ffff 88d2 0000`,
-          verdict: "next",
-          out: `
-            02000000ff10 020000000021 0800
-            45000028 00014000 40062665 0a600001 0a00000a
-            0050 c350 00001001 00002001 5012ffff a7c5 0000`,
-          markOut: MARK_OUT,
-          counts: { "web.packets": 1, "web.bytes": 54 },
-        },
+        begun4.webSyn,
+        begun4.webSynAck,
         {
           at: "ingress client",
           packet: `

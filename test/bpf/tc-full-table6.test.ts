@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Over IPv6, connections for which the flow table has no room, and those that take none of it.
 
+import { begun6 } from "./support/begun.ts";
 import { MARK_IN, MARK_OUT, table } from "./support/scenario.ts";
 import { services6 } from "./support/services.ts";
 
@@ -11,34 +12,8 @@ table(
     {
       name: "a table with room for the index only refuses the client that goes on, and nothing half made stays in it",
       steps: [
-        {
-          at: "ingress client",
-          packet: `
-            020000000021 02000000ff10 86dd
-            6000000000140640 fd000000000000000000000000000010 fd000096000000000000000000000001
-            c350 0050 00001001 00000000 5002ffff e198 0000`,
-          verdict: "next",
-          out: `
-            020000000021 02000000ff10 86dd
-            6000000000140640 fd000000000000000000000000000010 fd000000000000000000000000000020
-            c350 1f90 00001001 00000000 5002ffff c2cf 0000`,
-          markOut: MARK_IN,
-          counts: { "web.connections": 1, "web.packets": 1, "web.bytes": 74, "web[0].connections": 1 },
-        },
-        {
-          at: "egress client",
-          packet: `
-            02000000ff10 020000000021 86dd
-            6000000000140640 fd000000000000000000000000000020 fd000000000000000000000000000010
-            1f90 c350 00001001 00002001 5012ffff a2be 0000`,
-          verdict: "next",
-          out: `
-            02000000ff10 020000000021 86dd
-            6000000000140640 fd000096000000000000000000000001 fd000000000000000000000000000010
-            0050 c350 00001001 00002001 5012ffff c187 0000`,
-          markOut: MARK_OUT,
-          counts: { "web.packets": 1, "web.bytes": 74 },
-        },
+        begun6.webSyn,
+        begun6.webSynAck,
         {
           at: "ingress client",
           packet: `
@@ -81,20 +56,7 @@ table(
     {
       name: "likewise for a masqueraded flow",
       steps: [
-        {
-          at: "ingress uplink",
-          packet: `
-            020000000011 02000000ff99 86dd
-            6000000000140640 20010db8009900000000000000000005 20010db8000200000000000000000001
-            c350 7580 00001001 00000000 5002ffff 0afe 0000`,
-          verdict: "next",
-          out: `
-            020000000011 02000000ff99 86dd
-            6000000000140640 20010db8009900000000000000000005 fd000000000000000000000000000020
-            c350 1f90 00001001 00000000 5002ffff 9189 0000`,
-          markOut: MARK_IN,
-          counts: { "port.connections": 1, "port.packets": 1, "port.bytes": 74, "port[0].connections": 1 },
-        },
+        begun6.nodePortSyn,
         {
           at: "ingress server",
           packet: `
@@ -186,34 +148,8 @@ table(
           markOut: MARK_OUT,
           counts: { "web.packets": 1, "web.bytes": 74 },
         },
-        {
-          at: "ingress client",
-          packet: `
-            020000000021 02000000ff10 86dd
-            6000000000140640 fd000000000000000000000000000010 fd000096000000000000000000000001
-            c350 0050 00001001 00000000 5002ffff e198 0000`,
-          verdict: "next",
-          out: `
-            020000000021 02000000ff10 86dd
-            6000000000140640 fd000000000000000000000000000010 fd000000000000000000000000000020
-            c350 1f90 00001001 00000000 5002ffff c2cf 0000`,
-          markOut: MARK_IN,
-          counts: { "web.connections": 1, "web.packets": 1, "web.bytes": 74, "web[0].connections": 1 },
-        },
-        {
-          at: "egress client",
-          packet: `
-            02000000ff10 020000000021 86dd
-            6000000000140640 fd000000000000000000000000000020 fd000000000000000000000000000010
-            1f90 c350 00001001 00002001 5012ffff a2be 0000`,
-          verdict: "next",
-          out: `
-            02000000ff10 020000000021 86dd
-            6000000000140640 fd000096000000000000000000000001 fd000000000000000000000000000010
-            0050 c350 00001001 00002001 5012ffff c187 0000`,
-          markOut: MARK_OUT,
-          counts: { "web.packets": 1, "web.bytes": 74 },
-        },
+        begun6.webSyn,
+        begun6.webSynAck,
         {
           at: "ingress client",
           packet: `
