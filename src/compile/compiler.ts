@@ -2,7 +2,7 @@
 // Turns changes of the model into changes of compiled services. No I/O; the work is proportional to the Services that
 // a change touches, and what compiles to what it was before is not in the delta.
 
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import type { Change, ModelChanges } from "../model/changes.ts";
 import { type EndpointSlice, hasZoneHints, serviceOf } from "../model/endpoint-slice.ts";
 import type { Node, NodePlace } from "../model/node.ts";
@@ -222,7 +222,7 @@ function touch(rivals: readonly Port[], touched: Touched): void {
 
 /** Two services of one digest are the same. */
 function digestOf(service: CompiledService): string {
-  return createHash("sha1").update(JSON.stringify(service)).digest("base64");
+  return hash("sha1", JSON.stringify(service), "base64");
 }
 
 function placeOf({ protocol, family }: ClaimingService, { kind, address, port }: Frontend): string {

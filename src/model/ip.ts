@@ -16,14 +16,16 @@ export interface Cidr {
 
 const MAPPED = [0, 0, 0, 0, 0, 0xffff] as const;
 
+/** The address at hand, IPv4 mapped. One for all: addresses are read several times for each endpoint of a change. */
+const groups = new Uint16Array(8);
+
 /**
  * Reads an address as kube-proxy does: surrounding white space is dropped, leading zeros of IPv4 octets are decimal
  * (behaviour row 12). Undefined if it is none; a zone (%eth0) makes it none.
  */
 export function parseIp(text: string): Ip | undefined {
-  const groups = parseGroups(text.trim());
-  if (!groups) return undefined;
-  const canonical = format(groups);
+  if (!parse(text.trim())) return undefined;
+  const canonical = format();
   // The given string is in one piece in memory, the one just put together is not.
   return canonical === text ? (text as Ip) : canonical;
 }
@@ -59,26 +61,25 @@ export function familyOf(ip: Ip): Family {
   return ip.includes(":") ? 6 : 4;
 }
 
-/** 16 bytes in wire order. */
-export function ipToBytes(ip: Ip): Uint8Array {
-  const groups = parseGroups(ip);
-  if (!groups) throw new Error(`${JSON.stringify(ip)} is not an IP address: make one with parseIp()`);
-  const bytes = new Uint8Array(16);
-  for (let i = 0; i < groups.length; i++) {
+/** 16 bytes in wire order, written to `into` where it is given. */
+export function ipToBytes(ip: Ip, into: Uint8Array = new Uint8Array(16)): Uint8Array {
+  parseOwn(ip);
+  for (let i = 0; i < 8; i++) {
     const group = groups[i] ?? 0;
-    bytes[2 * i] = group >> 8;
-    bytes[2 * i + 1] = group & 0xff;
+    into[2 * i] = group >> 8;
+    into[2 * i + 1] = group & 0xff;
   }
-  return bytes;
+  return into;
 }
 
 /** From 4 or 16 bytes in wire order. */
 export function ipFromBytes(bytes: Uint8Array): Ip {
   if (bytes.length !== 4 && bytes.length !== 16)
     throw new Error(`an IP address of ${bytes.length} bytes: must be 4 or 16`);
-  const groups: number[] = bytes.length === 4 ? [...MAPPED] : [];
-  for (let i = 0; i < bytes.length; i += 2) groups.push(((bytes[i] ?? 0) << 8) | (bytes[i + 1] ?? 0));
-  return format(groups);
+  groups.set(MAPPED);
+  const first = 8 - bytes.length / 2;
+  for (let i = 0; i < bytes.length; i += 2) groups[first + i / 2] = ((bytes[i] ?? 0) << 8) | (bytes[i + 1] ?? 0);
+  return format();
 }
 
 /**
@@ -86,77 +87,111 @@ export function ipFromBytes(bytes: Uint8Array): Ip {
  * nine UTF-16 units for IPv6.
  */
 export function endpointOrder(ip: Ip, port: number): number | string {
-  const groups = parseGroups(ip) ?? [];
+  parseOwn(ip);
   if (!ip.includes(":")) return ((groups[6] ?? 0) * 0x10000 + (groups[7] ?? 0)) * 0x10000 + port;
   return String.fromCharCode(...groups, port);
 }
 
-/** Eight 16-bit groups, IPv4 mapped. */
-function parseGroups(text: string): number[] | undefined {
-  if (!text.includes(":")) {
-    const v4 = parse4(text);
-    return v4 && [...MAPPED, ...v4];
-  }
-  const halves = text.split("::");
-  if (halves.length > 2) return undefined;
-  const head = parseHexGroups(halves[0] ?? "", halves.length === 1);
-  if (halves.length === 1) return head?.length === 8 ? head : undefined;
-  const tail = parseHexGroups(halves[1] ?? "", true);
-  if (!head || !tail || head.length + tail.length > 7) return undefined;
-  return [...head, ...new Array<number>(8 - head.length - tail.length).fill(0), ...tail];
+/** Throws Error for text that was made an Ip by force. */
+function parseOwn(ip: Ip): void {
+  if (!parse(ip)) throw new Error(`${JSON.stringify(ip)} is not an IP address: make one with parseIp()`);
 }
 
-/** One side of "::". Only the last part of the address may be dotted decimal. */
-function parseHexGroups(text: string, last: boolean): number[] | undefined {
-  if (text === "") return [];
-  const groups: number[] = [];
-  const parts = text.split(":");
-  for (const [i, part] of parts.entries()) {
-    if (last && i === parts.length - 1 && part.includes(".")) {
-      const v4 = parse4(part);
-      if (!v4) return undefined;
-      groups.push(...v4);
-    } else if (/^[0-9a-f]{1,4}$/i.test(part)) groups.push(Number.parseInt(part, 16));
-    else return undefined;
-  }
-  return groups;
+/** Reads an address into groups; false if it is none, then they hold nothing of use. */
+function parse(text: string): boolean {
+  if (text.includes(":")) return parse6(text);
+  groups.set(MAPPED);
+  return parse4(text, 0, 6);
 }
 
-/** Dotted decimal as two 16-bit groups. A loop over characters: this runs for every endpoint of the cluster. */
-function parse4(text: string): [number, number] | undefined {
+function parse6(text: string): boolean {
+  let count = 0;
+  let at = text.startsWith("::") ? 2 : 0;
+  /** Groups in front of "::". */
+  let gap = at === 0 ? -1 : 0;
+  while (at < text.length) {
+    const colon = text.indexOf(":", at);
+    const end = colon < 0 ? text.length : colon;
+    // Only the last part of the address may be dotted decimal.
+    const dotted = colon < 0 && text.includes(".", at);
+    if (count + (dotted ? 2 : 1) > 8) return false;
+    if (dotted ? !parse4(text, at, count) : !parseGroup(text, at, end, count)) return false;
+    count += dotted ? 2 : 1;
+    if (colon < 0) break;
+    at = colon + 1;
+    if (at === text.length) return false;
+    if (text[at] !== ":") continue;
+    if (gap >= 0) return false;
+    gap = count;
+    at++;
+  }
+  if (gap < 0) return count === 8;
+  if (count === 8) return false;
+  groups.copyWithin(gap + 8 - count, gap, count);
+  groups.fill(0, gap, gap + 8 - count);
+  return true;
+}
+
+/** One to four hexadecimal digits. */
+function parseGroup(text: string, from: number, end: number, place: number): boolean {
+  if (end === from || end - from > 4) return false;
+  let value = 0;
+  for (let i = from; i < end; i++) {
+    const digit = hexDigit(text.charCodeAt(i));
+    if (digit < 0) return false;
+    value = value * 16 + digit;
+  }
+  groups[place] = value;
+  return true;
+}
+
+function hexDigit(code: number): number {
+  if (code >= 0x30 && code <= 0x39) return code - 0x30;
+  const letter = code | 0x20;
+  return letter >= 0x61 && letter <= 0x66 ? letter - 0x57 : -1;
+}
+
+/** Dotted decimal to the end of the text, as two groups. */
+function parse4(text: string, from: number, place: number): boolean {
   let value = 0;
   let octet = -1;
   let dots = 0;
-  for (let i = 0; i < text.length; i++) {
+  for (let i = from; i < text.length; i++) {
     const code = text.charCodeAt(i);
     if (code === 0x2e) {
-      if (octet < 0 || ++dots > 3) return undefined;
+      if (octet < 0 || ++dots > 3) return false;
       value = value * 256 + octet;
       octet = -1;
     } else {
-      if (code < 0x30 || code > 0x39) return undefined;
+      if (code < 0x30 || code > 0x39) return false;
       octet = Math.max(octet, 0) * 10 + (code - 0x30);
-      if (octet > 255) return undefined;
+      if (octet > 255) return false;
     }
   }
-  if (octet < 0 || dots !== 3) return undefined;
+  if (octet < 0 || dots !== 3) return false;
   value = value * 256 + octet;
-  return [Math.floor(value / 0x10000), value % 0x10000];
+  groups[place] = value >>> 16;
+  groups[place + 1] = value & 0xffff;
+  return true;
 }
 
-function format(groups: readonly number[]): Ip {
+/** Canonical text of what is in groups. */
+function format(): Ip {
   if (MAPPED.every((group, i) => groups[i] === group)) {
-    const [high = 0, low = 0] = groups.slice(6);
+    const [high = 0, low = 0] = [groups[6], groups[7]];
     return `${high >> 8}.${high & 0xff}.${low >> 8}.${low & 0xff}` as Ip;
   }
-  const [start, length] = longestZeroRun(groups);
-  const hex = (part: readonly number[]) => part.map((group) => group.toString(16)).join(":");
-  if (length < 2) return hex(groups) as Ip;
-  return `${hex(groups.slice(0, start))}::${hex(groups.slice(start + length))}` as Ip;
+  const [start, length] = longestZeroRun();
+  if (length < 2) return hex(0, 8) as Ip;
+  return `${hex(0, start)}::${hex(start + length, 8)}` as Ip;
+}
+
+function hex(from: number, end: number): string {
+  return Array.from(groups.subarray(from, end), (group) => group.toString(16)).join(":");
 }
 
 /** The leftmost of the longest runs (RFC 5952, 4.2.3). */
-function longestZeroRun(groups: readonly number[]): [start: number, length: number] {
+function longestZeroRun(): [start: number, length: number] {
   let best: [number, number] = [0, 0];
   let run = 0;
   for (const [i, group] of groups.entries()) {

@@ -3,7 +3,7 @@
 
 import * as abi from "./abi.gen.ts";
 import type { IdSets } from "./backends.ts";
-import { type Block, type IdRows, rowsFor, servingRows, type TableRun, tableRuns } from "./blocks.ts";
+import { type Block, blockOf, type IdRows, planOf, rowsFor, servingRows, type TableRun, tableRuns } from "./blocks.ts";
 import { HOST_LITTLE_ENDIAN } from "./codec.ts";
 import type { Stores } from "./stores.ts";
 
@@ -42,10 +42,9 @@ export function adoptBlock(stores: Stores, service: number, row: number): Adopte
     adoptSources(stores, header);
   if (problem !== undefined) return { held, problem };
   held.sourceSet = header.sourceSet;
-  const { scheduler, flags, sourceKinds, affinityTimeout, affinityEpoch, endsEpoch } = header;
-  const traits = { scheduler, flags, sourceKinds, affinityTimeout, affinityEpoch, endsEpoch };
   const tables = header.cluster.tableRow !== 0 || header.local.tableRow !== 0;
-  return { held: { ...held, block: { ...held, service, ...traits, tables } }, problem: undefined };
+  const block = blockOf(planOf(service, header, held, held.sourceSet, tables), held);
+  return { held: { ...held, block }, problem: undefined };
 }
 
 function adoptIds(

@@ -23,6 +23,8 @@ export type MemberSets = Pick<CompiledService, "cluster" | "local" | "serving">;
 
 export type IdSets = { readonly [set in keyof MemberSets]: readonly number[] };
 
+const SETS = ["cluster", "local", "serving"] as const;
+
 /** Of all sets; an id in two of them comes twice. */
 export function idsOf({ cluster, local, serving }: IdSets): readonly number[] {
   return [...cluster, ...local, ...serving];
@@ -42,6 +44,7 @@ export class BackendTable {
   /** The cell that #encode() makes. */
   readonly #scratch = new DataView(new ArrayBuffer(abi.backend.size));
   readonly #scratchWords = new Int32Array(this.#scratch.buffer);
+  readonly #scratchAddress = new Uint8Array(16);
 
   constructor(cells: MappedArray, names: NameTable, reclaimer: Reclaimer, stats: StatsReset) {
     this.#cells = cells;
@@ -114,18 +117,28 @@ export class BackendTable {
     };
   }
 
-  /** Ids of all sets with a reference for each. Throws MapFullError, then nothing is taken. */
-  acquireSets(service: MemberSets, proto: number): IdSets {
+  /**
+   * Ids of all sets with a reference for each. known: what findSets() says of the same. Throws MapFullError, then nothing
+   * is taken.
+   */
+  acquireSets(service: MemberSets, proto: number, known?: IdSets): IdSets {
     const taken = { cluster: [] as number[], local: [] as number[], serving: [] as number[] };
     try {
-      for (const member of service.cluster) taken.cluster.push(this.acquire(member, proto));
-      for (const member of service.local) taken.local.push(this.acquire(member, proto));
-      for (const member of service.serving) taken.serving.push(this.acquire(member, proto));
+      for (const set of SETS) {
+        for (const [i, member] of service[set].entries()) taken[set].push(this.#take(member, proto, known?.[set][i]));
+      }
     } catch (error) {
       for (const id of idsOf(taken)) this.discard(id);
       throw error;
     }
     return taken;
+  }
+
+  /** known: the id of the member's cell if there is one. */
+  #take(member: Member, proto: number, known = 0): number {
+    if (known === 0) return this.acquire(member, proto);
+    this.retain(known);
+    return known;
   }
 
   /** Takes one reference away; true when it was the last, and then the names it held are free. */
@@ -229,7 +242,7 @@ export class BackendTable {
 
   #encode(member: Member, proto: number, node: number, zone: number): void {
     const flags = BACKEND_LIVE | (member.local ? BACKEND_LOCAL : 0) | (member.terminating ? BACKEND_TERMINATING : 0);
-    const addr = ipToBytes(member.address);
+    const addr = ipToBytes(member.address, this.#scratchAddress);
     const { port, weight } = member;
     abi.backend.write(this.#scratch, 0, { addr, port, proto, flags, weight, node, zone });
   }

@@ -16,9 +16,10 @@ export type FrontendId = string;
 
 const scratch = Buffer.alloc(abi.frontendKey.size);
 const scratchView = new DataView(scratch.buffer, scratch.byteOffset, scratch.length);
+const scratchAddress = new Uint8Array(16);
 
 export function frontendId(frontend: Frontend, family: Family, proto: number): FrontendId {
-  const addr = ipToBytes(frontend.address ?? WILDCARD[family]);
+  const addr = ipToBytes(frontend.address ?? WILDCARD[family], scratchAddress);
   abi.frontendKey.write(scratchView, 0, { addr, port: frontend.port, proto });
   return scratch.toString("latin1");
 }

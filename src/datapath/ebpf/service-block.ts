@@ -3,7 +3,7 @@
 
 import type { CompiledService, Member } from "../../compile/state.ts";
 import { idsOf } from "./backends.ts";
-import { type Block, samePlan } from "./blocks.ts";
+import { type Block, planOf, samePlan } from "./blocks.ts";
 import { leavingProtocol, protocolNumber, traitsOf, wantsTables } from "./service-plan.ts";
 import type { Stores } from "./stores.ts";
 import { nextEpoch } from "./words.ts";
@@ -24,20 +24,22 @@ export function blockFor(stores: Stores, service: CompiledService, id: number, b
   const { backends, blocks, sources } = stores;
   const proto = protocolNumber(service.protocol);
   const rules = service.sources?.rules ?? [];
-  const rest = { service: id, ...traitsOf(service, before, nextEpoch(stores.cells.services, id)) };
+  const traits = traitsOf(service, before, nextEpoch(stores.cells.services, id));
   const wanted = wantsTables(service);
-  const filtered = before !== undefined && filters(before, rest.sourceKinds);
+  const filtered = before !== undefined && filters(before, traits.sourceKinds);
   const sourceSet = sources.find(rules) ?? (filtered || sources.hasRoom(rules) ? undefined : NOBODY);
-  const known = before && sourceSet !== undefined ? { sourceSet, ...backends.findSets(service, proto) } : undefined;
-  if (before && known && samePlan(before, { ...rest, ...known, tables: wanted })) return before;
+  const known = before && sourceSet !== undefined ? backends.findSets(service, proto) : undefined;
+  const says = (tables: boolean) =>
+    before && known && sourceSet !== undefined && samePlan(before, planOf(id, traits, known, sourceSet, tables));
+  if (before && says(wanted)) return before;
   // Without room for its tables a service is better served at random than not at all.
   const tables = wanted && blocks.hasTableRoom(service);
-  if (before && known && tables !== wanted && samePlan(before, { ...rest, ...known, tables })) return before;
-  const sets = backends.acquireSets(service, proto);
+  if (before && tables !== wanted && says(tables)) return before;
+  const sets = backends.acquireSets(service, proto, known);
   let taken = 0;
   try {
     taken = sourceSet === NOBODY ? NOBODY : sources.acquire(rules);
-    return blocks.write({ ...rest, tables, ...sets, sourceSet: taken });
+    return blocks.write(planOf(id, traits, sets, taken, tables));
   } catch (error) {
     for (const backend of idsOf(sets)) backends.discard(backend);
     sources.discard(taken);
