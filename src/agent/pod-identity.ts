@@ -64,8 +64,8 @@ function cookiesBelow(directories: readonly string[], hostCookie: bigint): { coo
     try {
       const { ino } = statSync(path, { bigint: true });
       if (seen.has(ino)) continue;
-      seen.add(ino);
       const cookie = netnsCookie(path);
+      seen.add(ino); // not before: if this process ended, another one may still tell
       if (cookie !== hostCookie) cookies.push(cookie);
     } catch (error) {
       if (isGone(error)) continue;

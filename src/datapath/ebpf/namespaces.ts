@@ -4,20 +4,22 @@
 import { readdirSync, statSync } from "node:fs";
 
 export interface Namespaces {
-  /** One path for each; it may be gone when it is opened. */
-  readonly paths: readonly string[];
+  /** All ways into each: a process may end, or a mount go, before it is opened. */
+  readonly paths: readonly (readonly string[])[];
   /** Processes whose namespace this one may not see: needs CAP_SYS_PTRACE. */
   readonly hidden: number;
 }
 
 /** proc must be that of the host (hostPID), mounts a directory of bind mounts as ip-netns(8) and CNI runtimes make them. */
 export function networkNamespaces(proc = "/proc", mounts = "/run/netns"): Namespaces {
-  const found = new Map<number, string>();
+  const found = new Map<number, string[]>();
   let hidden = 0;
   const look = (path: string): void => {
     try {
       const { ino } = statSync(path);
-      if (!found.has(ino)) found.set(ino, path);
+      const paths = found.get(ino);
+      if (paths) paths.push(path);
+      else found.set(ino, [path]);
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
       if (code === "EACCES" || code === "EPERM") hidden++;

@@ -94,18 +94,29 @@ export class StaleSockets implements Disposable {
     const failures: unknown[] = [];
     let sockets = 0;
     // The kernel has one table of TCP's sockets for all namespaces: each of them is a way through the whole of it.
-    for (const [protocol, path] of due.flatMap((protocol) => paths.map((path) => [protocol, path] as const))) {
+    for (const [protocol, ways] of due.flatMap((protocol) => paths.map((ways) => [protocol, ways] as const))) {
       if (this.#closed) break;
       try {
-        const written = await this.#programs[protocol].iterate(path, this.#options.byReader);
-        sockets += written.length / LEFT_SOCKET_BYTES;
+        sockets += (await this.#lookIn(ways, protocol)) / LEFT_SOCKET_BYTES;
       } catch (error) {
-        if (!NO_NAMESPACE.has((error as { code?: string }).code ?? "")) failures.push(error);
+        failures.push(error);
       }
     }
     if (failures.length > 0) {
       throw new AggregateError(failures, `${failures.length} of ${paths.length} namespaces: ${String(failures[0])}`);
     }
     return { sockets, namespaces: paths.length, hidden };
+  }
+
+  /** How many bytes the program wrote, by the first way that is there; 0: the namespace has gone. */
+  async #lookIn(ways: readonly string[], protocol: SocketProtocol): Promise<number> {
+    for (const path of ways) {
+      try {
+        return (await this.#programs[protocol].iterate(path, this.#options.byReader)).length;
+      } catch (error) {
+        if (!NO_NAMESPACE.has((error as { code?: string }).code ?? "")) throw error;
+      }
+    }
+    return 0;
   }
 }

@@ -14,8 +14,12 @@ describe("passes over the namespaces", () => {
   beforeEach(() => vi.useFakeTimers());
   afterEach(() => vi.useRealTimers());
 
-  /** written: bytes that the program writes in a namespace, or what it fails with; tookMs: to go through one. */
-  function sockets(written: Readonly<Record<string, Uint8Array | Error>>, tookMs = 0) {
+  /** written: by path, bytes that the program writes there, or what it fails with; tookMs: to go through one. */
+  function sockets(
+    written: Readonly<Record<string, Uint8Array | Error>>,
+    tookMs = 0,
+    paths = Object.keys(written).map((path) => [path]),
+  ) {
     const entered: string[] = [];
     const passes: SocketPass[] = [];
     const errors: string[] = [];
@@ -32,7 +36,7 @@ describe("passes over the namespaces", () => {
         onPass: (pass) => passes.push(pass),
         onError: (error) => errors.push(String(error)),
         rcuSync: () => Promise.resolve(),
-        namespaces: () => ({ paths: Object.keys(written), hidden: 3 }),
+        namespaces: () => ({ paths, hidden: 3 }),
         byReader: false,
       },
     );
@@ -97,9 +101,21 @@ describe("passes over the namespaces", () => {
     await vi.advanceTimersByTimeAsync(10_000);
     expect(entered).toHaveLength(4);
   });
+
+  test("a namespace whose process has ended is entered by another process or a mount of it, and once", async () => {
+    const gone = Object.assign(new Error("gone"), { code: "ENOENT" });
+    const there = new Uint8Array(52);
+    const { stale, entered, passes, errors } = sockets({ a1: gone, a2: there, a3: there }, 0, [["a1", "a2", "a3"]]);
+    stale.look("UDP");
+    await vi.advanceTimersByTimeAsync(0);
+    expect(entered).toEqual(["UDP a1", "UDP a2"]);
+    expect(passes).toEqual([{ sockets: 1, namespaces: 1, hidden: 3 }]);
+    expect(errors).toEqual([]);
+    stale[Symbol.dispose]();
+  });
 });
 
-test("namespaces are those of processes and of mounts, each once", () => {
+test("namespaces are those of processes and of mounts, each once with all ways into it", () => {
   const root = mkdtempSync(join(tmpdir(), "pt-netns-"));
   try {
     for (const pid of ["1", "22", "300", "self"]) mkdirSync(join(root, "proc", pid, "ns"), { recursive: true });
@@ -111,8 +127,11 @@ test("namespaces are those of processes and of mounts, each once", () => {
     linkSync(join(root, "proc/300/ns/net"), join(root, "netns/cni-a"));
     writeFileSync(join(root, "netns/cni-b"), "");
     const { paths, hidden } = networkNamespaces(join(root, "proc"), join(root, "netns"));
-    expect(paths).toHaveLength(3);
-    expect(paths).toContain(join(root, "netns/cni-b"));
+    expect(paths.map((ways) => ways.map((path) => path.slice(root.length + 1)))).toEqual([
+      ["proc/1/ns/net", "proc/22/ns/net"],
+      ["proc/300/ns/net", "netns/cni-a"],
+      ["netns/cni-b"],
+    ]);
     expect(hidden).toBe(0);
     expect(networkNamespaces(join(root, "nothing"), join(root, "nothing")).paths).toEqual([]);
   } finally {
