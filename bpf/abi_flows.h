@@ -142,7 +142,7 @@ struct backend_stats {
 	__u64 connections;
 };
 
-/* Why a packet or a connect() was not served. The numbers are ABI: append only, a retired one keeps its place. */
+/* Why a packet or a connect() was not served. The numbers are ABI: append only, a retired one is UNUSEDn. */
 enum drop_reason {
 	DROP_NONE = 0,
 	DROP_NO_ENDPOINTS,       /* the Service has none anywhere: REJECT */
@@ -153,7 +153,7 @@ enum drop_reason {
 	DROP_REMAP_EXHAUSTED, /* no free client port for a taken tuple */
 	DROP_NO_SNAT_ADDRESS, /* the device it leaves by has no address of this family */
 	DROP_NO_ROUTE,        /* transit flow, no route to the other end */
-	DROP_TTL_EXCEEDED,    /* retired: the stack answers for transit flows too */
+	DROP_UNUSED9,         /* was for a TTL that ran out in transit, where the stack answers now */
 	DROP_STALE_SERVICE,   /* a frontend names a service without a block */
 	DROP_REWRITE_FAILED,  /* the kernel refused to change the packet; or a port in SCTP fragments must change */
 	DROP_ICMP_REDIRECT,   /* it would teach one end a way to an address that only the other edge knows */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What each drop reason means to the person who reads it. Names are those of enum drop_reason (bpf/abi.h) in lower case
-// without DROP_; a test holds the two lists together.
+// without DROP_, those that are not in use left out; a test holds the two lists together.
 
 export const DROP_EXPLANATIONS: Readonly<Record<string, string>> = {
   no_endpoints: "the Service has no usable endpoint on any node: refused (REJECT)",
@@ -11,7 +11,6 @@ export const DROP_EXPLANATIONS: Readonly<Record<string, string>> = {
   remap_exhausted: "the client's port is taken towards this backend and no other port is free",
   no_snat_address: "the device the packet leaves by has no address of its family",
   no_route: "no route to the other end of a connection that only passes through this node",
-  ttl_exceeded: "the TTL or hop limit ran out on this node",
   stale_service: "the address belongs to a Service whose endpoints are not in the kernel",
   rewrite_failed: "the kernel refused to change the packet, or a port in fragments of SCTP would have to change",
   icmp_redirect: "an ICMP redirect about a translated connection: it would lead past the Service's address",

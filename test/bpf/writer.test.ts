@@ -10,6 +10,7 @@ import { checkInvariants, type Violation } from "../../src/datapath/ebpf/invaria
 import { openState } from "../../src/datapath/ebpf/state.ts";
 import { openCells } from "../../src/datapath/ebpf/stores.ts";
 import { MapWriter } from "../../src/datapath/ebpf/writer.ts";
+import { DROP_EXPLANATIONS } from "../../src/inspect/drop-reasons.ts";
 import { rcuSync } from "../../src/libbpf/index.ts";
 import { bpffs } from "../support/bpffs.ts";
 import { wantedAtRandom } from "../support/wanted.ts";
@@ -217,4 +218,11 @@ describe("the map writer over kernel maps", () => {
       "no Portolan datapath: /tmp/pt-none/portolan/v1/maps/frontends is not there: no agent has run with this --bpffs",
     );
   });
+});
+
+test("drop reasons that nothing counts any more are not shown, the others keep their numbers", () => {
+  using state = openState(pins);
+  const drops = state.drops();
+  expect(drops.map(({ name }) => name)).toEqual(Object.keys(DROP_EXPLANATIONS));
+  expect(drops.at(-1)).toEqual({ reason: 15, name: "endpoint_left", count: 0n });
 });

@@ -109,8 +109,10 @@ class PinnedState implements DatapathState {
   drops(): readonly DropState[] {
     const found: DropState[] = [];
     for (let reason = 1; reason < abi.DropReason.DROP_REASONS; reason++) {
+      const name = abi.dropReasonNames[reason] ?? String(reason);
+      if (/^unused\d+$/.test(name)) continue;
       const [count = 0n] = sumCpus(this.#map("drops"), reason, 1);
-      found.push({ reason, name: abi.dropReasonNames[reason] ?? String(reason), count });
+      found.push({ reason, name, count });
     }
     return found;
   }
