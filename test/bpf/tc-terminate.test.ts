@@ -127,14 +127,27 @@ describe.each(families.flatMap((ends) => kinds.map((kind) => ({ ...ends, kind })
     expect(await send(ACK)).toBe(`reply ${RST}`);
   });
 
-  test.runIf(family === 4)("a later fragment, which has no TCP header, is dropped", async () => {
+  /** The packet cut after its TCP header: more: the first piece, else one of payload only, 32 bytes behind it. */
+  function piece(more: boolean): Uint8Array {
+    const whole = packet(ACK);
+    if (family === 4) {
+      whole.set(more ? [0x20, 0x00] : [0x00, 0x04], 20); // flags and offset in units of 8
+      return whole;
+    }
+    const header = Uint8Array.of(6, 0, 0, more ? 0x01 : 0x20, 0, 0, 0, 9); // RFC 8200 4.5: TCP, offset and M, id 9
+    const cut = Buffer.concat([whole.subarray(0, 54), header, whole.subarray(54)]);
+    cut.writeUInt16BE(28, 18); // payload length
+    cut[20] = 44;
+    return cut;
+  }
+
+  test("a later fragment, which has no TCP header, is dropped, and so is a first one behind an extension header", async () => {
     await establish();
+    const before = await drops();
     await put(young, ENDS);
-    const [first, later] = [packet(ACK), packet(ACK)];
-    first.set([0x20, 0x00], 20); // flags and fragment offset: more fragments
-    later.set([0x00, 0x04], 20); // offset 32
-    expect((await datapath().run("ingress", "client", first)).verdict).toBe("redirect");
-    expect((await datapath().run("ingress", "client", later)).verdict).toBe("drop");
+    expect((await datapath().run("ingress", "client", piece(true))).verdict).toBe(family === 4 ? "redirect" : "drop");
+    expect((await datapath().run("ingress", "client", piece(false))).verdict).toBe("drop");
+    expect(await drops()).toBe(before + 2);
   });
 
   test("the option counts when the connection begins and when the endpoint has left", async () => {
