@@ -59,7 +59,7 @@ export async function runAgent(options: AgentOptions, log: Log, stop: AbortSigna
     isServed: (namespace, name) => services.isServed(namespace, name),
     log,
   });
-  const node = new NodeFollower(options, nodePortRule, network, driver, health, log);
+  using node = new NodeFollower(options, nodePortRule, network, driver, health, log);
   using optOuts = new OptOutFollower({
     nodeName: options.nodeName,
     podCgroups,

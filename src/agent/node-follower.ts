@@ -11,25 +11,33 @@ import { firstOfEach, isLocalInterface } from "./local-detector.ts";
 import type { Log } from "./log.ts";
 import { type NodePortRule, nodeAddresses } from "./node-addresses.ts";
 import type { AgentOptions } from "./options.ts";
+import { Retry } from "./retry.ts";
 
-export class NodeFollower {
-  readonly #options: AgentOptions;
+type Options = Pick<AgentOptions, "nodeName" | "localDetector" | "localhostNodePorts" | "devices" | "podDevices">;
+type Driver = Pick<
+  EbpfDriver,
+  "setPodRanges" | "setLocalRanges" | "setNodeAddresses" | "attachDevices" | "localRangesKnown"
+>;
+
+export class NodeFollower implements Disposable {
+  readonly #options: Options;
   readonly #rule: NodePortRule;
-  readonly #network: Network;
-  readonly #driver: EbpfDriver;
+  readonly #network: Pick<Network, "view" | "onChange">;
+  readonly #driver: Driver;
   readonly #health: Pick<Datapath, "setNodeAddresses">;
   readonly #log: Log;
   #node: Node | undefined;
   #attached = false;
+  readonly #retry: Retry;
   /** As last logged. */
   #localRanges: string | undefined;
 
   /** health: is told of the node's addresses too, after the driver. */
   constructor(
-    options: AgentOptions,
+    options: Options,
     rule: NodePortRule,
-    network: Network,
-    driver: EbpfDriver,
+    network: Pick<Network, "view" | "onChange">,
+    driver: Driver,
     health: Pick<Datapath, "setNodeAddresses">,
     log: Log,
   ) {
@@ -39,6 +47,7 @@ export class NodeFollower {
     this.#driver = driver;
     this.#health = health;
     this.#log = log;
+    this.#retry = new Retry(log, "the node's devices or addresses could not be followed, it is tried again");
   }
 
   /** Changes of Node objects; only our own counts. Its going takes no hooks off a node that serves. */
@@ -51,10 +60,8 @@ export class NodeFollower {
     }
     const node = own.current;
     this.#node = node;
-    this.#attempt(() => {
-      this.#driver.setPodRanges(node.podCidrs);
-      if (this.#options.localDetector.mode === "NodeCIDR") this.#setLocalRanges(node.podCidrs);
-    });
+    this.#retry.attempt("pod ranges", () => this.#driver.setPodRanges(node.podCidrs));
+    if (this.#options.localDetector.mode === "NodeCIDR") this.#setLocalRanges(node.podCidrs);
     this.refresh();
   }
 
@@ -84,13 +91,17 @@ export class NodeFollower {
     const own = this.#node?.addresses ?? [];
     const { localhostNodePorts } = this.#options;
     const addresses = nodeAddresses(this.#network.view(), this.#rule, own, localhostNodePorts);
-    this.#attempt(() => this.#driver.setNodeAddresses(addresses));
+    this.#retry.attempt("addresses", () => this.#driver.setNodeAddresses(addresses));
     this.#health.setNodeAddresses(addresses);
-    if (this.#attached) this.#attempt(() => this.#followDevices());
+    if (this.#attached) this.#retry.attempt("devices", () => this.#followDevices());
+  }
+
+  [Symbol.dispose](): void {
+    this.#retry[Symbol.dispose]();
   }
 
   #setLocalRanges(ranges: readonly Cidr[]): void {
-    this.#driver.setLocalRanges(ranges);
+    this.#retry.attempt("ranges of local pods", () => this.#driver.setLocalRanges(ranges));
     const { used, missing } = firstOfEach(ranges);
     const text = used.join(",");
     if (text === this.#localRanges) return;
@@ -98,15 +109,6 @@ export class NodeFollower {
     const none = missing.map((family) => `, of IPv${family} none`).join("");
     const level = used.length === 0 ? "warn" : "info";
     this.#log[level](`${this.#options.localDetector.mode}: local pods are ${text || "not known"}${none}`);
-  }
-
-  /** What fails is logged and tried again with the next change. */
-  #attempt(action: () => void): void {
-    try {
-      action();
-    } catch (error) {
-      this.#log.error({ err: error }, "the node's devices or addresses could not be followed");
-    }
   }
 
   #followDevices(): void {
@@ -121,11 +123,14 @@ export class NodeFollower {
     for (const device of changes.changed)
       this.#log.info({ device: device.name, roles: rolesOf(device.role) }, "changed");
     for (const ifindex of changes.removed) this.#log.info({ ifindex }, "detached");
+    const failures: Error[] = [];
     for (const { device, error } of changes.failed) {
       // A device may go while we attach to it.
-      const level = error.code === "ENODEV" ? "debug" : "error";
-      this.#log[level]({ device: device.name, reason: error.message }, "device could not be attached to");
+      if (error.code === "ENODEV") this.#log.debug({ device: device.name }, "gone again");
+      else failures.push(Object.assign(new Error(`${device.name}: ${error.message}`), { code: error.code }));
     }
+    if (failures.length === 0) return;
+    throw new AggregateError(failures, `${failures.length} devices could not be attached to`);
   }
 }
 

@@ -2,12 +2,13 @@
 // Pods whose sockets are not to be balanced (annotation portolan.dev/socket-balancing: "false", their own or their
 // Namespace's) → their cgroups or network namespaces → the map that the socket hooks ask.
 
-import type { OptedOutPod, OptedOutTable } from "../datapath/ebpf/opted-out.ts";
+import type { OptedOutTable } from "../datapath/ebpf/opted-out.ts";
 import type { Change, ModelChanges } from "../model/changes.ts";
 import type { Namespace, Pod } from "../model/pod.ts";
 import type { Log } from "./log.ts";
 import { PodCgroups } from "./pod-cgroups.ts";
 import type { PodIdentity } from "./pod-identity.ts";
+import { Retry } from "./retry.ts";
 
 /** Processes of version 1 hierarchies come without a sign: so often opted-out pods that are told by them are looked at. */
 const LOOK_MS = 500;
@@ -35,10 +36,13 @@ export class OptOutFollower implements Disposable {
   readonly #told = new Map<string, string>();
   #cgroups: PodCgroups | undefined;
   #timer: NodeJS.Timeout | undefined;
+  readonly #retry: Retry;
   #synced = false;
 
   constructor(options: OptOutOptions) {
     this.#options = options;
+    const message = "a pod's sockets could not be opted out of balancing, or into it, it is tried again";
+    this.#retry = new Retry(options.log, message);
   }
 
   update({ synced, pods, namespaces }: Pick<ModelChanges, "synced" | "pods" | "namespaces">): void {
@@ -51,13 +55,14 @@ export class OptOutFollower implements Disposable {
       const { name } = change.current ?? change.previous ?? { name: "" };
       for (const [key, pod] of this.#pods) if (pod.namespace === name) affected.add(key);
     }
-    for (const name of affected) this.#decide(name);
+    for (const name of affected) this.#settle(name);
     if (complete) this.#forgetOthers();
   }
 
   [Symbol.dispose](): void {
     clearInterval(this.#timer);
     this.#cgroups?.[Symbol.dispose]();
+    this.#retry[Symbol.dispose]();
   }
 
   /** Returns the name if it may matter. */
@@ -74,6 +79,10 @@ export class OptOutFollower implements Disposable {
     if (current?.socketBalancing !== undefined) this.#namespaces.set(current.name, current.socketBalancing);
     else if (previous) this.#namespaces.delete(previous.name);
     return previous?.socketBalancing !== current?.socketBalancing;
+  }
+
+  #settle(name: string): void {
+    this.#retry.attempt(name, () => this.#decide(name));
   }
 
   #decide(name: string): void {
@@ -93,7 +102,7 @@ export class OptOutFollower implements Disposable {
 
   #optIn(name: string): void {
     const [namespace = "", podName = ""] = name.split("/");
-    this.#write({ namespace, name: podName, addresses: [] }, []);
+    this.#options.table.set({ namespace, name: podName, addresses: [] }, []);
     if (this.#told.delete(name)) this.#options.log.info(`Pod ${name}: its sockets are balanced again`);
   }
 
@@ -105,7 +114,7 @@ export class OptOutFollower implements Disposable {
   /** Brings the map up to date with where the pod's processes are. */
   #place(pod: Pod): void {
     this.#cgroups ??= new PodCgroups(this.#options.podCgroups, {
-      onChange: (uid) => this.#attempt(() => this.#placeAgain(uid)),
+      onChange: (uid) => this.#placeAgain(uid),
       onError: (directory, error) => this.#options.log.error({ err: error, directory }, "pods cannot be followed"),
     });
     const directories = this.#cgroups.directories(pod.uid);
@@ -113,7 +122,7 @@ export class OptOutFollower implements Disposable {
     if (byProcesses) this.#byProcesses.add(pod.uid);
     else this.#byProcesses.delete(pod.uid);
     this.#lookAgain();
-    this.#write(pod, keys);
+    this.#options.table.set(pod, keys);
     if (problem !== undefined) this.#tell(nameOf(pod), `stays balanced: ${problem}`);
     else if (keys.length === 0) this.#options.log.debug(`Pod ${nameOf(pod)}: no process of it is here yet`);
     else this.#noteOptedOut(nameOf(pod), keys[0]?.level === 0 ? "network namespace" : "cgroup");
@@ -121,7 +130,7 @@ export class OptOutFollower implements Disposable {
 
   #placeAgain(uid: string): void {
     const pod = this.#optedOut.get(uid);
-    if (pod) this.#place(pod);
+    if (pod) this.#settle(nameOf(pod));
   }
 
   #lookAgain(): void {
@@ -130,7 +139,7 @@ export class OptOutFollower implements Disposable {
       this.#timer = undefined;
     } else {
       this.#timer ??= setInterval(() => {
-        for (const uid of [...this.#byProcesses]) this.#attempt(() => this.#placeAgain(uid));
+        for (const uid of [...this.#byProcesses]) this.#placeAgain(uid);
       }, LOOK_MS);
     }
   }
@@ -138,11 +147,9 @@ export class OptOutFollower implements Disposable {
   /** What an earlier agent left and nobody asks for any more. */
   #forgetOthers(): void {
     const wanted = new Set([...this.#optedOut.values()].map(nameOf));
-    for (const name of this.#options.table.pods) if (!wanted.has(name)) this.#optIn(name);
-  }
-
-  #write(pod: OptedOutPod, keys: Parameters<OptedOutTable["set"]>[1]): void {
-    this.#attempt(() => this.#options.table.set(pod, keys));
+    for (const name of this.#options.table.pods) {
+      if (!wanted.has(name)) this.#retry.attempt(name, () => this.#optIn(name));
+    }
   }
 
   #noteOptedOut(name: string, by: string): void {
@@ -155,15 +162,6 @@ export class OptOutFollower implements Disposable {
     if (this.#told.get(name) === message) return;
     this.#told.set(name, message);
     this.#options.log.warn(`Pod ${name} ${message}`);
-  }
-
-  /** What fails is logged, and tried again with the next change. */
-  #attempt(action: () => void): void {
-    try {
-      action();
-    } catch (error) {
-      this.#options.log.error({ err: error }, "a pod's sockets could not be opted out of balancing, or into it");
-    }
   }
 }
 

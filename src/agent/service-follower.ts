@@ -7,12 +7,10 @@ import type { CompiledService, Delta, ServiceKey } from "../compile/state.ts";
 import type { ApplyReport, Datapath } from "../datapath/contract.ts";
 import type { ModelChanges } from "../model/changes.ts";
 import type { Log } from "./log.ts";
+import { Retry } from "./retry.ts";
 
 /** So long a Service may wait for its state to be published before its health checks say so (kube-proxy: two sync periods). */
 const OVERDUE_MS = 60_000;
-/** From one attempt to the next; doubled each time. */
-const FIRST_RETRY_MS = 1000;
-const LAST_RETRY_MS = 60_000;
 
 export class ServiceFollower implements Disposable {
   readonly #compiler: Compiler;
@@ -23,11 +21,9 @@ export class ServiceFollower implements Disposable {
   readonly #adoptedAny: boolean;
   /** What was applied before the state was complete; undefined once it is. */
   #untilSynced: Map<ServiceKey, CompiledService> | undefined = new Map();
-  #retry: NodeJS.Timeout | undefined;
+  readonly #retry: Retry;
   /** Since when services wait for their state to be published, performance.now(). */
   readonly #waitingSinceMs = new Map<ServiceKey, number>();
-  /** Failures that are logged already, until nothing fails any more. */
-  readonly #told = new Set<string>();
 
   /** adopted: the services that the datapath found there, which serve until the state is known to be without them. */
   constructor(nodeName: string, datapath: Datapath, adopted: readonly ServiceKey[], log: Log) {
@@ -36,6 +32,7 @@ export class ServiceFollower implements Disposable {
     this.#compiler = new Compiler(nodeName);
     this.#datapath = datapath;
     this.#log = log;
+    this.#retry = new Retry(log, "a change could not be published, it is tried again");
   }
 
   update(changes: ModelChanges): void {
@@ -47,8 +44,7 @@ export class ServiceFollower implements Disposable {
       const tookMs = Math.round((performance.now() - begin) * 1000) / 1000;
       this.#log.debug({ ...report, tookMs }, "state published");
     } catch (error) {
-      this.#tell(error);
-      this.#retryAfter(FIRST_RETRY_MS);
+      this.#retry.failed("changes", error, () => this.#publishRest());
     }
     this.#noteWaiting();
   }
@@ -68,7 +64,7 @@ export class ServiceFollower implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    clearTimeout(this.#retry);
+    this.#retry[Symbol.dispose]();
   }
 
   /** The first complete state takes away what an earlier agent left and nobody asks for any more. */
@@ -97,18 +93,12 @@ export class ServiceFollower implements Disposable {
     return this.#unknown.has(key);
   }
 
-  #retryAfter(delayMs: number): void {
-    clearTimeout(this.#retry);
-    this.#retry = setTimeout(() => {
-      try {
-        this.#log.info(this.#datapath.retry(), "what could not be published before is published");
-        this.#told.clear();
-      } catch (error) {
-        this.#tell(error);
-        this.#retryAfter(Math.min(2 * delayMs, LAST_RETRY_MS));
-      }
+  #publishRest(): void {
+    try {
+      this.#log.info(this.#datapath.retry(), "what could not be published before is published");
+    } finally {
       this.#noteWaiting();
-    }, delayMs);
+    }
   }
 
   #noteWaiting(): void {
@@ -116,14 +106,6 @@ export class ServiceFollower implements Disposable {
     for (const key of this.#waitingSinceMs.keys()) if (!unserved.has(key)) this.#waitingSinceMs.delete(key);
     for (const key of unserved) {
       if (!this.#waitingSinceMs.has(key)) this.#waitingSinceMs.set(key, performance.now());
-    }
-  }
-
-  #tell(error: unknown): void {
-    for (const failure of error instanceof AggregateError ? error.errors : [error]) {
-      const level = this.#told.has(String(failure)) ? "debug" : "error";
-      this.#told.add(String(failure));
-      this.#log[level]({ err: failure }, "a change could not be published, it is tried again");
     }
   }
 }

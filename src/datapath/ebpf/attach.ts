@@ -28,7 +28,7 @@ export interface DeviceChanges {
   readonly changed: readonly Device[];
   /** ifindexes */
   readonly removed: readonly number[];
-  /** Devices that could not be attached to; tried again at the next change. */
+  /** Devices that could not be attached to; the next reconcile() tries again. */
   readonly failed: readonly FailedDevice[];
 }
 
@@ -55,7 +55,7 @@ export class DeviceHooks {
     this.#attachment = attachment;
   }
 
-  /** Makes hooks and map fit the network. The first call also puts right what an earlier agent left. */
+  /** Makes hooks and map fit the network. The first that succeeds also puts right what an earlier agent left. */
   reconcile(network: NetworkView, rules: DeviceRules): DeviceChanges {
     const wanted = classifyDevices(network, rules);
     const added: Device[] = [];
@@ -77,6 +77,7 @@ export class DeviceHooks {
     }
     const removed = this.#servedBefore().filter((ifindex) => !wanted.has(ifindex));
     for (const ifindex of removed) this.#detach(ifindex);
+    this.#adopted = true;
     return { added, changed, removed, failed };
   }
 
@@ -115,10 +116,9 @@ export class DeviceHooks {
     this.#attached.delete(ifindex);
   }
 
-  /** Our devices, and once those that an earlier agent left: gone meanwhile, or not to be served any more. */
+  /** Our devices, and at first those that an earlier agent left: gone meanwhile, or not to be served any more. */
   #servedBefore(): readonly number[] {
     if (this.#adopted) return [...this.#attached.keys()];
-    this.#adopted = true;
     return [...new Set([...this.#attached.keys(), ...pinnedDevices(this.#pins), ...knownDevices(this.#map)])];
   }
 }

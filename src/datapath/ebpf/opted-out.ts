@@ -56,13 +56,7 @@ export class OptedOutTable {
     const held = this.#keysOf(name);
     const value = latin1(encodePod(pod));
     const wanted = new Set(keys.map((key) => latin1(encode(abi.optOutKey, key))));
-    for (const key of wanted) {
-      if (held.get(key) === value) continue;
-      if (!held.has(key)) this.#count(key, 1);
-      this.#publishLevels();
-      this.#map.update(bytes(key), bytes(value));
-      held.set(key, value);
-    }
+    for (const key of wanted) if (held.get(key) !== value) this.#put(held, key, value);
     for (const key of [...held.keys()]) {
       if (wanted.has(key)) continue;
       this.#map.delete(bytes(key));
@@ -73,13 +67,27 @@ export class OptedOutTable {
     this.#publishLevels();
   }
 
+  /** Its level is asked for before it is there; if it finds no room, no more than before. */
+  #put(held: Map<string, string>, key: string, value: string): void {
+    const more = held.has(key) ? 0 : 1;
+    this.#count(key, more);
+    try {
+      this.#publishLevels();
+      this.#map.update(bytes(key), bytes(value));
+    } catch (error) {
+      this.#count(key, -more);
+      throw error;
+    }
+    held.set(key, value);
+  }
+
   #keysOf(pod: string): Map<string, string> {
     const keys = this.#pods.get(pod) ?? new Map<string, string>();
     this.#pods.set(pod, keys);
     return keys;
   }
 
-  #count(key: string, by: 1 | -1): void {
+  #count(key: string, by: number): void {
     const { level } = decode(abi.optOutKey, bytes(key));
     this.#used[level] = (this.#used[level] ?? 0) + by;
   }

@@ -4,7 +4,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { Log } from "../../../src/agent/log.ts";
 import { OptOutFollower } from "../../../src/agent/opt-out-follower.ts";
 import { changes, type Json } from "../compile/manifest.ts";
@@ -14,22 +14,26 @@ let root: string;
 let warned: string[];
 /** Names that the map holds. */
 let held: Set<string>;
+/** Whether the map takes nothing. */
+let full: boolean;
 let follower: OptOutFollower;
 
 beforeEach(() => {
   root = mkdtempSync(join(tmpdir(), "pt-opt-out-"));
   warned = [];
   held = new Set();
+  full = false;
   follower = newFollower();
 });
 
 afterEach(() => {
   follower[Symbol.dispose]();
   rmSync(root, { recursive: true });
+  vi.useRealTimers();
 });
 
 function newFollower(): OptOutFollower {
-  const log = { warn: (text: string) => warned.push(text), info: () => {}, debug: () => {} };
+  const log = { warn: (text: string) => warned.push(text), info: () => {}, debug: () => {}, error: () => {} };
   return new OptOutFollower({
     nodeName: "here",
     podCgroups: [root],
@@ -39,6 +43,7 @@ function newFollower(): OptOutFollower {
         return [...held];
       },
       set({ namespace, name }, keys) {
+        if (full) throw new Error("E2BIG");
         if (keys.length > 0) held.add(`${namespace}/${name}`);
         else held.delete(`${namespace}/${name}`);
       },
@@ -100,4 +105,17 @@ test("what an earlier agent left stays until all is known", () => {
   follower.update({ ...steps, synced: false });
   expect([...held]).toEqual(["mesh/kept", "mesh/gone"]);
   expect(tell([undefined, namespace("false")])).toEqual(["mesh/kept"]);
+});
+
+test("what could not be written is written once it can be, also where it is no longer asked for", () => {
+  vi.useFakeTimers();
+  held = new Set(["mesh/gone"]);
+  full = true;
+  expect(tell([undefined, pod("a", "false")], [undefined, pod("b", "false", {}, "aa-02")])).toEqual(["mesh/gone"]);
+  tell([pod("b", "false", {}, "aa-02"), undefined]);
+  vi.advanceTimersByTime(2000);
+  full = false;
+  expect([...held]).toEqual(["mesh/gone"]);
+  vi.advanceTimersByTime(1000);
+  expect([...held]).toEqual(["mesh/a"]);
 });

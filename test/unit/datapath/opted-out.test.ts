@@ -16,6 +16,8 @@ class Maps {
   readonly writes: string[] = [];
   readonly #keys: FakeMap;
   readonly #cell: FakeMap;
+  /** No update succeeds of a map that holds keys. */
+  full = false;
 
   constructor() {
     this.#keys = this.#noting("opted_out", 1, abi.optOutKey.size, abi.optOut.size, 8);
@@ -41,8 +43,10 @@ class Maps {
 
   #noting(name: string, type: number, keySize: number, valueSize: number, maxEntries: number): FakeMap {
     const note = () => this.writes.push(this.said());
+    const isFull = () => this.full && keySize > 4;
     class Noting extends FakeMap {
       override update(key: Uint8Array, value: Uint8Array): void {
+        if (isFull()) throw new Error("E2BIG");
         super.update(key, value);
         note();
       }
@@ -105,4 +109,16 @@ test("an address that comes to be known is written for explain to find", () => {
   maps.writes.length = 0;
   table.set(POD, [{ id: 7n, level: 3 }]);
   expect(maps.writes).toHaveLength(1);
+});
+
+test("a pod that found no room leaves no level behind", () => {
+  const maps = new Maps();
+  const table = maps.table();
+  maps.full = true;
+  for (let i = 0; i < 2; i++) expect(() => table.set(POD, [{ id: 7n, level: 3 }])).toThrow("E2BIG");
+  maps.full = false;
+  table.set(POD, [{ id: 7n, level: 3 }]);
+  expect(maps.said()).toBe("levels 1000: 7@3 default/mesh");
+  table.set(POD, []);
+  expect(maps.said()).toBe("levels 0:");
 });

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+// What this node is, told to the driver: what the driver refuses once it is told again, without another change.
+
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { openLog } from "../../../src/agent/log.ts";
+import { NodeFollower } from "../../../src/agent/node-follower.ts";
+import type { NodeAddress } from "../../../src/datapath/contract.ts";
+import type { DeviceChanges } from "../../../src/datapath/ebpf/attach.ts";
+import { classifyDevices } from "../../../src/datapath/ebpf/devices.ts";
+import { BpfError } from "../../../src/libbpf/errors.ts";
+import type { Cidr } from "../../../src/model/ip.ts";
+import type { Node } from "../../../src/model/node.ts";
+import { address, ip, network, veth } from "../devices/builders.ts";
+
+const NODE: Node = {
+  kind: "Node",
+  name: "n1",
+  addresses: [ip("192.0.2.7")],
+  podCidrs: [{ address: ip("10.9.0.0"), prefixLength: 24 }],
+  zone: undefined,
+};
+const EPERM = -1;
+const ENODEV = -19;
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
+
+/** A driver that holds what it was told; refuses: calls that fail. */
+function world() {
+  const view = network({ links: [veth(5, "veth5")], addresses: [address(5, [192, 0, 2, 7])] });
+  const refuses = new Set<string>();
+  const said: string[] = [];
+  const say = (call: string, what: string): void => {
+    if (refuses.has(call)) throw new Error(`${call}: ENOMEM`);
+    said.push(`${call} ${what}`);
+  };
+  const text = (ranges: readonly Cidr[]) => ranges.map((range) => `${range.address}/${range.prefixLength}`).join();
+  let errno = 0;
+  const driver = {
+    localRangesKnown: true,
+    setPodRanges: (ranges: readonly Cidr[]) => say("pods", text(ranges)),
+    setLocalRanges: (ranges: readonly Cidr[]) => say("local", text(ranges)),
+    setNodeAddresses: (addresses: readonly NodeAddress[]) => say("addresses", addresses.map((a) => a.address).join()),
+    attachDevices: (): DeviceChanges => {
+      const [device] = classifyDevices(view, { uplinkPatterns: [], podPatterns: [], nodeAddresses: [] }).values();
+      if (!device) throw new Error("the veth is no device");
+      say("attach", errno === 0 ? device.name : `${device.name} failed`);
+      if (errno === 0) return { added: [device], changed: [], removed: [], failed: [] };
+      const error = new BpfError({ syscall: "bpf(BPF_LINK_CREATE)", errno, object: undefined });
+      return { added: [], changed: [], removed: [], failed: [{ device, error }] };
+    },
+  };
+  const options = {
+    nodeName: "n1",
+    localDetector: { mode: "NodeCIDR" },
+    localhostNodePorts: true,
+    devices: [],
+    podDevices: [],
+  } as const;
+  const devices = { view: () => view, onChange: () => {} };
+  const log = openLog("text", "silent");
+  const follower = new NodeFollower(options, [], devices, driver, { setNodeAddresses: () => {} }, log);
+  const fail = (code: number): void => {
+    errno = code;
+  };
+  return { follower, said, refuses, fail };
+}
+
+test("row 27: what could not be written of the node is written without another change, and then no more", () => {
+  const { follower, said, refuses } = world();
+  for (const call of ["pods", "local", "addresses"]) refuses.add(call);
+  follower.update([{ previous: undefined, current: NODE }]);
+  expect(said).toEqual([]);
+  vi.advanceTimersByTime(1000);
+  refuses.clear();
+  refuses.add("addresses");
+  vi.advanceTimersByTime(1999);
+  expect(said).toEqual([]);
+  vi.advanceTimersByTime(1);
+  expect(said).toEqual(["pods 10.9.0.0/24", "local 10.9.0.0/24"]);
+  refuses.clear();
+  vi.advanceTimersByTime(600_000);
+  expect(said).toEqual(["pods 10.9.0.0/24", "local 10.9.0.0/24", "addresses 192.0.2.7"]);
+});
+
+test("what has changed meanwhile is written as it is now, once", () => {
+  const { follower, said, refuses } = world();
+  refuses.add("local");
+  follower.update([{ previous: undefined, current: NODE }]);
+  refuses.clear();
+  const podCidrs = [{ address: ip("10.8.0.0"), prefixLength: 24 }];
+  follower.update([{ previous: NODE, current: { ...NODE, podCidrs } }]);
+  said.length = 0;
+  vi.advanceTimersByTime(600_000);
+  expect(said).toEqual([]);
+});
+
+test("a device that could not be attached to is tried again, one that has gone is not", () => {
+  const { follower, said, fail } = world();
+  fail(EPERM);
+  follower.attach();
+  vi.advanceTimersByTime(1000);
+  fail(0);
+  vi.advanceTimersByTime(600_000);
+  expect(said.filter((what) => what.startsWith("attach"))).toEqual([
+    "attach veth5 failed",
+    "attach veth5 failed",
+    "attach veth5",
+  ]);
+  fail(ENODEV);
+  said.length = 0;
+  follower.refresh();
+  vi.advanceTimersByTime(600_000);
+  expect(said.filter((what) => what.startsWith("attach"))).toEqual(["attach veth5 failed"]);
+});
+
+test("nothing is tried any more once the follower is disposed of", () => {
+  const { follower, said, refuses } = world();
+  refuses.add("addresses");
+  follower.refresh();
+  refuses.clear();
+  follower[Symbol.dispose]();
+  vi.advanceTimersByTime(600_000);
+  expect(said).toEqual([]);
+});
