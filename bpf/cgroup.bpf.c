@@ -96,7 +96,10 @@ static __always_inline __u32 service_epoch(__u32 service)
 	return word ? *(volatile __u32 *)&word->epoch : 0;
 }
 
-/* Chooses a backend, rewrites the destination, and leaves in *slot what the socket is to remember. */
+/*
+ * Chooses a backend, rewrites the destination, and leaves in *slot what the socket is to remember. Returns 0, or a
+ * negative enum drop_reason and nothing has changed.
+ */
 static __always_inline int choose_for(struct bpf_sock_addr *ctx, bool v4, const struct frontend *frontend,
 				      struct client *client, struct choice *chosen, struct sock_peer *slot)
 {
@@ -105,13 +108,24 @@ static __always_inline int choose_for(struct bpf_sock_addr *ctx, bool v4, const 
 	slot->epoch = service_epoch(frontend->service);
 	err = socket_choose(frontend, client, &slot->vip, chosen);
 	if (err)
-		return refuse(chosen->service, -err);
+		return err;
 	set_address(ctx, v4, &chosen->addr, chosen->port);
 	count_connection(chosen->service, chosen->backend);
 	slot->backend = chosen->addr;
 	slot->backend_port = chosen->port;
 	slot->backend_id = chosen->backend;
 	slot->service = chosen->service;
+	return 0;
+}
+
+/* The destination is no VIP to this socket, or no longer. */
+static __always_inline int go_untranslated(struct sock_peers *peers, const struct sock_peer *slot, bool datagram)
+{
+	if (!peers)
+		return PROCEED;
+	peers_forget(peers, &slot->vip, slot->vip_port);
+	if (!datagram)
+		peers_disconnect(peers);
 	return PROCEED;
 }
 
@@ -122,16 +136,12 @@ static __always_inline int choose_for(struct bpf_sock_addr *ctx, bool v4, const 
 static __always_inline int leave_alone(struct bpf_sock_addr *ctx, bool datagram, struct sock_peers *peers,
 				       const struct sock_peer *slot)
 {
-	if (datagram && !peers)
-		peers = socket_peers(ctx->sk, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!datagram)
+		return go_untranslated(peers, slot, datagram);
 	if (!peers)
-		return PROCEED;
-	if (datagram) {
+		peers = socket_peers(ctx->sk, BPF_SK_STORAGE_GET_F_CREATE);
+	if (peers)
 		peer_on_wire(peers, &slot->vip, slot->vip_port);
-	} else {
-		peers_forget(peers, &slot->vip, slot->vip_port);
-		peers_disconnect(peers);
-	}
 	return PROCEED;
 }
 
@@ -145,6 +155,7 @@ static __always_inline int to_backend(struct bpf_sock_addr *ctx, bool v4, bool s
 	struct choice chosen = {};
 	struct frontend *frontend;
 	struct sock_peer *peer;
+	int err;
 
 	client.kind = client.key.netns == host_netns_cookie ? CLIENT_HOST : CLIENT_POD;
 	frontend = socket_frontend(&slot.vip, slot.vip_port, ctx->protocol, client.kind);
@@ -156,16 +167,14 @@ static __always_inline int to_backend(struct bpf_sock_addr *ctx, bool v4, bool s
 	}
 	if (frontend && opted_out_socket(client.kind, client.key.netns))
 		return leave_alone(ctx, sticky, peers, &slot);
-	if (!frontend || left_to_wire(frontend, client.kind)) {
-		if (peers)
-			peers_forget(peers, &slot.vip, slot.vip_port);
-		if (peers && !sticky)
-			peers_disconnect(peers);
-		return PROCEED;
-	}
+	if (!frontend)
+		return go_untranslated(peers, &slot, sticky);
 	client.source = get_source(ctx, sk, v4, sticky);
-	if (choose_for(ctx, v4, frontend, &client, &chosen, &slot) == REFUSE)
-		return REFUSE;
+	err = choose_for(ctx, v4, frontend, &client, &chosen, &slot);
+	if (left_to_wire(err, client.kind))
+		return go_untranslated(peers, &slot, sticky);
+	if (err)
+		return refuse(chosen.service, -err);
 
 	if (!peers)
 		peers = socket_peers(sk, BPF_SK_STORAGE_GET_F_CREATE);

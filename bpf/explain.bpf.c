@@ -23,6 +23,7 @@ int pt_explain_socket(struct xdp_md *ctx)
 	struct choice chosen = {};
 	struct frontend *frontend;
 	struct ip_addr dst;
+	int err = 0;
 
 	if ((void *)(question + 1) > (void *)(long)ctx->data_end)
 		return XDP_ABORTED;
@@ -35,11 +36,11 @@ int pt_explain_socket(struct xdp_md *ctx)
 		client.key.client = question->client;
 	dst = question->dst;
 	frontend = socket_frontend(&dst, question->port, question->proto, client.kind);
-	if (frontend && left_to_wire(frontend, client.kind)) {
+	if (frontend)
+		err = socket_choose(frontend, &client, &dst, &chosen);
+	if (left_to_wire(err, client.kind)) {
 		answer.on_wire = 1;
 	} else if (frontend) {
-		int err = socket_choose(frontend, &client, &dst, &chosen);
-
 		answer.verdict = verdict_of(-err);
 		answer.reason = -err;
 		answer.service = chosen.service;

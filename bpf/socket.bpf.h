@@ -23,29 +23,27 @@ static __always_inline struct frontend *socket_frontend(const struct ip_addr *ds
 }
 
 /*
- * Whether a pod's socket leaves a frontend to its packets: whom it serves depends on the address they come from, which
- * the kernel chooses after this hook. The pod's edge sees it, and decides there. The node's own packets have no such
- * edge: for them the set says itself what holds where the address is left open.
- */
-static __always_inline bool left_to_wire(const struct frontend *frontend, enum client_kind who)
-{
-	__u32 row = 0, epoch;
-	struct block_row *block = who == CLIENT_HOST ? NULL : block_of(frontend, &row, &epoch);
-
-	return block && asks_for_source(&block->header, frontend->kind);
-}
-
-/*
- * Chooses a backend as choose_backend() does; client->source is unspecified unless the socket is bound. The kernel
- * picks it afterwards by the route to the backend: so there is nothing to hash, and a random number stands for the
- * hash. With a Maglev table that keeps the table's shares.
+ * Chooses a backend as choose_backend() does. client->source counts for the host's processes, where it is unspecified
+ * unless the socket is bound: the kernel picks it afterwards by the route to the backend, and the set of ranges says
+ * itself what holds then. There is nothing to hash, and a random number stands for the hash. With a Maglev table that
+ * keeps the table's shares.
  */
 static __always_inline int socket_choose(const struct frontend *frontend, struct client *client,
 					 const struct ip_addr *vip, struct choice *chosen)
 {
-	if (addr_is_unspecified(&client->source))
+	if (client->kind != CLIENT_HOST || addr_is_unspecified(&client->source))
 		client->source = addr_wildcard(addr_is_v4(vip));
 	return choose_backend(frontend, client, bpf_get_prandom_u32(), chosen);
+}
+
+/*
+ * Whether a pod's socket, for which the choice failed so, leaves the frontend to its packets: whom it serves depends on
+ * the address they come from, which the kernel chooses after this hook. The pod's edge sees it, and decides there; the
+ * node's own packets have no such edge. The choice itself says so: ranges may come between two looks at the block.
+ */
+static __always_inline bool left_to_wire(int err, enum client_kind who)
+{
+	return err == -DROP_SOURCE_RANGE && who != CLIENT_HOST;
 }
 
 #endif

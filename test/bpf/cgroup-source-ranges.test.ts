@@ -2,6 +2,7 @@
 // Row 44 at sockets: the node's own are served or refused by the address they are bound to, or by what is said of the
 // node; pods' leave it to their packets.
 
+import { spawn } from "node:child_process";
 import { describe, expect, test } from "vitest";
 import type { CompiledService, SourceFilter } from "../../src/compile/state.ts";
 import { DropReason } from "../../src/datapath/ebpf/abi.gen.ts";
@@ -10,6 +11,7 @@ import type { Protocol } from "../../src/model/service.ts";
 import { ip, service } from "../support/compiled.ts";
 import { TcpClient, UdpClient } from "../support/loopback.ts";
 import { memberOf, type SocketFixture, useSocketDatapath, WAYS, type Way } from "../support/socket-fixture.ts";
+import { until } from "../support/until.ts";
 
 const NODE = { 4: { address: ip("0.0.0.0"), prefixLength: 32 }, 6: { address: ip("::"), prefixLength: 128 } } as const;
 
@@ -138,4 +140,60 @@ describe("row 44: a socket of a pod", () => {
     using balanced = await TcpClient.open(address, port);
     expect(balanced.server).toBe("a");
   });
+
+  test("whose connect() meets ranges that have just come, or gone, is not refused", async () => {
+    const { datapath, servers } = fixture();
+    const [, b] = servers[4];
+    const cluster = [memberOf(b, "UDP")];
+    const vip = { at: b.address, port: b.udpPort, kind: "LoadBalancer", protocol: "UDP", cluster } as const;
+    const ranged = service({ ...vip, name: "changing", sources: guarded(4, false) });
+    const open = service({ ...vip, name: "open", at: "10.96.7.9" });
+    datapath.publish(ranged, open);
+    const { services } = datapath.writer.stores.cells;
+    const rowAt = (id: number) => services.offset(id) / 4;
+    const at = rowAt(datapath.serviceId(ranged.key));
+    const [row = 0, openRow = 0] = [at, rowAt(datapath.serviceId(open.key))].map((place) => services.halfWords[place]);
+    using connecting = connectAgainAndAgain(b.address, b.udpPort);
+    let met = 0;
+    await until("it has met changes many times", () => {
+      const before = datapath.stats(ranged.key).connections;
+      // As often as a word can change: a connect() looks for less than a microsecond.
+      for (const end = performance.now() + 50; performance.now() < end; ) {
+        for (let i = 0; i < 1000; i++) Atomics.store(services.halfWords, at, i % 2 === 0 ? openRow : row);
+      }
+      const { connections } = datapath.stats(ranged.key);
+      met += connections - before;
+      return met > 3000 && connecting.made() > connections + 3000;
+    });
+    expect(connecting.refusals()).toEqual([]);
+    expect(datapath.stats(ranged.key).rejects).toBe(0);
+  });
 });
+
+/** A process of its own, in this one's cgroup: one socket, connected, closed and again. */
+function connectAgainAndAgain(address: string, port: number) {
+  const script = `
+    const { createSocket } = require("node:dgram");
+    let made = 0;
+    const again = () => {
+      const socket = createSocket("udp4");
+      socket.connect(${port}, "${address}", (error) => {
+        if (error) console.log(error.code);
+        else if (++made % 100 === 0) console.log(made);
+        socket.close();
+        setImmediate(again);
+      });
+    };
+    again();`;
+  const child = spawn(process.execPath, ["-e", script], { stdio: ["ignore", "pipe", "inherit"] });
+  let output = "";
+  child.stdout.on("data", (data) => {
+    output += data;
+  });
+  const lines = () => output.split("\n").slice(0, -1);
+  return {
+    made: () => Number(lines().findLast((line) => /^\d+$/.test(line)) ?? 0),
+    refusals: () => lines().filter((line) => !/^\d+$/.test(line)),
+    [Symbol.dispose]: () => void child.kill("SIGKILL"),
+  };
+}

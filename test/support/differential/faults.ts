@@ -159,9 +159,9 @@ export const PROGRAM_FAULTS: Readonly<Record<string, Mutation & Where>> = {
     from: "return verdict && verdict->admit;",
     to: "return !verdict || verdict->admit;",
   },
-  "row 44: a pod's socket is served before its address is known": {
+  "row 44: a pod's socket is refused before its address is known": {
     file: "socket.bpf.h",
-    from: "return block && asks_for_source(&block->header, frontend->kind);",
+    from: "return err == -DROP_SOURCE_RANGE && who != CLIENT_HOST;",
     to: "return false;",
   },
   "row 44: who is not served hears of it": {
