@@ -151,6 +151,7 @@ std::optional<Napi::Object> ParseRoute(Napi::Env env, const nlmsghdr* message) {
   route.Set("gateway", hop.gateway);
   route.Set("preferredSource", attributes.Bytes(env, RTA_PREFSRC));
   route.Set("table", attributes.Uint32(RTA_TABLE, header->rtm_table));
+  route.Set("metric", attributes.Uint32(RTA_PRIORITY, 0));
   route.Set("type", static_cast<uint32_t>(header->rtm_type));
   return route;
 }

@@ -124,11 +124,12 @@ function isDefault(route: RouteInfo): boolean {
   return route.destination === undefined && route.prefixLength === 0 && route.type === RTN_UNICAST;
 }
 
-function addressKey(address: AddressInfo): string {
-  return `${address.ifindex} ${Buffer.from(address.address).toString("hex")}`;
+/** What tells two of them apart: a device may have one IPv4 address with several prefixes, while one takes the other's place. */
+function addressKey({ ifindex, address, prefixLength }: AddressInfo): string {
+  return `${ifindex} ${Buffer.from(address).toString("hex")}/${prefixLength}`;
 }
 
 function routeKey(route: RouteInfo): string {
   const gateway = route.gateway ? Buffer.from(route.gateway).toString("hex") : "";
-  return `${route.family} ${route.table} ${route.outputIfindex} ${gateway}`;
+  return `${route.family} ${route.table} ${route.metric} ${route.outputIfindex} ${gateway}`;
 }

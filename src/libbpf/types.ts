@@ -161,6 +161,8 @@ export interface RouteInfo {
   readonly gateway: Uint8Array | undefined;
   readonly preferredSource: Uint8Array | undefined;
   readonly table: number;
+  /** Of routes to one destination the lowest counts. */
+  readonly metric: number;
   /** RTN_*: 1 unicast, 2 local */
   readonly type: number;
 }

@@ -45,10 +45,10 @@ function endpointsOf(list: Field, family: Family, intern: Intern): readonly Endp
   return withoutSpare(list.some((endpoint) => toEndpoint(endpoint, family, intern)));
 }
 
-/** Only the first address counts (row 9); absent conditions are those of row 10. */
+/** Only the first address counts (row 9), of no scope that the API refuses; absent conditions are those of row 10. */
 function toEndpoint(endpoint: Field, family: Family, intern: Intern): Endpoint {
   const [first] = endpoint.at("addresses").items();
-  const address = first?.ip() ?? endpoint.at("addresses").fail("is empty: name one address");
+  const address = first?.ip(["loopback", "link-local"]) ?? endpoint.at("addresses").fail("is empty: name one address");
   if (familyOf(address) !== family) first?.fail(`${address} is not IPv${family}, which addressType says`);
   const conditions = endpoint.at("conditions");
   const nodeName = endpoint.at("nodeName").string();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reads an untyped object field by field and names the path of what is not as it should be.
 
-import { type Ip, ipToBytes, parseIp } from "../model/ip.ts";
+import { type Cidr, type Ip, ipToBytes, isInCidr, parseIp } from "../model/ip.ts";
 
 /** A field that cannot be used. The message begins with its path and ends with what to do. */
 export class InvalidField extends Error {
@@ -141,8 +141,8 @@ export class Field {
     return this.port() ?? this.fail("is missing or 0: use 1 to 65535");
   }
 
-  /** An address that traffic can be sent to; undefined when absent or empty. */
-  ip(): Ip | undefined {
+  /** An address that traffic can be sent to, of none of the scopes; undefined when absent or empty. */
+  ip(refused: readonly AddressScope[] = []): Ip | undefined {
     const text = this.string();
     if (!text) return undefined;
     const ip =
@@ -150,6 +150,8 @@ export class Field {
       this.fail(`${JSON.stringify(text)} is not an IP address: use one such as 10.96.0.10 or fd00::10`);
     if (isUnspecifiedOrMulticast(ip))
       this.fail(`${ip} cannot be the address of a Service or an endpoint: use a unicast address`);
+    const scope = refused.find((one) => SCOPES[one].some((block) => isInCidr(ip, block)));
+    if (scope) this.fail(`${ip} is a ${scope} address, which means another host to everyone who uses it: use another`);
     return ip;
   }
 
@@ -176,6 +178,18 @@ function isUnspecifiedOrMulticast(ip: Ip): boolean {
   if (ip === "0.0.0.0" || ip === "::") return true;
   const bytes = ipToBytes(ip);
   return ip.includes(":") ? bytes[0] === 0xff : (bytes[12] ?? 0) >= 224;
+}
+
+/** Addresses that say nothing to another host, or to another network. */
+export type AddressScope = "loopback" | "link-local";
+
+const SCOPES: Readonly<Record<AddressScope, readonly Cidr[]>> = {
+  loopback: [block("127.0.0.0", 8), block("::1", 128)],
+  "link-local": [block("169.254.0.0", 16), block("fe80::", 10)],
+};
+
+function block(address: string, prefixLength: number): Cidr {
+  return { address: address as Ip, prefixLength };
 }
 
 /** `spec.ports[1].port`; names with dots or slashes are quoted: `metadata.labels["a.b/c"]`. */

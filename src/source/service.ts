@@ -34,7 +34,7 @@ export function toService(object: Field): Service {
     createdMs: metadata.at("creationTimestamp").orElse(Number.POSITIVE_INFINITY, timestamp),
     foreignProxy: hasLabel(object, "service.kubernetes.io/service-proxy-name"),
     clusterIps,
-    externalIps: addresses(spec.at("externalIPs").each((field) => field.ip())),
+    externalIps: addresses(spec.at("externalIPs").each((field) => field.ip(["loopback", "link-local"]))),
     loadBalancerIps: loadBalancerIps(object),
     internalTrafficPolicy: policy("internalTrafficPolicy"),
     externalTrafficPolicy: policy("externalTrafficPolicy"),
@@ -86,7 +86,7 @@ function clusterIpsOf(spec: Field): readonly Ip[] {
   const families = new Set<Family>();
   const read = (field: Field): Ip | undefined => {
     if (field.string() === "None") return undefined;
-    const ip = field.ip();
+    const ip = field.ip(["loopback"]);
     if (ip !== undefined && families.has(familyOf(ip))) {
       field.fail("is the second of its family: one IPv4 and one IPv6 address at most");
     }
@@ -129,7 +129,7 @@ function portsOf(list: Field): readonly ServicePort[] {
 function loadBalancerIps(object: Field): readonly Ip[] {
   const entries = object.orElse(undefined, (field) => field.at("status").at("loadBalancer").at("ingress"));
   const ips = entries?.each((entry) =>
-    entry.at("ipMode").word(["VIP", "Proxy"], "VIP") === "VIP" ? entry.at("ip").ip() : undefined,
+    entry.at("ipMode").word(["VIP", "Proxy"], "VIP") === "VIP" ? entry.at("ip").ip(["loopback"]) : undefined,
   );
   return addresses(ips ?? []);
 }

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The address that masqueraded packets get, by the device they leave by (clause E6): the device's own first global
-// address, else the node's.
+// The address that masqueraded packets get, by the device they leave by (clause E6): one of the device's own, else the
+// node's.
 
-import type { AddressInfo } from "../../libbpf/types.ts";
 import { type Family, familyOf, type Ip, ipFromBytes } from "../../model/ip.ts";
 import type { NetworkView } from "../network.ts";
 
@@ -26,8 +25,8 @@ export function snatSources(network: NetworkView, nodeAddresses: readonly Ip[]):
   const node4 = nodeSource(network, nodeAddresses, 4);
   const node6 = nodeSource(network, nodeAddresses, 6);
   return (ifindex) => ({
-    snat4: firstGlobal(network.addresses, ifindex, 4) ?? node4,
-    snat6: firstGlobal(network.addresses, ifindex, 6) ?? node6,
+    snat4: ownSource(network, ifindex, 4, nodeAddresses) ?? node4,
+    snat6: ownSource(network, ifindex, 6, nodeAddresses) ?? node6,
   });
 }
 
@@ -40,17 +39,31 @@ function nodeSource(network: NetworkView, nodeAddresses: readonly Ip[], family: 
   const route = routes.find(({ table }) => table === MAIN_TABLE) ?? routes[0];
   if (!route) return undefined;
   if (route.preferredSource) return ipFromBytes(route.preferredSource);
-  return firstGlobal(network.addresses, route.outputIfindex, family);
+  return ownSource(network, route.outputIfindex, family, nodeAddresses);
 }
 
-function firstGlobal(addresses: readonly AddressInfo[], ifindex: number, family: Family): Ip | undefined {
+/**
+ * The Node object's address if the device has it; else its first that is not alone in its prefix, as those are that move
+ * from node to node (a VIP of kube-vip or keepalived): replies to one would follow it.
+ */
+function ownSource(
+  { addresses }: NetworkView,
+  ifindex: number,
+  family: Family,
+  nodeAddresses: readonly Ip[],
+): Ip | undefined {
+  const width = family === 4 ? 32 : 128;
   const usable = addresses.filter(
     (held) =>
       held.ifindex === ifindex &&
-      held.address.length === (family === 4 ? 4 : 16) &&
+      held.address.length === width / 8 &&
       held.scope === RT_SCOPE_UNIVERSE &&
       (held.flags & NOT_USABLE) === 0,
   );
-  const first = usable.find(({ flags }) => (flags & NOT_PREFERRED) === 0) ?? usable[0];
-  return first && ipFromBytes(first.address);
+  const lasting = usable.filter(({ flags }) => (flags & NOT_PREFERRED) === 0);
+  const own = new Set(lasting.map(({ address }) => ipFromBytes(address)));
+  const named = nodeAddresses.find((ip) => own.has(ip));
+  if (named) return named;
+  const source = lasting.find(({ prefixLength }) => prefixLength < width) ?? lasting[0] ?? usable[0];
+  return source && ipFromBytes(source.address);
 }

@@ -27,7 +27,8 @@ export function veth(ifindex: number, name: string, more: Partial<LinkInfo> = {}
 }
 
 export function address(ifindex: number, bytes: readonly number[], more: Partial<AddressInfo> = {}): AddressInfo {
-  return { ifindex, address: Uint8Array.from(bytes), prefixLength: 24, scope: 0, flags: 0x80, ...more };
+  const prefixLength = bytes.length === 4 ? 24 : 64;
+  return { ifindex, address: Uint8Array.from(bytes), prefixLength, scope: 0, flags: 0x80, ...more };
 }
 
 export function defaultRoute(outputIfindex: number, more: Partial<RouteInfo> = {}): RouteInfo {
@@ -40,6 +41,7 @@ export function defaultRoute(outputIfindex: number, more: Partial<RouteInfo> = {
     gateway: Uint8Array.of(192, 0, 2, 1),
     preferredSource: undefined,
     table: 254,
+    metric: 0,
     type: 1,
     ...more,
   };

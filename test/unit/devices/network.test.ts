@@ -53,6 +53,19 @@ test("links, addresses and default routes follow the events, one call for a burs
   expect(calls).toBe(2);
 });
 
+test("an address whose prefix changes, and a route whose metric does, are there all the while", async () => {
+  const netlink = new FakeNetlink();
+  using network = new Network(netlink, onError);
+  netlink.emit({ kind: "address", removed: false, address: address(2, [192, 0, 2, 1]) });
+  netlink.emit({ kind: "address", removed: false, address: address(2, [192, 0, 2, 1], { prefixLength: 20 }) });
+  netlink.emit({ kind: "address", removed: true, address: address(2, [192, 0, 2, 1]) });
+  netlink.emit({ kind: "route", removed: false, route: defaultRoute(2, { metric: 100 }) });
+  netlink.emit({ kind: "route", removed: false, route: defaultRoute(2, { metric: 200 }) });
+  netlink.emit({ kind: "route", removed: true, route: defaultRoute(2, { metric: 100 }) });
+  await nextTurn();
+  expect(network.view()).toMatchObject({ addresses: [{ prefixLength: 20 }], defaultRoutes: [{ metric: 200 }] });
+});
+
 test("other routes are no change", async () => {
   const netlink = new FakeNetlink();
   using network = new Network(netlink, onError);

@@ -20,6 +20,21 @@ test("row 41: a device's own first global address is its source, secondary, tent
   expect(sources(2)).toEqual({ snat4: "192.0.2.10", snat6: "2001:db8::3" });
 });
 
+test("row 41: a VIP that stands on the device, before the address that came anew, is not its source", () => {
+  const addresses = [
+    address(2, [192, 0, 2, 200], { prefixLength: 32 }),
+    address(2, [192, 0, 2, 10]),
+    address(2, [192, 0, 2, 11]),
+    address(2, v6(0xc8), { prefixLength: 128 }),
+    address(2, v6(1)),
+  ];
+  expect(snatSources(network({ addresses }), [])(2)).toEqual({ snat4: "192.0.2.10", snat6: "2001:db8::1" });
+  const node = [ip("192.0.2.11"), ip("2001:db8::c8")];
+  expect(snatSources(network({ addresses }), node)(2)).toEqual({ snat4: "192.0.2.11", snat6: "2001:db8::c8" });
+  const alone = network({ addresses: addresses.slice(0, 1) });
+  expect(snatSources(alone, [])(2).snat4).toBe("192.0.2.200");
+});
+
 test("a deprecated address is better than none", () => {
   const sources = snatSources(network({ addresses: [address(2, v6(2), { flags: 0x20 })] }), []);
   expect(sources(2)).toEqual({ snat4: undefined, snat6: "2001:db8::2" });

@@ -123,6 +123,44 @@ status: {loadBalancer: {ingress: [{ip: 224.0.0.1}, {ip: 198.51.100.7}, {ip: 198.
     ]);
   });
 
+  test("addresses that mean another host to everyone are no Service's and no endpoint's", () => {
+    const text = `apiVersion: v1
+kind: Service
+metadata: {name: web}
+spec:
+  clusterIPs: ["::1", 10.96.0.10]
+  externalIPs: [127.0.0.1, 169.254.169.254, "fe80::1", 203.0.113.7]
+  ports: [{port: 80}]
+status: {loadBalancer: {ingress: [{ip: 127.8.0.1}, {ip: 198.51.100.7}]}}
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: web-1, labels: {kubernetes.io/service-name: web}}
+addressType: IPv4
+ports: [{port: 8080}]
+endpoints: [{addresses: [127.0.0.1]}, {addresses: [169.254.1.1]}, {addresses: [10.244.1.1]}]
+`;
+    const { objects } = read("a.yaml", text);
+    expect(objects.get("Service/default/web")?.object).toMatchObject({
+      clusterIps: ["10.96.0.10"],
+      externalIps: ["203.0.113.7"],
+      loadBalancerIps: ["198.51.100.7"],
+    });
+    expect(objects.get("EndpointSlice/default/web-1")?.object).toMatchObject({
+      endpoints: [{ address: "10.244.1.1" }],
+    });
+    const means = "which means another host to everyone who uses it: use another";
+    expect(problems("a.yaml", text).toSorted()).toEqual([
+      `a.yaml:15: EndpointSlice default/web-1: endpoints[0].addresses[0]: 127.0.0.1 is a loopback address, ${means}${REST}`,
+      `a.yaml:15: EndpointSlice default/web-1: endpoints[1].addresses[0]: 169.254.1.1 is a link-local address, ${means}${REST}`,
+      `a.yaml:5: Service default/web: spec.clusterIPs[0]: ::1 is a loopback address, ${means}${REST}`,
+      `a.yaml:6: Service default/web: spec.externalIPs[0]: 127.0.0.1 is a loopback address, ${means}${REST}`,
+      `a.yaml:6: Service default/web: spec.externalIPs[1]: 169.254.169.254 is a link-local address, ${means}${REST}`,
+      `a.yaml:6: Service default/web: spec.externalIPs[2]: fe80::1 is a link-local address, ${means}${REST}`,
+      `a.yaml:8: Service default/web: status.loadBalancer.ingress[0].ip: 127.8.0.1 is a loopback address, ${means}${REST}`,
+    ]);
+  });
+
   test("of an EndpointSlice with bad endpoints and ports the others are used", () => {
     const text = `apiVersion: discovery.k8s.io/v1
 kind: EndpointSlice
