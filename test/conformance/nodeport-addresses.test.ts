@@ -12,6 +12,9 @@ import { until } from "../support/until.ts";
 import { driverUnderTest } from "./driver.ts";
 
 const NODE_PORT = 30080;
+const LATER = "192.168.50.78";
+const CARD = { v4: "10.77.0.1", v6: "fd00:77::1" };
+const CARD_CLIENT = { v4: "10.77.0.10", v6: "fd00:77::10" };
 const ADDED = { v4: "192.168.50.77", v6: "fd00:50::77" };
 
 const FLAGS = ["--devices", "eth0", ...driverUnderTest().agentFlags];
@@ -57,6 +60,32 @@ describe("NodePort addresses", () => {
       await agent.stop();
     },
   );
+
+  test("row 27: an address whose prefix length changes serves all the while", async () => {
+    const lab = getLab();
+    const agent = await readyAgent(lab, node, manifests, { flags: FLAGS });
+    await lab.ip(node, `addr add ${ADDED.v4}/24 dev eth0`);
+    await until("the new address serves", () => serves(wire, ADDED.v4));
+    await lab.ip(node, `addr add ${ADDED.v4}/20 dev eth0`, `addr del ${ADDED.v4}/24 dev eth0`);
+    await lab.ip(node, `addr add ${LATER}/24 dev eth0`);
+    await until("the agent has seen all of it", () => serves(wire, LATER));
+    for (const asker of [socket, wire]) expect(await serves(asker, ADDED.v4)).toBe(true);
+    await lab.ip(node, `addr del ${ADDED.v4}/20 dev eth0`, `addr del ${LATER}/24 dev eth0`);
+    await agent.stop();
+  });
+
+  test("row 27: a second network card serves, though no default route leads there", async () => {
+    const lab = getLab();
+    await lab.ip(node, "link add eth1 link eth0 type macvlan mode bridge", "link set eth1 up");
+    await lab.ip(node, `addr add ${CARD.v4}/24 dev eth1`, `addr add ${CARD.v6}/64 dev eth1 nodad`);
+    await lab.ip(lab.client, `addr add ${CARD_CLIENT.v4}/24 dev eth0`, `addr add ${CARD_CLIENT.v6}/64 dev eth0 nodad`);
+    const agent = await readyAgent(lab, node, manifests, { flags: FLAGS });
+    for (const address of [CARD.v4, CARD.v6]) {
+      for (const asker of [socket, wire]) await until(`${address} serves`, () => serves(asker, address));
+    }
+    await agent.stop();
+    await lab.ip(node, "link del eth1");
+  });
 
   test("row 28: primary means the Node object's addresses, as soon as its manifest is there", async () => {
     const lab = getLab();

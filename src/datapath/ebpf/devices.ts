@@ -53,6 +53,9 @@ const TUNNEL_KINDS: ReadonlySet<string> = new Set([
   ...["wireguard", "ipip", "sit", "ip6tnl", "gre", "ip6gre", "xfrm"], // no Ethernet header
 ]);
 
+/** An address on one of these does not make it a way out: bridges have a role of their own, the rest lead to pods or VMs. */
+const INNER_KINDS: ReadonlySet<string> = new Set([...POD_KINDS, "bridge", "tun", "vrf"]);
+
 /** All devices that get programs, by ifindex. */
 export function classifyDevices(network: NetworkView, rules: DeviceRules): ReadonlyMap<number, Device> {
   const links = network.links.filter((link) => link.arpType !== ARPHRD_LOOPBACK && link.kind !== "dummy");
@@ -95,7 +98,10 @@ function uplinksOf(links: readonly LinkInfo[], network: NetworkView, rules: Devi
   for (const { ifindex, address } of network.addresses) {
     if (rules.nodeAddresses.includes(ipFromBytes(address))) uplinks.add(ifindex);
   }
+  const addressed = addressedDevices(network.addresses);
   for (const link of links) {
+    // Frontends are served wherever they can be asked: a second network card, too, has neighbours (row 27).
+    if (addressed.has(link.ifindex) && !INNER_KINDS.has(link.kind)) uplinks.add(link.ifindex);
     if (isTunnel(link) || matchesAny(link.name, rules.uplinkPatterns)) uplinks.add(link.ifindex);
     if (matchesAny(link.name, rules.podPatterns)) uplinks.delete(link.ifindex);
   }
@@ -114,10 +120,15 @@ function bridgesOf(
   addresses: readonly AddressInfo[],
   pods: ReadonlySet<number>,
 ): ReadonlyMap<number, LinkInfo> {
-  const inUse = new Set(addresses.filter(({ scope }) => scope === 0).map(({ ifindex }) => ifindex));
+  const inUse = addressedDevices(addresses);
   for (const link of links) if (pods.has(link.ifindex)) inUse.add(link.master);
   const bridges = links.filter((link) => link.kind === "bridge" && inUse.has(link.ifindex));
   return new Map(bridges.map((bridge) => [bridge.ifindex, bridge]));
+}
+
+/** Those with a global address. */
+function addressedDevices(addresses: readonly AddressInfo[]): Set<number> {
+  return new Set(addresses.filter(({ scope }) => scope === 0).map(({ ifindex }) => ifindex));
 }
 
 /**

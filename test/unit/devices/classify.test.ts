@@ -37,6 +37,27 @@ test("the device that holds the node's InternalIP is an uplink, even a veth into
   expect(roles(network({ links, addresses }), rules)).toEqual(["up0: uplink", "pod1: pod"]);
 });
 
+test("row 27: a second network card with an address of its own is an uplink; pods, VMs and bridges are none by theirs", () => {
+  const links = [
+    link(2, "eth0"),
+    link(3, "eth1"),
+    link(4, "eth1.7", { kind: "vlan" }),
+    link(5, "shim0", { kind: "macvlan" }),
+    link(6, "eth2"),
+    veth(7, "pod1"),
+    veth(8, "veth0", { linkNetnsid: undefined }),
+    link(9, "tap0", { kind: "tun" }),
+    link(10, "vrf1", { kind: "vrf" }),
+    link(11, "br0", { kind: "bridge" }),
+  ];
+  const addresses = [3, 4, 5, 7, 8, 9, 10, 11].map((ifindex) => address(ifindex, [10, 77, ifindex, 1]));
+  addresses.push(address(6, [169, 254, 0, 1], { scope: 253 }));
+  const view = network({ links, addresses, defaultRoutes: [defaultRoute(2)] });
+  const rest = ["eth1.7: uplink", "shim0: uplink", "pod1: pod", "br0: bridge"];
+  expect(roles(view)).toEqual(["eth0: uplink", "eth1: uplink", ...rest]);
+  expect(roles(view, { podPatterns: ["eth1"] })).toEqual(["eth0: uplink", "eth1: pod", ...rest]);
+});
+
 test("--devices adds uplinks by pattern and --pod-devices wins over everything", () => {
   const links = [veth(2, "client0"), veth(3, "client1"), link(4, "tap0", { kind: "tun" }), link(5, "tap1")];
   const rules = { uplinkPatterns: ["client*", "tap?"], podPatterns: ["tap0", "client1"] };
