@@ -44,6 +44,7 @@ enum flow_state {
 	FLOW_RST = 8,      /* closed: RST; SCTP's ABORT or SHUTDOWN COMPLETE */
 	FLOW_LASTING = 16, /* the client went on after the answer: not nascent any more */
 	FLOW_ENDED = 32,   /* with FLOW_RST: by BLOCK_ENDS_CONNECTIONS */
+	FLOW_RST_CLIENT = 64, /* with FLOW_RST: the client sent it */
 };
 
 /*

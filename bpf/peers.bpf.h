@@ -75,6 +75,14 @@ static __always_inline void peers_disconnect(struct sock_peers *peers)
 		peers->peer[i].connected = 0;
 }
 
+static __always_inline bool peers_full(struct sock_peers *peers)
+{
+	for (int i = 0; i < SOCK_PEERS; i++)
+		if (!peers->peer[i].sent)
+			return false;
+	return true;
+}
+
 /* An empty slot, or the one used longest ago; not the one that the socket is connected to. */
 static __always_inline struct sock_peer *peers_oldest(struct sock_peers *peers)
 {

@@ -2,7 +2,6 @@
 // Unconnected UDP sockets through the cgroup programs: sendto() keeps to a backend, recvfrom() shows the VIP.
 
 import { describe, expect, test } from "vitest";
-import * as abi from "../../src/datapath/ebpf/abi.gen.ts";
 import { service } from "../support/compiled.ts";
 import { UdpClient } from "../support/loopback.ts";
 import { memberOf, useSocketDatapath, WAYS, type Way } from "../support/socket-fixture.ts";
@@ -148,24 +147,5 @@ describe.each(WAYS)("an unconnected $name socket", (way) => {
     await datapath.writer.drained();
     datapath.publish(dns(way, 8, [b]));
     expect(await client.ask(dial(8), 53)).toEqual({ server: "b", from: shown(8, 53) });
-  });
-
-  test("that talks to more VIPs than it has slots for forgets the one used longest ago", async () => {
-    const { datapath } = fixture();
-    const { a } = endpoints(way);
-    const ports = Array.from({ length: abi.Limits.SOCK_PEERS + 1 }, (_, i) => 1000 + i);
-    const services = ports.map((port) =>
-      service({ name: `many${port}`, at: way.vip(9), port, protocol: "UDP", cluster: [a] }),
-    );
-    datapath.publish(...services);
-    const connections = () => services.map(({ key }) => datapath.stats(key).connections);
-    const before = connections();
-    using client = new UdpClient(udp);
-    for (const port of ports) expect((await client.ask(dial(9), port)).from).toBe(shown(9, port));
-    for (const port of ports.slice(1)) expect((await client.ask(dial(9), port)).from).toBe(shown(9, port));
-    expect(connections().map((count, i) => count - (before[i] ?? 0))).toEqual(ports.map(() => 1));
-    expect((await client.ask(dial(9), 1000)).from).toBe(shown(9, 1000));
-    expect(connections().map((count, i) => count - (before[i] ?? 0))).toEqual(ports.map((_, i) => (i === 0 ? 2 : 1)));
-    datapath.remove(...services.map(({ key }) => key));
   });
 });

@@ -215,7 +215,7 @@ table(
           counts: { "web.packets": 1, "web.bytes": 54 },
         },
       ],
-      flows: ["nascent owner 10.0.0.10:50001 > 10.96.0.1:80 > 10.0.0.20:8080 answered rst"],
+      flows: ["nascent owner 10.0.0.10:50001 > 10.96.0.1:80 > 10.0.0.20:8080 answered rst rst_client"],
     },
   ],
   { sizes: { flows: 2 } },

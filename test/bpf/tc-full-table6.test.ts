@@ -217,7 +217,7 @@ table(
           counts: { "web.packets": 1, "web.bytes": 74 },
         },
       ],
-      flows: ["nascent owner [fd00::10]:50001 > [fd00:96::1]:80 > [fd00::20]:8080 answered rst"],
+      flows: ["nascent owner [fd00::10]:50001 > [fd00:96::1]:80 > [fd00::20]:8080 answered rst rst_client"],
     },
   ],
   { sizes: { flows: 2 } },

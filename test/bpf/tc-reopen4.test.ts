@@ -110,7 +110,7 @@ table("ports used again over IPv4", services4, [
         counts: { "web.packets": 1, "web.bytes": 54 },
       },
     ],
-    flows: ["nascent owner 10.0.0.10:50000 > 10.96.0.1:80 > 10.0.0.20:8080 rst"],
+    flows: ["nascent owner 10.0.0.10:50000 > 10.96.0.1:80 > 10.0.0.20:8080 rst rst_client"],
   },
   {
     name: "the SNAT port of a closed flow rests: a new SYN does not get it",

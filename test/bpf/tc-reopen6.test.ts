@@ -110,7 +110,7 @@ table("ports used again over IPv6", services6, [
         counts: { "web.packets": 1, "web.bytes": 74 },
       },
     ],
-    flows: ["nascent owner [fd00::10]:50000 > [fd00:96::1]:80 > [fd00::20]:8080 rst"],
+    flows: ["nascent owner [fd00::10]:50000 > [fd00:96::1]:80 > [fd00::20]:8080 rst rst_client"],
   },
   {
     name: "the SNAT port of a closed flow rests: a new SYN does not get it",

@@ -194,6 +194,7 @@ export const FlowState = {
   FLOW_RST: 8,
   FLOW_LASTING: 16,
   FLOW_ENDED: 32,
+  FLOW_RST_CLIENT: 64,
 } as const;
 /** value → name without its prefix */
 export const flowStateNames: Readonly<Record<number, string>> = {
@@ -203,6 +204,7 @@ export const flowStateNames: Readonly<Record<number, string>> = {
   8: "rst",
   16: "lasting",
   32: "ended",
+  64: "rst_client",
 };
 
 export const DropReason = {
