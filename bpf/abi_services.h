@@ -187,14 +187,15 @@ struct agent_state {
 	__u64 netns_cookie; /* the host's network namespace, as bpf_get_netns_cookie() says it */
 	__u32 pid;
 	__u32 node;        /* row in names */
-	__u32 config;      /* enum agent_config */
+	__u32 config;      /* enum agent_config, of the programs in force */
 	__u8 pods4_prefix; /* 0: the node has no such range */
 	__u8 pods6_prefix;
 	__u16 problems;       /* objects of which something cannot be used; 65535: so many or more */
 	struct ip_addr pods4; /* the node's own pod ranges, as its Node object names them: explain tells pods by them */
 	struct ip_addr pods6;
-	__u8 detect_local; /* enum detect_local */
-	__u8 pad[7];
+	__u8 detect_local; /* enum detect_local, of the programs in force */
+	__u8 ranges_of;    /* the mode that client_kinds was written for; DETECT_DEVICE: none, or not to its end */
+	__u8 pad[6];
 	char version[NAME_SIZE];
 };
 

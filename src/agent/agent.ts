@@ -68,14 +68,14 @@ export async function runAgent(options: AgentOptions, log: Log, stop: AbortSigna
     log,
   });
   await using source: Source = new ManifestSource(options.manifests);
-  node.begin();
   await startSource(source, { node, services, health, optOuts, driver }, log);
 
   using forward = new ForwardKeeper(options.markBits.inbound, findFilterTables, log);
-  await forward.start();
+  await forward.begin();
   // On a first start nothing may meet the programs before their state is there.
   node.attach();
   driver.attachSockets(cgroupRoot, options);
+  void forward.keep();
   using _sweeper = startSweeper(driver, log);
   health.serve();
   log.info("ready");

@@ -30,15 +30,20 @@ export class ForwardKeeper implements Disposable {
     this.#log = log;
   }
 
-  /** Looks once and then again and again. Never rejects: a node without iptables is served all the same. */
-  async start(): Promise<void> {
+  /** Before our programs are attached: what they translate is accepted, and still what those of an earlier agent do. */
+  async begin(): Promise<void> {
+    for (const family of FAMILIES) await this.#ensure(family, true);
+  }
+
+  /** Looks again and again. Never rejects: a node without iptables is served all the same. */
+  async keep(): Promise<void> {
     const begin = performance.now();
     let failed = false;
-    for (const family of FAMILIES) failed = !(await this.#ensure(family)) || failed;
+    for (const family of FAMILIES) failed = !(await this.#ensure(family, false)) || failed;
     if (this.#stopped) return;
     const tookMs = performance.now() - begin;
     const interval = failed ? INTERVAL_MS : Math.max(INTERVAL_MS, INTERVAL_TO_LOOK * tookMs);
-    this.#timer = setTimeout(() => void this.start(), interval);
+    this.#timer = setTimeout(() => void this.keep(), interval);
   }
 
   [Symbol.dispose](): void {
@@ -47,7 +52,7 @@ export class ForwardKeeper implements Disposable {
   }
 
   /** False: iptables refused, which may be over soon (another one held its lock). */
-  async #ensure(family: Family): Promise<boolean> {
+  async #ensure(family: Family, othersToo: boolean): Promise<boolean> {
     try {
       const tables = this.#find(family);
       if (tables.length === 0) {
@@ -56,7 +61,7 @@ export class ForwardKeeper implements Disposable {
         return true;
       }
       for (const table of tables) {
-        if (await ensureAccepts(table, this.#inboundMarkBit))
+        if (await ensureAccepts(table, this.#inboundMarkBit, othersToo))
           this.#log.info({ command: table.command }, "FORWARD can drop: Service traffic is accepted there");
       }
       this.#told.delete(family);

@@ -61,14 +61,8 @@ export class NodeFollower implements Disposable {
     const node = own.current;
     this.#node = node;
     this.#retry.attempt("pod ranges", () => this.#driver.setPodRanges(node.podCidrs));
-    if (this.#options.localDetector.mode === "NodeCIDR") this.#setLocalRanges(node.podCidrs);
+    if (this.#attached) this.#followRanges();
     this.refresh();
-  }
-
-  /** Before the first state: whom the programs take for a local pod, as far as no Node is needed to say it. */
-  begin(): void {
-    const { localDetector } = this.#options;
-    if (localDetector.mode === "ClusterCIDR") this.#setLocalRanges(localDetector.cidrs);
   }
 
   /** From now on hooks follow the devices: the first state is in the kernel. */
@@ -77,10 +71,7 @@ export class NodeFollower implements Disposable {
       const why = `--nodeport-addresses primary: no Node ${this.#options.nodeName} is known yet`;
       this.#log.warn(`${why}, so NodePorts are served on no address: add its manifest`);
     }
-    if (this.#options.localDetector.mode === "NodeCIDR" && !this.#node) {
-      this.#log.warn(`--detect-local-mode NodeCIDR: no Node ${this.#options.nodeName} is known yet: add its manifest`);
-      if (!this.#driver.localRangesKnown) this.#setLocalRanges([]);
-    }
+    this.#followRanges();
     this.#attached = true;
     this.refresh();
     this.#network.onChange(() => this.refresh());
@@ -98,6 +89,19 @@ export class NodeFollower implements Disposable {
 
   [Symbol.dispose](): void {
     this.#retry[Symbol.dispose]();
+  }
+
+  /** Whom the programs take for a local pod: not before they are there, an earlier agent's may ask the same map. */
+  #followRanges(): void {
+    const { localDetector, nodeName } = this.#options;
+    if (localDetector.mode === "ClusterCIDR") this.#setLocalRanges(localDetector.cidrs);
+    if (localDetector.mode !== "NodeCIDR") return;
+    if (this.#node) {
+      this.#setLocalRanges(this.#node.podCidrs);
+    } else {
+      this.#log.warn(`--detect-local-mode NodeCIDR: no Node ${nodeName} is known yet: add its manifest`);
+      if (!this.#driver.localRangesKnown) this.#setLocalRanges([]);
+    }
   }
 
   #setLocalRanges(ranges: readonly Cidr[]): void {

@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import * as abi from "../../src/datapath/ebpf/abi.gen.ts";
 import { DeviceHooks } from "../../src/datapath/ebpf/attach.ts";
+import { decode } from "../../src/datapath/ebpf/codec.ts";
 import { knownDevices } from "../../src/datapath/ebpf/devices-map.ts";
 import { dropLink, ensureLink } from "../../src/datapath/ebpf/links.ts";
 import { pinsUnder } from "../../src/datapath/ebpf/pins.ts";
@@ -48,6 +49,37 @@ test("a device that goes while it is attached to leaves nothing in the map; one 
     ingress.refuse = false;
     expect(hooks.reconcile(pod, RULES)).toMatchObject({ added: [{ name: "v_gone" }], changed: [], failed: [] });
     expect([...ingress.attachments]).toEqual([`clsact/ingress of ${IFINDEX}`]);
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+});
+
+test("row 38: pods told by the name of their interface are pods until the programs that ask no more are in place", () => {
+  const directory = mkdtempSync(join(tmpdir(), "pt-hooks-"));
+  const pins = pinsUnder(directory);
+  mkdirSync(pins.links, { recursive: true });
+  try {
+    const map = new FakeMap({ name: "devices", type: 1, keySize: 4, valueSize: abi.device.size, maxEntries: 8 });
+    const said = () =>
+      [...map.entries()].map(([, value]) => decode(abi.device, value).flags & abi.DeviceFlags.DEVICE_LOCAL);
+    const seen: (readonly number[])[] = [];
+    class NotingProgram extends FakeProgram {
+      override attachTc(ifindex: number, direction: "ingress" | "egress"): void {
+        seen.push(said());
+        super.attachTc(ifindex, direction);
+      }
+    }
+    const agent = () =>
+      new DeviceHooks({ ingress: new NotingProgram("in"), egress: new NotingProgram("out") }, map, pins, "clsact");
+    const pod = network({ links: [veth(IFINDEX, "v_pod")] });
+    agent().reconcile(pod, { ...RULES, isLocalInterface: (name) => name.startsWith("v_") });
+    expect(said()).toEqual([64]);
+    seen.length = 0;
+    const next = agent();
+    next.reconcile(pod, RULES);
+    expect(seen).toEqual([[64], [64]]);
+    expect(said()).toEqual([0]);
+    expect(next.reconcile(pod, RULES).changed).toEqual([]);
   } finally {
     rmSync(directory, { recursive: true });
   }

@@ -28,6 +28,10 @@ function service(present: readonly string[]): Service {
   };
 }
 
+const [RST, ACK] = [0x04, 0x10];
+/** Of a frame without options. */
+const FLAGS_AT = 47;
+
 const syn = bytes(`
   020000000011 02000000ff99 0800
   45000028 00014000 400694d3 cb007105 c6336401
@@ -65,5 +69,23 @@ describe("Maglev", () => {
     const moved = kept.filter(([last, now]) => last !== now).length;
     expect(moved / kept.length).toBeLessThan(0.05);
     expect(after).not.toContain(23);
+  });
+
+  test("row 50: a packet of a connection that nobody here knows is reset, not sent where the table points", async () => {
+    const before = await here().counters();
+    for (let port = 20000; port < 20020; port++) {
+      const packet = syn.slice();
+      new DataView(packet.buffer).setUint16(34, port);
+      packet[FLAGS_AT] = ACK;
+      const { verdict, data } = await here().run("ingress", "uplink", packet);
+      expect({ verdict, flags: data[FLAGS_AT], to: data.slice(30, 34) }).toEqual({
+        verdict: "redirect",
+        flags: RST,
+        to: packet.slice(26, 30),
+      });
+    }
+    expect(await here().flows()).toEqual([]);
+    const after = await here().counters();
+    expect((after["drops.no_flow"] ?? 0) - (before["drops.no_flow"] ?? 0)).toBe(20);
   });
 });

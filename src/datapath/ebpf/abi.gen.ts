@@ -719,6 +719,7 @@ export interface AgentState {
   readonly pods4: Uint8Array;
   readonly pods6: Uint8Array;
   readonly detectLocal: number;
+  readonly rangesOf: number;
   readonly version: string;
 }
 /** bytes from the start of the struct */
@@ -737,6 +738,7 @@ export const agentStateOffset = {
   pods4: 48,
   pods6: 64,
   detectLocal: 80,
+  rangesOf: 81,
   version: 88,
 } as const;
 export const agentState: Codec<AgentState> = {
@@ -758,6 +760,7 @@ export const agentState: Codec<AgentState> = {
       pods4: readBytes(view, offset + 48, 16),
       pods6: readBytes(view, offset + 64, 16),
       detectLocal: view.getUint8(offset + 80),
+      rangesOf: view.getUint8(offset + 81),
       version: readText(view, offset + 88, 64),
     };
   },
@@ -776,7 +779,8 @@ export const agentState: Codec<AgentState> = {
     writeBytes(view, offset + 48, 16, value.pods4);
     writeBytes(view, offset + 64, 16, value.pods6);
     view.setUint8(offset + 80, value.detectLocal);
-    writeZeros(view, offset + 81, 7);
+    view.setUint8(offset + 81, value.rangesOf);
+    writeZeros(view, offset + 82, 6);
     writeText(view, offset + 88, 64, value.version);
   },
 };
@@ -1447,7 +1451,7 @@ export const layouts: Readonly<Record<string, StructLayout>> = {
   backend: { size: 32, fields: { addr: [0, "struct ip_addr"], port: [16, "be16"], proto: [18, "u8"], flags: [19, "u8"], weight: [20, "u16"], pad: [22, "u16"], node: [24, "u32"], zone: [28, "u32"] } },
   service_meta: { size: 256, fields: { namespace_: [0, "char[64]"], name: [64, "char[64]"], port_name: [128, "char[64]"], proto: [192, "u8"], family: [193, "u8"], type: [194, "u8"], flags: [195, "u8"], pad: [196, "u32[15]"] } },
   name_row: { size: 256, fields: { text: [0, "char[256]"] } },
-  agent_state: { size: 152, fields: { abi_version: [0, "u32"], synced: [4, "u32"], last_sync_ms: [8, "u64"], started_ms: [16, "u64"], netns_cookie: [24, "u64"], pid: [32, "u32"], node: [36, "u32"], config: [40, "u32"], pods4_prefix: [44, "u8"], pods6_prefix: [45, "u8"], problems: [46, "u16"], pods4: [48, "struct ip_addr"], pods6: [64, "struct ip_addr"], detect_local: [80, "u8"], pad: [81, "u8[7]"], version: [88, "char[64]"] } },
+  agent_state: { size: 152, fields: { abi_version: [0, "u32"], synced: [4, "u32"], last_sync_ms: [8, "u64"], started_ms: [16, "u64"], netns_cookie: [24, "u64"], pid: [32, "u32"], node: [36, "u32"], config: [40, "u32"], pods4_prefix: [44, "u8"], pods6_prefix: [45, "u8"], problems: [46, "u16"], pods4: [48, "struct ip_addr"], pods6: [64, "struct ip_addr"], detect_local: [80, "u8"], ranges_of: [81, "u8"], pad: [82, "u8[6]"], version: [88, "char[64]"] } },
   device: { size: 48, fields: { flags: [0, "u32"], bridge: [4, "u32"], snat4: [8, "struct ip_addr"], snat6: [24, "struct ip_addr"], mac: [40, "u8[6]"], pad: [46, "u8[2]"] } },
   client_range: { size: 20, fields: { prefix_length: [0, "u32"], addr: [4, "struct ip_addr"] } },
   client_range_kind: { size: 4, fields: { kind: [0, "u32"] } },

@@ -6,7 +6,7 @@ import { readdirSync } from "node:fs";
 import { BpfError, type BpfMap, type BpfProgram, detachTc, type TcDirection } from "../../libbpf/index.ts";
 import type { NetworkView } from "../network.ts";
 import { classifyDevices, type Device, type DeviceRules } from "./devices.ts";
-import { deviceKey, encodeDevice, knownDevices } from "./devices-map.ts";
+import { deviceKey, encodeDevice, knownDevices, withLocal } from "./devices-map.ts";
 import { dropLink, ensureLink } from "./links.ts";
 import { linkPin, type Pins } from "./pins.ts";
 
@@ -81,11 +81,18 @@ export class DeviceHooks {
     return { added, changed, removed, failed };
   }
 
-  /** Map first: the programs must never see a packet of a device that they do not know. */
+  /**
+   * Map first: the programs must never see a packet of a device that they do not know. Those of an earlier agent may still
+   * be there, and ask for a flag that ours do not: they find it until ours have taken their places.
+   */
   #serve(ifindex: number, value: Uint8Array, attach: boolean): BpfError | undefined {
     try {
-      this.#map.update(deviceKey(ifindex), value);
+      const key = deviceKey(ifindex);
+      const before = attach ? this.#map.lookup(key) : undefined;
+      const first = before ? withLocal(value, before) : value;
+      this.#map.update(key, first);
       if (attach) for (const direction of DIRECTIONS) this.#attachDirection(ifindex, direction);
+      if (first !== value) this.#map.update(key, value);
       return undefined;
     } catch (error) {
       if (error instanceof BpfError) return error;

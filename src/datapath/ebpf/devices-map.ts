@@ -4,7 +4,7 @@
 import type { BpfMap } from "../../libbpf/types.ts";
 import { type Ip, ipToBytes } from "../../model/ip.ts";
 import * as abi from "./abi.gen.ts";
-import { encode, HOST_LITTLE_ENDIAN } from "./codec.ts";
+import { decode, encode, HOST_LITTLE_ENDIAN } from "./codec.ts";
 import type { Device, DeviceRole } from "./devices.ts";
 
 const ROLE_FLAGS: Readonly<Record<keyof DeviceRole, number>> = {
@@ -26,6 +26,13 @@ export function encodeDevice(device: Device): Uint8Array {
     snat6: addressBytes(device.snat6),
     mac: macBytes(device.mac),
   });
+}
+
+/** The same, but clients behind it are local pods by its name if they were before. */
+export function withLocal(device: Uint8Array, before: Uint8Array): Uint8Array {
+  const [now, then] = [decode(abi.device, device), decode(abi.device, before)];
+  const flags = now.flags | (then.flags & abi.DeviceFlags.DEVICE_LOCAL);
+  return flags === now.flags ? device : encode(abi.device, { ...now, flags });
 }
 
 export function deviceKey(ifindex: number): Uint8Array {

@@ -48,7 +48,6 @@ export class EbpfDriver implements Datapath {
   readonly #staleSockets: StaleSockets | undefined = undefined;
   /** Until then an endpoint that is missing may only not have been read yet: no socket may be taken off it. */
   #synced = false;
-  #localRangesKnown = false;
 
   /** Loads the programs over the pinned maps; nothing that serves is touched. Throws BpfError, VerifierError. */
   constructor(options: DriverOptions) {
@@ -107,16 +106,12 @@ export class EbpfDriver implements Datapath {
     const found = keys.map((key) => ({ key, localEndpoints: this.#writer.localEndpoints(key) }));
     this.optedOut.adopt();
     const { nodeName, version, config } = this.#options;
-    const detectLocal = DETECT_LOCAL[config.detectLocalMode];
-    this.#localRangesKnown = this.#state.state.detectLocal === detectLocal;
     this.#state.update({
       abiVersion: abi.PortolanAbi.ABI_VERSION,
       startedMs: BigInt(Date.now()),
       netnsCookie: config.hostNetnsCookie,
       pid: process.pid,
       node: this.#nodeRow(nodeName),
-      config: config.masqueradeAll ? abi.AgentConfig.AGENT_MASQUERADE_ALL : 0,
-      detectLocal,
       version,
     });
     return found;
@@ -170,18 +165,28 @@ export class EbpfDriver implements Datapath {
 
   /** Whether client_kinds holds what an agent of this mode has written. */
   get localRangesKnown(): boolean {
-    return this.#localRangesKnown;
+    return this.#state.state.rangesOf === this.#detectLocal;
   }
 
   /** Whose addresses are local pods' where the mode is ClusterCIDR or NodeCIDR: the first range of each family. */
   setLocalRanges(ranges: readonly Cidr[]): void {
+    const { DETECT_DEVICE } = abi.DetectLocal;
+    // Of two modes no agent takes the other's ranges for its own, wherever this one is killed.
+    if (!this.localRangesKnown) this.#state.update({ rangesOf: DETECT_DEVICE });
     writeClientKinds(this.#programs.map("client_kinds"), ranges);
-    this.#localRangesKnown = true;
+    if (!this.localRangesKnown) this.#state.update({ rangesOf: this.#detectLocal });
   }
 
-  /** Puts the socket programs on a cgroup, in place of those of an earlier agent. Only once the state is there. */
+  /**
+   * Puts the socket programs on a cgroup, in place of those of an earlier agent. Only once the state is there, and after
+   * the devices: from here on the programs in force are ours, and the state says so.
+   */
   attachSockets(cgroupRoot: string, hooks: SocketHooks): void {
     this.#programs.attachCgroup(cgroupRoot, hooks);
+    const config = this.#options.config.masqueradeAll ? abi.AgentConfig.AGENT_MASQUERADE_ALL : 0;
+    // What no program asks any more is nobody's last word later.
+    const rangesOf = this.localRangesKnown ? this.#detectLocal : abi.DetectLocal.DETECT_DEVICE;
+    this.#state.update({ config, detectLocal: this.#detectLocal, rangesOf });
   }
 
   /** Makes tc hooks and device map fit the network. Only once the state is there. */
@@ -203,6 +208,10 @@ export class EbpfDriver implements Datapath {
     this.#staleSockets?.[Symbol.dispose]();
     this.#writer[Symbol.dispose]();
     this.#programs[Symbol.dispose]();
+  }
+
+  get #detectLocal(): number {
+    return DETECT_LOCAL[this.#options.config.detectLocalMode];
   }
 
   #lookForStaleSockets(protocol: SocketProtocol): void {

@@ -23,14 +23,18 @@ export function acceptRules(inboundMarkBit: number): readonly string[] {
 
 /**
  * Sees to it that FORWARD begins with our rules, if it can drop at all. Rules that are there stay where they are: somebody who
- * put a policy of his own before them meant it. Returns whether they had to be added. Throws IptablesError.
+ * put a policy of his own before them meant it. othersToo: while an earlier agent's programs mark what they translate
+ * otherwise, what it accepted goes on to be accepted. Returns whether rules had to be added. Throws IptablesError.
  */
-export async function ensureAccepts(table: FilterTable, inboundMarkBit: number): Promise<boolean> {
+export async function ensureAccepts(table: FilterTable, inboundMarkBit: number, othersToo = false): Promise<boolean> {
   const forward = await table.rules("FORWARD");
   const jumps = forward.includes(JUMP);
   if (!jumps && forward.length === 1 && forward[0] === OPEN) return false;
-  const rules = acceptRules(inboundMarkBit);
-  if (jumps && sameRules(await table.rules(CHAIN), [`-N ${CHAIN}`, ...rules])) return false;
+  const own = acceptRules(inboundMarkBit);
+  const found = jumps ? await table.rules(CHAIN) : [];
+  const others = othersToo ? found.filter((rule) => rule.startsWith("-A ") && !own.includes(rule)) : [];
+  const rules = [...own, ...others];
+  if (jumps && sameRules(found, [`-N ${CHAIN}`, ...rules])) return false;
   await table.restore([`:${CHAIN} - [0:0]`, ...rules, ...(jumps ? [] : [`-I FORWARD 1 -j ${CHAIN}`])]);
   return true;
 }

@@ -48,19 +48,19 @@ describe("the rules in FORWARD", () => {
   });
 
   test("are added where the policy is DROP, in one transaction, before the other rules", async () => {
-    await keeper.start();
+    await keeper.keep();
     expect(table.restored).toEqual([[...RULES, "-I FORWARD 1 -j PORTOLAN-FORWARD"]]);
   });
 
   test("are not added to a chain that accepts everything", async () => {
     table.chains = { FORWARD: ["-P FORWARD ACCEPT"] };
-    await keeper.start();
+    await keeper.keep();
     expect(table.restored).toEqual([]);
   });
 
   test("are added where a rule may drop under policy ACCEPT", async () => {
     table.chains = { FORWARD: ["-P FORWARD ACCEPT", "-A FORWARD -j REJECT --reject-with icmp-port-unreachable"] };
-    await keeper.start();
+    await keeper.keep();
     expect(table.restored).toHaveLength(1);
   });
 
@@ -69,8 +69,25 @@ describe("the rules in FORWARD", () => {
       FORWARD: ["-P FORWARD DROP", "-A FORWARD -j OTHERS", "-A FORWARD -j PORTOLAN-FORWARD"],
       "PORTOLAN-FORWARD": ["-N PORTOLAN-FORWARD"],
     };
-    await keeper.start();
+    await keeper.keep();
     expect(table.restored).toEqual([RULES]);
+  });
+
+  test("go on to accept what an earlier agent's programs mark, until ours are in their places", async () => {
+    const [, own = "", answers = ""] = RULES;
+    const earlier = "-A PORTOLAN-FORWARD -m mark --mark 0x8/0x8 -j ACCEPT";
+    const chains = (...rules: readonly string[]) => ({
+      FORWARD: ["-P FORWARD DROP", "-A FORWARD -j PORTOLAN-FORWARD"],
+      "PORTOLAN-FORWARD": ["-N PORTOLAN-FORWARD", ...rules],
+    });
+    table.chains = chains(earlier, answers);
+    await keeper.begin();
+    expect(table.restored).toEqual([[...RULES, earlier]]);
+    table.chains = chains(own, answers, earlier);
+    await keeper.begin();
+    expect(table.restored).toHaveLength(1);
+    await keeper.keep();
+    expect(table.restored.slice(1)).toEqual([RULES]);
   });
 
   test("are looked at again and again, and left alone while they are there", async () => {
@@ -78,7 +95,7 @@ describe("the rules in FORWARD", () => {
       FORWARD: ["-P FORWARD DROP", "-A FORWARD -j PORTOLAN-FORWARD"],
       "PORTOLAN-FORWARD": ["-N PORTOLAN-FORWARD", ...RULES.slice(1)],
     };
-    await keeper.start();
+    await keeper.keep();
     await vi.advanceTimersByTimeAsync(10_000);
     expect(table.restored).toEqual([]);
     table.chains = { FORWARD: ["-P FORWARD DROP"] };
@@ -88,7 +105,7 @@ describe("the rules in FORWARD", () => {
 
   test("cannot be kept without iptables, which is said once", async () => {
     tables = [];
-    await keeper.start();
+    await keeper.keep();
     await vi.advanceTimersByTimeAsync(10_000);
     expect(log.filter((line) => line.includes("IPv4"))).toEqual([
       "IPv4: iptables is not installed, so a FORWARD chain that drops will drop Service traffic to this node's pods",
@@ -97,7 +114,7 @@ describe("the rules in FORWARD", () => {
 
   test("cannot be kept while iptables refuses, which is said once, until it does no more", async () => {
     table.refusal = new Error("exit 4: Another app is currently holding the xtables lock");
-    await keeper.start();
+    await keeper.keep();
     await vi.advanceTimersByTimeAsync(10_000);
     expect(log.filter((line) => line.includes("IPv4"))).toEqual([
       "IPv4: the FORWARD chain cannot be kept open for Service traffic: exit 4: Another app is currently holding the xtables lock",

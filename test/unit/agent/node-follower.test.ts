@@ -68,23 +68,25 @@ function world() {
 
 test("row 27: what could not be written of the node is written without another change, and then no more", () => {
   const { follower, said, refuses } = world();
-  for (const call of ["pods", "local", "addresses"]) refuses.add(call);
+  for (const call of ["pods", "local", "addresses", "attach"]) refuses.add(call);
   follower.update([{ previous: undefined, current: NODE }]);
+  follower.attach();
   expect(said).toEqual([]);
   vi.advanceTimersByTime(1000);
   refuses.clear();
-  refuses.add("addresses");
+  for (const call of ["addresses", "attach"]) refuses.add(call);
   vi.advanceTimersByTime(1999);
   expect(said).toEqual([]);
   vi.advanceTimersByTime(1);
   expect(said).toEqual(["pods 10.9.0.0/24", "local 10.9.0.0/24"]);
   refuses.clear();
   vi.advanceTimersByTime(600_000);
-  expect(said).toEqual(["pods 10.9.0.0/24", "local 10.9.0.0/24", "addresses 192.0.2.7"]);
+  expect(said).toEqual(["pods 10.9.0.0/24", "local 10.9.0.0/24", "addresses 192.0.2.7", "attach veth5"]);
 });
 
 test("what has changed meanwhile is written as it is now, once", () => {
   const { follower, said, refuses } = world();
+  follower.attach();
   refuses.add("local");
   follower.update([{ previous: undefined, current: NODE }]);
   refuses.clear();
@@ -93,6 +95,14 @@ test("what has changed meanwhile is written as it is now, once", () => {
   said.length = 0;
   vi.advanceTimersByTime(600_000);
   expect(said).toEqual([]);
+});
+
+test("row 38: ranges of local pods wait for the programs that they are for", () => {
+  const { follower, said } = world();
+  follower.update([{ previous: undefined, current: NODE }]);
+  expect(said).toEqual(["pods 10.9.0.0/24", "addresses 192.0.2.7"]);
+  follower.attach();
+  expect(said.slice(2)).toEqual(["local 10.9.0.0/24", "addresses 192.0.2.7", "attach veth5"]);
 });
 
 test("a device that could not be attached to is tried again, one that has gone is not", () => {

@@ -76,6 +76,7 @@ describe("the ABI codec", () => {
       pods6Prefix: 0,
       problems: 3,
       detectLocal: abi.DetectLocal.DETECT_NODE_CIDR,
+      rangesOf: 1,
       pods4: Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 244, 1, 0),
       pods6: new Uint8Array(16),
       version: "0.1.0",
