@@ -11,11 +11,6 @@ export interface NetworkView {
   readonly links: readonly LinkInfo[];
   readonly addresses: readonly AddressInfo[];
   readonly defaultRoutes: readonly RouteInfo[];
-  /**
-   * Ifindexes of devices that carry a default route or did so before: a route that flaps must not take the hooks off
-   * established connections.
-   */
-  readonly routedDevices: ReadonlySet<number>;
 }
 
 export class Network implements Disposable {
@@ -23,7 +18,6 @@ export class Network implements Disposable {
   readonly #links = new Map<number, LinkInfo>();
   readonly #addresses = new Map<string, AddressInfo>();
   readonly #defaultRoutes = new Map<string, RouteInfo>();
-  readonly #routedDevices = new Set<number>();
   readonly #onError: (error: unknown) => void;
   #stale = false;
   #retry: NodeJS.Timeout | undefined;
@@ -43,7 +37,6 @@ export class Network implements Disposable {
       links: [...this.#links.values()],
       addresses: [...this.#addresses.values()],
       defaultRoutes: [...this.#defaultRoutes.values()],
-      routedDevices: this.#routedDevices,
     };
   }
 
@@ -65,13 +58,7 @@ export class Network implements Disposable {
     this.#defaultRoutes.clear();
     for (const link of links) this.#links.set(link.ifindex, link);
     for (const address of addresses) this.#addresses.set(addressKey(address), address);
-    for (const route of routes) if (isDefault(route)) this.#addRoute(route);
-    for (const ifindex of this.#routedDevices) if (!this.#links.has(ifindex)) this.#routedDevices.delete(ifindex);
-  }
-
-  #addRoute(route: RouteInfo): void {
-    this.#defaultRoutes.set(routeKey(route), route);
-    for (const ifindex of [route.outputIfindex, ...route.otherIfindexes]) this.#routedDevices.add(ifindex);
+    for (const route of routes) if (isDefault(route)) this.#defaultRoutes.set(routeKey(route), route);
   }
 
   #onEvent(event: NetlinkEvent): void {
@@ -99,10 +86,7 @@ export class Network implements Disposable {
         this.#stale = true;
         return true;
       case "link":
-        if (event.removed) {
-          this.#routedDevices.delete(event.link.ifindex);
-          return this.#links.delete(event.link.ifindex);
-        }
+        if (event.removed) return this.#links.delete(event.link.ifindex);
         this.#links.set(event.link.ifindex, event.link);
         return true;
       case "address":
@@ -112,13 +96,19 @@ export class Network implements Disposable {
       case "route":
         if (!isDefault(event.route)) return false;
         if (event.removed) return this.#defaultRoutes.delete(routeKey(event.route));
-        this.#addRoute(event.route);
+        this.#defaultRoutes.set(routeKey(event.route), event.route);
         return true;
     }
   }
 }
 
 const RTN_UNICAST = 1;
+const ARPHRD_LOOPBACK = 772;
+
+/** Neither loopback nor dummy. */
+export function carriesTraffic({ arpType, kind }: LinkInfo): boolean {
+  return arpType !== ARPHRD_LOOPBACK && kind !== "dummy";
+}
 
 function isDefault(route: RouteInfo): boolean {
   return route.destination === undefined && route.prefixLength === 0 && route.type === RTN_UNICAST;

@@ -9,14 +9,14 @@ import { expect, test } from "vitest";
 import * as abi from "../../src/datapath/ebpf/abi.gen.ts";
 import { DeviceHooks } from "../../src/datapath/ebpf/attach.ts";
 import { decode } from "../../src/datapath/ebpf/codec.ts";
-import { knownDevices } from "../../src/datapath/ebpf/devices-map.ts";
+import { deviceKey, knownDevices } from "../../src/datapath/ebpf/devices-map.ts";
 import { dropLink, ensureLink } from "../../src/datapath/ebpf/links.ts";
 import { pinsUnder } from "../../src/datapath/ebpf/pins.ts";
 import { FakeMap, FakeProgram } from "../../src/libbpf/fake.ts";
 import { BpfError, openObject } from "../../src/libbpf/index.ts";
 import { compileFixture } from "../support/bpf-fixture.ts";
 import { bpffs } from "../support/bpffs.ts";
-import { network, veth } from "../unit/devices/builders.ts";
+import { address, defaultRoute, link, network, veth } from "../unit/devices/builders.ts";
 
 const RULES = { uplinkPatterns: [], podPatterns: [], nodeAddresses: [] };
 /** No device of this machine has so great an index. */
@@ -80,6 +80,59 @@ test("row 38: pods told by the name of their interface are pods until the progra
     expect(seen).toEqual([[64], [64]]);
     expect(said()).toEqual([0]);
     expect(next.reconcile(pod, RULES).changed).toEqual([]);
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+});
+
+/** ifindex → flags */
+function flagsIn(map: FakeMap): Readonly<Record<number, number>> {
+  return Object.fromEntries(
+    knownDevices(map).map((ifindex) => [
+      ifindex,
+      decode(abi.device, map.lookup(deviceKey(ifindex)) ?? new Uint8Array()).flags,
+    ]),
+  );
+}
+
+test("row 14: an agent that finds neither route nor address goes on serving through what an earlier one served through", () => {
+  const directory = mkdtempSync(join(tmpdir(), "pt-hooks-"));
+  const pins = pinsUnder(directory);
+  mkdirSync(pins.links, { recursive: true });
+  try {
+    const map = new FakeMap({ name: "devices", type: 1, keySize: 4, valueSize: abi.device.size, maxEntries: 8 });
+    const agent = () => {
+      const ingress = new FakeProgram("pt_ingress");
+      return {
+        ingress,
+        hooks: new DeviceHooks({ ingress, egress: new FakeProgram("pt_egress") }, map, pins, "clsact"),
+      };
+    };
+    const [uplink, card, plain] = [IFINDEX, IFINDEX + 1, IFINDEX + 2];
+    const links = [link(uplink, "up0"), link(card, "eth1"), link(plain, "extra0")];
+    const rules = { ...RULES, uplinkPatterns: ["extra*"] };
+    const whole = { addresses: [address(card, [192, 0, 2, 1])], defaultRoutes: [defaultRoute(uplink)] };
+    const first = agent();
+    first.hooks.reconcile(network({ links, ...whole }), rules);
+    expect(flagsIn(map)).toEqual({ [uplink]: 1, [card]: 1, [plain]: 1 });
+    const renamed = [link(uplink, "up0"), link(card, "eth1"), link(plain, "plain0")];
+    expect(first.hooks.reconcile(network({ links: renamed }), rules).removed).toEqual([plain]);
+
+    const second = agent();
+    second.hooks.adopt();
+    expect(second.hooks.reconcile(network({ links }), RULES)).toMatchObject({
+      added: [{ name: "up0" }, { name: "eth1" }],
+      removed: [],
+    });
+    expect(flagsIn(map)).toEqual({ [uplink]: 1, [card]: 1 });
+    expect(second.ingress.attachments.size).toBe(2);
+    expect(second.hooks.reconcile(network({ links: links.slice(1) }), RULES).removed).toEqual([uplink]);
+    expect(second.hooks.reconcile(network({ links }), RULES)).toMatchObject({ added: [], removed: [] });
+    const pod = { ...RULES, podPatterns: ["eth1"] };
+    expect(second.hooks.reconcile(network({ links }), pod)).toMatchObject({ changed: [{ role: { pod: true } }] });
+
+    // Of another network namespace: nothing is adopted, all of it goes.
+    expect(agent().hooks.reconcile(network({ links }), RULES).removed).toEqual([card]);
   } finally {
     rmSync(directory, { recursive: true });
   }

@@ -6,7 +6,8 @@ import { readdirSync } from "node:fs";
 import { BpfError, type BpfMap, type BpfProgram, detachTc, type TcDirection } from "../../libbpf/index.ts";
 import type { NetworkView } from "../network.ts";
 import { classifyDevices, type Device, type DeviceRules } from "./devices.ts";
-import { deviceKey, encodeDevice, knownDevices, withLocal } from "./devices-map.ts";
+import { deviceKey, encodeDevice, knownDevices, knownRoles, withLocal } from "./devices-map.ts";
+import { LastingRoles } from "./lasting-roles.ts";
 import { dropLink, ensureLink } from "./links.ts";
 import { linkPin, type Pins } from "./pins.ts";
 
@@ -46,6 +47,7 @@ export class DeviceHooks {
   readonly #attachment: TcAttachment;
   /** ifindex → what the map says of it */
   readonly #attached = new Map<number, Uint8Array>();
+  readonly #earlier = new LastingRoles();
   #adopted = false;
 
   constructor(programs: DevicePrograms, map: BpfMap, pins: Pins, attachment: TcAttachment) {
@@ -55,9 +57,17 @@ export class DeviceHooks {
     this.#attachment = attachment;
   }
 
+  /**
+   * What an earlier agent served in this network namespace as an uplink or a bridge is one still, while it exists; whatever
+   * else a device may be is known at once.
+   */
+  adopt(): void {
+    for (const [ifindex, role] of knownRoles(this.#map)) this.#earlier.add(ifindex, role);
+  }
+
   /** Makes hooks and map fit the network. The first that succeeds also puts right what an earlier agent left. */
   reconcile(network: NetworkView, rules: DeviceRules): DeviceChanges {
-    const wanted = classifyDevices(network, rules);
+    const wanted = this.#classify(network, rules);
     const added: Device[] = [];
     const changed: Device[] = [];
     const failed: FailedDevice[] = [];
@@ -79,6 +89,14 @@ export class DeviceHooks {
     for (const ifindex of removed) this.#detach(ifindex);
     this.#adopted = true;
     return { added, changed, removed, failed };
+  }
+
+  #classify(network: NetworkView, rules: DeviceRules): ReadonlyMap<number, Device> {
+    const present = new Set(network.links.map(({ ifindex }) => ifindex));
+    this.#earlier.keep((ifindex) => present.has(ifindex));
+    const devices = classifyDevices(network, { ...rules, earlier: this.#earlier });
+    for (const { ifindex, name, role } of devices.values()) this.#earlier.note(ifindex, name, role, rules);
+    return devices;
   }
 
   /**

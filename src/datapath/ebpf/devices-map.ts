@@ -43,7 +43,29 @@ export function deviceKey(ifindex: number): Uint8Array {
 
 /** Ifindexes that the map knows. */
 export function knownDevices(map: BpfMap): readonly number[] {
-  return [...map.entries()].map(([key]) => new DataView(key.buffer, key.byteOffset).getUint32(0, HOST_LITTLE_ENDIAN));
+  return [...map.entries()].map(([key]) => ifindexOf(key));
+}
+
+/** What the map says of each device, by ifindex. */
+export function knownRoles(map: BpfMap): ReadonlyMap<number, DeviceRole> {
+  return new Map([...map.entries()].map(([key, value]) => [ifindexOf(key), roleOf(decode(abi.device, value).flags)]));
+}
+
+function ifindexOf(key: Uint8Array): number {
+  return new DataView(key.buffer, key.byteOffset).getUint32(0, HOST_LITTLE_ENDIAN);
+}
+
+function roleOf(flags: number): DeviceRole {
+  const has = (role: keyof DeviceRole): boolean => (flags & ROLE_FLAGS[role]) !== 0;
+  return {
+    uplink: has("uplink"),
+    pod: has("pod"),
+    bridge: has("bridge"),
+    bridgePort: has("bridgePort"),
+    l3: has("l3"),
+    overlay: has("overlay"),
+    local: has("local"),
+  };
 }
 
 function roleFlags(role: DeviceRole): number {

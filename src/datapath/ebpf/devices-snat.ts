@@ -2,8 +2,9 @@
 // The address that masqueraded packets get, by the device they leave by (clause E6): one of the device's own, else the
 // node's.
 
+import type { LinkInfo, RouteInfo } from "../../libbpf/types.ts";
 import { type Family, familyOf, type Ip, ipFromBytes } from "../../model/ip.ts";
-import type { NetworkView } from "../network.ts";
+import { carriesTraffic, type NetworkView } from "../network.ts";
 
 export interface SnatSources {
   readonly snat4: Ip | undefined;
@@ -30,16 +31,39 @@ export function snatSources(network: NetworkView, nodeAddresses: readonly Ip[]):
   });
 }
 
-/** The node's address if a device has it, else the source that the default route prefers or its device has. */
+/**
+ * The node's address if a device has it, else the source that the best default route prefers or its device has, else that of
+ * any device, as the kernel does: while routes are away, pods without an address on their veth are masqueraded to all the same.
+ */
 function nodeSource(network: NetworkView, nodeAddresses: readonly Ip[], family: Family): Ip | undefined {
   const held = new Set(network.addresses.map(({ address }) => ipFromBytes(address)));
   const own = nodeAddresses.find((ip) => familyOf(ip) === family && held.has(ip));
   if (own) return own;
-  const routes = network.defaultRoutes.filter((route) => route.family === family);
-  const route = routes.find(({ table }) => table === MAIN_TABLE) ?? routes[0];
-  if (!route) return undefined;
-  if (route.preferredSource) return ipFromBytes(route.preferredSource);
-  return ownSource(network, route.outputIfindex, family, nodeAddresses);
+  for (const { outputIfindex, preferredSource } of routesByRank(network.defaultRoutes, family)) {
+    const preferred = preferredSource && ipFromBytes(preferredSource);
+    // One whose device has lost its address may be on its way out.
+    if (preferred && held.has(preferred)) return preferred;
+    const source = ownSource(network, outputIfindex, family, nodeAddresses);
+    if (source) return source;
+  }
+  for (const { ifindex } of linksByRank(network.links)) {
+    const source = ownSource(network, ifindex, family, nodeAddresses);
+    if (source) return source;
+  }
+  return undefined;
+}
+
+/** The main table's first, and there the lowest metric. */
+function routesByRank(routes: readonly RouteInfo[], family: Family): readonly RouteInfo[] {
+  const besideMain = ({ table }: RouteInfo): number => Number(table !== MAIN_TABLE);
+  return routes
+    .filter((route) => route.family === family)
+    .sort((a, b) => besideMain(a) - besideMain(b) || a.metric - b.metric);
+}
+
+/** Loopback and dummy devices last: what stands there may be a Service's. */
+function linksByRank(links: readonly LinkInfo[]): readonly LinkInfo[] {
+  return [...links.filter(carriesTraffic), ...links.filter((link) => !carriesTraffic(link))];
 }
 
 /**

@@ -4,7 +4,7 @@
 
 import type { AddressInfo, LinkInfo } from "../../libbpf/types.ts";
 import { type Ip, ipFromBytes } from "../../model/ip.ts";
-import type { NetworkView } from "../network.ts";
+import { carriesTraffic, type NetworkView } from "../network.ts";
 import { snatSources } from "./devices-snat.ts";
 
 /** What lies behind a device; the flags of struct device in these terms. */
@@ -42,10 +42,20 @@ export interface DeviceRules {
   readonly nodeAddresses: readonly Ip[];
   /** Whether clients that netfilter would see coming in by an interface of this name are local pods; absent: none is. */
   readonly isLocalInterface?: ((name: string) => boolean) | undefined;
+  /** What devices were before now; absent: none was anything. */
+  readonly earlier?: EarlierRoles;
+}
+
+/**
+ * Roles that stay with a device while it exists, as ifindexes. They come from addresses, routes and the Node object,
+ * which may be away for a moment, at an agent's start too; connections go on through it meanwhile.
+ */
+export interface EarlierRoles {
+  readonly uplinks: ReadonlySet<number>;
+  readonly bridges: ReadonlySet<number>;
 }
 
 const ARPHRD_ETHER = 1;
-const ARPHRD_LOOPBACK = 772;
 const POD_KINDS: ReadonlySet<string> = new Set(["veth", "netkit"]);
 /** What these carry comes from other nodes, so they are edges like uplinks. */
 const TUNNEL_KINDS: ReadonlySet<string> = new Set([
@@ -58,10 +68,10 @@ const INNER_KINDS: ReadonlySet<string> = new Set([...POD_KINDS, "bridge", "tun",
 
 /** All devices that get programs, by ifindex. */
 export function classifyDevices(network: NetworkView, rules: DeviceRules): ReadonlyMap<number, Device> {
-  const links = network.links.filter((link) => link.arpType !== ARPHRD_LOOPBACK && link.kind !== "dummy");
+  const links = network.links.filter(carriesTraffic);
   const uplinks = uplinksOf(links, network, rules);
   const pods = podsOf(links, uplinks, rules);
-  const bridges = bridgesOf(links, network.addresses, pods);
+  const bridges = bridgesOf(links, network.addresses, pods, rules);
   const sources = snatSources(network, rules.nodeAddresses);
   const allBridges = new Map(links.filter(({ kind }) => kind === "bridge").map(({ ifindex, name }) => [ifindex, name]));
   const interfaceOf = (link: LinkInfo): string => allBridges.get(link.master) ?? link.name;
@@ -94,7 +104,10 @@ export function classifyDevices(network: NetworkView, rules: DeviceRules): Reado
 }
 
 function uplinksOf(links: readonly LinkInfo[], network: NetworkView, rules: DeviceRules): ReadonlySet<number> {
-  const uplinks = new Set(network.routedDevices);
+  const uplinks = new Set(rules.earlier?.uplinks);
+  for (const { outputIfindex, otherIfindexes } of network.defaultRoutes) {
+    for (const ifindex of [outputIfindex, ...otherIfindexes]) uplinks.add(ifindex);
+  }
   for (const { ifindex, address } of network.addresses) {
     if (rules.nodeAddresses.includes(ipFromBytes(address))) uplinks.add(ifindex);
   }
@@ -114,13 +127,14 @@ function podsOf(links: readonly LinkInfo[], uplinks: ReadonlySet<number>, rules:
   return new Set(links.filter((link) => !uplinks.has(link.ifindex) && leadsToPod(link)).map((link) => link.ifindex));
 }
 
-/** Bridges that carry pods or are addressed on this node; others only pass frames through. */
+/** Bridges that carry pods or are addressed on this node, or were; others only pass frames through. */
 function bridgesOf(
   links: readonly LinkInfo[],
   addresses: readonly AddressInfo[],
   pods: ReadonlySet<number>,
+  { earlier }: DeviceRules,
 ): ReadonlyMap<number, LinkInfo> {
-  const inUse = addressedDevices(addresses);
+  const inUse = new Set([...addressedDevices(addresses), ...(earlier?.bridges ?? [])]);
   for (const link of links) if (pods.has(link.ifindex)) inUse.add(link.master);
   const bridges = links.filter((link) => link.kind === "bridge" && inUse.has(link.ifindex));
   return new Map(bridges.map((bridge) => [bridge.ifindex, bridge]));

@@ -106,6 +106,8 @@ export class EbpfDriver implements Datapath {
     const found = keys.map((key) => ({ key, localEndpoints: this.#writer.localEndpoints(key) }));
     this.optedOut.adopt();
     const { nodeName, version, config } = this.#options;
+    // Ifindexes say nothing about another namespace, as that of a node in a container that was made anew.
+    if (this.#state.state.netnsCookie === config.hostNetnsCookie) this.#hooks.adopt();
     this.#state.update({
       abiVersion: abi.PortolanAbi.ABI_VERSION,
       startedMs: BigInt(Date.now()),

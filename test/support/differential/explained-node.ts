@@ -25,6 +25,7 @@ import type { ModelObject } from "../../../src/model/changes.ts";
 import { type Cidr, parseCidr, parseIp } from "../../../src/model/ip.ts";
 import { readManifest } from "../../../src/source/manifest-file.ts";
 import { ManifestStore } from "../../../src/source/manifest-store.ts";
+import { defaultRoute } from "../../unit/devices/builders.ts";
 import { bpffs } from "../bpffs.ts";
 import type { Interface, Packet, World } from "../model/world.ts";
 import { HERE, POD_RANGES } from "./places.ts";
@@ -169,7 +170,7 @@ function networkOf({ pod, outside }: World["interfaces"]): NetworkView {
   });
   const bridges = pod.bridge ? [link(BRIDGE, { name: pod.bridge }, "bridge")] : [];
   const links = [link(UPLINK, outside, ""), ...bridges, link(POD, pod, "veth")];
-  return { links, addresses: [], defaultRoutes: [], routedDevices: new Set([UPLINK]) };
+  return { links, addresses: [], defaultRoutes: [defaultRoute(UPLINK)] };
 }
 
 function rulesOf(detector: LocalDetector): DeviceRules {

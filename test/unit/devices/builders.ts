@@ -48,8 +48,7 @@ export function defaultRoute(outputIfindex: number, more: Partial<RouteInfo> = {
 }
 
 export function network(view: Partial<NetworkView>): NetworkView {
-  const routedDevices = new Set((view.defaultRoutes ?? []).map((route) => route.outputIfindex));
-  return { links: [], addresses: [], defaultRoutes: [], routedDevices, ...view };
+  return { links: [], addresses: [], defaultRoutes: [], ...view };
 }
 
 export function ip(text: string): Ip {

@@ -58,6 +58,17 @@ test("row 27: a second network card with an address of its own is an uplink; pod
   expect(roles(view, { podPatterns: ["eth1"] })).toEqual(["eth0: uplink", "eth1: pod", ...rest]);
 });
 
+test("row 14: what was an uplink or a bridge in use is one without its address or route, but for --pod-devices", () => {
+  const links = [link(2, "eth0"), veth(3, "up0"), link(4, "br0", { kind: "bridge" }), link(5, "eth5", { master: 4 })];
+  const earlier = { uplinks: new Set([2, 3, 4, 9]), bridges: new Set([4]) };
+  expect(roles(network({ links }))).toEqual(["up0: pod"]);
+  const kept = ["up0: uplink", "br0: uplink bridge", "eth5: uplink bridgePort"];
+  expect(roles(network({ links }), { earlier })).toEqual(["eth0: uplink", ...kept]);
+  expect(roles(network({ links }), { earlier, podPatterns: ["eth0"] })).toEqual(["eth0: pod", ...kept]);
+  const dummy = [link(2, "eth0", { kind: "dummy" }), link(3, "lo", { arpType: 772 })];
+  expect(roles(network({ links: dummy }), { earlier })).toEqual([]);
+});
+
 test("--devices adds uplinks by pattern and --pod-devices wins over everything", () => {
   const links = [veth(2, "client0"), veth(3, "client1"), link(4, "tap0", { kind: "tun" }), link(5, "tap1")];
   const rules = { uplinkPatterns: ["client*", "tap?"], podPatterns: ["tap0", "client1"] };

@@ -48,7 +48,6 @@ test("links, addresses and default routes follow the events, one call for a burs
     links: [link(1, "lo")],
     addresses: [],
     defaultRoutes: [],
-    routedDevices: new Set(),
   });
   expect(calls).toBe(2);
 });
@@ -98,15 +97,4 @@ test("a listing that fails after an overrun is told and tried again, and what wa
   expect(errors).toHaveLength(1);
   netlink.links = () => [link(1, "lo"), link(9, "eth9")];
   await until("the second try lists", () => names(network).includes("eth9"));
-});
-
-test("a device stays routed while its default route flaps, and with every next hop of it", async () => {
-  const netlink = new FakeNetlink();
-  netlink.all = [link(2, "eth0"), link(3, "eth1")];
-  netlink.table = [defaultRoute(2, { otherIfindexes: [3] })];
-  using network = new Network(netlink, onError);
-  netlink.emit({ kind: "route", removed: true, route: defaultRoute(2) });
-  expect(network.view()).toMatchObject({ defaultRoutes: [], routedDevices: new Set([2, 3]) });
-  netlink.emit({ kind: "link", removed: true, link: link(3, "eth1") });
-  expect(network.view().routedDevices).toEqual(new Set([2]));
 });

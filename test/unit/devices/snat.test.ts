@@ -3,6 +3,7 @@
 
 import { expect, test } from "vitest";
 import { snatSources } from "../../../src/datapath/ebpf/devices-snat.ts";
+import type { RouteInfo } from "../../../src/libbpf/types.ts";
 import { address, defaultRoute, ip, link, network } from "./builders.ts";
 
 const v6 = (last: number): number[] => [0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, last];
@@ -50,6 +51,28 @@ test("without an InternalIP the default route of the main table decides", () => 
   const addresses = [address(2, [192, 0, 2, 10]), address(3, [198, 51, 100, 1])];
   const defaultRoutes = [defaultRoute(3, { table: 100 }), defaultRoute(2)];
   expect(snatSources(network({ addresses, defaultRoutes }), [])(7).snat4).toEqual("192.0.2.10");
-  const preferred = [defaultRoute(2, { preferredSource: Uint8Array.of(192, 0, 2, 77) })];
-  expect(snatSources(network({ addresses, defaultRoutes: preferred }), [])(7).snat4).toEqual("192.0.2.77");
+  const preferred = [defaultRoute(2, { preferredSource: Uint8Array.of(198, 51, 100, 1) })];
+  expect(snatSources(network({ addresses, defaultRoutes: preferred }), [])(7).snat4).toEqual("198.51.100.1");
+  const lost = [defaultRoute(2, { preferredSource: Uint8Array.of(192, 0, 2, 77) })];
+  expect(snatSources(network({ addresses, defaultRoutes: lost }), [])(7).snat4).toEqual("192.0.2.10");
+});
+
+test("row 41: of several default routes the lowest metric's counts first, and one that yields nothing hides no other", () => {
+  const addresses = [address(2, [192, 0, 2, 10]), address(3, [198, 51, 100, 1])];
+  const source = (...defaultRoutes: RouteInfo[]) => snatSources(network({ addresses, defaultRoutes }), [])(7).snat4;
+  expect(source(defaultRoute(3, { metric: 200 }), defaultRoute(2, { metric: 100 }))).toEqual("192.0.2.10");
+  expect(source(defaultRoute(9), defaultRoute(3, { metric: 100 }))).toEqual("198.51.100.1");
+});
+
+test("row 41: without a default route any device's address does, loopback's and a dummy's last", () => {
+  const links = [
+    link(1, "lo", { arpType: 772 }),
+    link(2, "kube-ipvs0", { kind: "dummy" }),
+    link(3, "eth0"),
+    link(4, "v"),
+  ];
+  const held = [address(1, [192, 0, 2, 1]), address(2, [10, 96, 0, 1]), address(3, [198, 51, 100, 1])];
+  const source = (addresses: typeof held) => snatSources(network({ links, addresses }), [])(4).snat4;
+  expect(source(held)).toEqual("198.51.100.1");
+  expect(source(held.slice(0, 2))).toEqual("192.0.2.1");
 });
