@@ -47,7 +47,7 @@ function useNode(masqueradeAll: boolean): () => ExplainedNode {
   let node: ExplainedNode | undefined;
   beforeAll(() => {
     console.log(`differential: seed ${seed} (PORTOLAN_SEED repeats it)`);
-    node = new ExplainedNode(masqueradeAll);
+    node = new ExplainedNode({ masqueradeAll });
   });
   afterAll(() => node?.[Symbol.dispose]());
   return () => {

@@ -43,8 +43,8 @@ export function buildMutant(
 }
 
 /** The same; while it is not disposed this process loads its objects. */
-export function useMutant(mutation: Mutation): Disposable {
-  const built = buildMutant(mutation);
+export function useMutant(mutation: Mutation, objects: readonly string[] = CHANGED): Disposable {
+  const built = buildMutant(mutation, objects);
   const before = process.env.PORTOLAN_BPF_DIR;
   process.env.PORTOLAN_BPF_DIR = built.directory;
   return {

@@ -8,8 +8,9 @@ import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { type LoadedBpfObject, openObject } from "../../../src/libbpf/index.ts";
+import { answerParent } from "../../support/namespace-process.ts";
 import { Fuzzer } from "./fuzz/fuzz.ts";
-import type { Ask, Entry, LoadOptions, Packet, Reply, Request } from "./machine.ts";
+import type { Ask, Entry, LoadOptions, Packet, Reply } from "./machine.ts";
 import { ipLines, sysctls } from "./topology.ts";
 
 /** Bytes of struct __sk_buff up to hwtstamp, and where the fields lie that a test run takes (linux/bpf.h). */
@@ -111,11 +112,4 @@ async function answer(ask: Ask): Promise<unknown> {
 execFileSync("ip", ["-batch", "-"], { input: `${ipLines.join("\n")}\n` });
 for (const [name, value] of Object.entries(sysctls)) writeFileSync(`/proc/sys/${name}`, value);
 
-process.on("message", (request: Request) => {
-  answer(request.ask).then(
-    (value) => process.send?.({ id: request.id, value }),
-    (error: unknown) => process.send?.({ id: request.id, error: error instanceof Error ? error.stack : String(error) }),
-  );
-});
-process.on("disconnect", () => process.exit(0));
-process.send?.({ id: 0, value: "ready" });
+answerParent(answer);

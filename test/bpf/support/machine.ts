@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// A node for test runs: a child process in a network namespace of its own (unshare), because a test run resolves
-// devices, routes and sockets in its caller's. The namespace ends with the child, the child with this process.
+// A node for test runs: a child process in a network namespace of its own, with devices and routes.
 
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { bpfDirectory } from "../../../src/datapath/ebpf/programs.ts";
+import { NamespaceProcess } from "../../support/namespace-process.ts";
 import type { FuzzPlan, FuzzReport } from "./fuzz/fuzz.ts";
 
 export type Entry = readonly [key: Uint8Array, value: Uint8Array];
@@ -56,50 +54,20 @@ export interface Reply {
   command: string;
 }
 
-export interface Request {
-  readonly id: number;
-  readonly ask: Ask;
-}
-type Answer = { readonly id: number; readonly value?: unknown; readonly error?: string };
-type Settle = { readonly resolve: (value: unknown) => void; readonly reject: (error: Error) => void };
-
 export class Machine implements AsyncDisposable {
-  readonly #child: ChildProcess;
-  readonly #waiting = new Map<number, Settle>();
-  #next = 1;
+  readonly #child: NamespaceProcess;
 
-  private constructor(child: ChildProcess) {
+  private constructor(child: NamespaceProcess) {
     this.#child = child;
-    child.on("message", (answer: Answer) => {
-      const settle = this.#waiting.get(answer.id);
-      this.#waiting.delete(answer.id);
-      if (answer.error === undefined) settle?.resolve(answer.value);
-      else settle?.reject(new Error(answer.error));
-    });
-    child.on("exit", (code, signal) => {
-      for (const settle of this.#waiting.values()) settle.reject(new Error(`machine ended: ${code ?? signal}`));
-      this.#waiting.clear();
-    });
   }
 
   static async start(): Promise<Machine> {
-    const script = fileURLToPath(new URL("machine-child.ts", import.meta.url));
-    const child = spawn("unshare", ["--net", process.execPath, "--import", "tsx", script], {
-      stdio: ["ignore", "inherit", "inherit", "ipc"],
-      serialization: "advanced",
-    });
-    const machine = new Machine(child);
-    await new Promise((resolve, reject) => machine.#waiting.set(0, { resolve, reject }));
-    return machine;
+    return new Machine(await NamespaceProcess.start(fileURLToPath(new URL("machine-child.ts", import.meta.url))));
   }
 
   /** Rejects with the child's error and stack. */
   ask<A extends Ask>(ask: A): Promise<Reply[A["do"]]> {
-    const request: Request = { id: this.#next++, ask };
-    return new Promise((resolve, reject) => {
-      this.#waiting.set(request.id, { resolve: resolve as Settle["resolve"], reject });
-      this.#child.send(request);
-    });
+    return this.#child.ask(ask) as Promise<Reply[A["do"]]>;
   }
 
   /** Loads tc.bpf.o and, over the same maps, sweep.bpf.o. */
@@ -107,10 +75,7 @@ export class Machine implements AsyncDisposable {
     return this.ask({ do: "load", directory: bpfDirectory(), options });
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
-    const ended = once(this.#child, "exit");
-    this.#child.disconnect();
-    await ended;
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#child[Symbol.asyncDispose]();
   }
 }

@@ -25,7 +25,7 @@ export function disagreement(verdict: Verdict, answer: Answer): string | undefin
 
 /** Model and programs do not say the same; the message has all that is needed to look at it. */
 export class Disagreement extends Error {
-  constructor(problem: string, packet: Packet, verdict: Verdict, answer?: Answer) {
+  constructor(problem: string, packet?: Packet, verdict?: Verdict, answer?: Answer) {
     const said = answer === undefined ? "" : `, explain ${JSON.stringify(answer)}`;
     super(`${problem}: ${JSON.stringify(packet)}, model ${JSON.stringify(verdict)}${said}`);
   }

@@ -6,12 +6,14 @@ import { isLocalInterface, type LocalDetector } from "../../../src/agent/local-d
 import { Compiler } from "../../../src/compile/compiler.ts";
 import type { CompiledService } from "../../../src/compile/state.ts";
 import type { DetectLocalMode } from "../../../src/datapath/contract.ts";
-import type { AgentState } from "../../../src/datapath/ebpf/abi.gen.ts";
+import { type AgentState, affinity, clientNetns } from "../../../src/datapath/ebpf/abi.gen.ts";
 import { DETECT_LOCAL } from "../../../src/datapath/ebpf/client-kinds.ts";
+import { decode, encode } from "../../../src/datapath/ebpf/codec.ts";
 import { classifyDevices, type DeviceRules } from "../../../src/datapath/ebpf/devices.ts";
 import { deviceKey, encodeDevice } from "../../../src/datapath/ebpf/devices-map.ts";
 import { EbpfDriver } from "../../../src/datapath/ebpf/driver.ts";
 import { mapPin, type Pins, pinsUnder } from "../../../src/datapath/ebpf/pins.ts";
+import type { ProgramConfig } from "../../../src/datapath/ebpf/programs.ts";
 import { openState } from "../../../src/datapath/ebpf/state.ts";
 import type { DatapathState } from "../../../src/datapath/ebpf/state-types.ts";
 import type { NetworkView } from "../../../src/datapath/network.ts";
@@ -22,7 +24,7 @@ import { parseBatchLine } from "../../../src/inspect/question.ts";
 import { netnsCookie, openPinnedMap, probeFeatures, rcuSync } from "../../../src/libbpf/index.ts";
 import type { LinkInfo } from "../../../src/libbpf/types.ts";
 import type { ModelObject } from "../../../src/model/changes.ts";
-import { type Cidr, parseCidr, parseIp } from "../../../src/model/ip.ts";
+import { type Cidr, ipToBytes, parseCidr, parseIp } from "../../../src/model/ip.ts";
 import { readManifest } from "../../../src/source/manifest-file.ts";
 import { ManifestStore } from "../../../src/source/manifest-store.ts";
 import { defaultRoute } from "../../unit/devices/builders.ts";
@@ -36,6 +38,7 @@ const FILE = "world.json";
 const SIZES = {
   ...{ services: 1024, service_meta: 1024, service_stats: 1024, frontends: 4096, members: 8192, tables: 65536 },
   ...{ node_addrs: 64, names: 256, backends: 4096, backend_stats: 4096, flows: 1024, nascent: 1024 },
+  ...{ affinity: 4096, client_netns: 1024 },
 };
 
 /** What a planted fault does on the way from manifests to maps. */
@@ -51,22 +54,29 @@ export interface Fault {
 /** Loads of one build of the programs, by what they were told of local pods. */
 type Loads = Map<DetectLocalMode, DryRuns>;
 
+export interface NodeOptions {
+  readonly masqueradeAll?: boolean;
+  /** Of the network namespace whose processes are the node's; default: this one. */
+  readonly hostNetnsCookie?: bigint;
+}
+
 export class ExplainedNode implements Disposable {
+  readonly pins: Pins;
+  /** What its programs are loaded with; those of others over its maps are to be too. */
+  readonly config: ProgramConfig;
   readonly #mount = bpffs();
   readonly #driver: EbpfDriver;
   readonly #state: DatapathState;
-  readonly #masqueradeAll: boolean;
-  readonly #pins: Pins;
   /** By detectLocalMode, of each build of the programs. */
   readonly #builds: Loads[] = [new Map()];
   readonly #store = new ManifestStore();
   #compiler = new Compiler(HERE);
   #explainers: { readonly wire: Explainer; readonly socket: Explainer } | undefined;
 
-  constructor(masqueradeAll = false) {
-    this.#masqueradeAll = masqueradeAll;
-    this.#pins = pinsUnder(this.#mount.path);
-    this.#driver = openDriver(this.#pins, masqueradeAll);
+  constructor(options: NodeOptions = {}) {
+    this.pins = pinsUnder(this.#mount.path);
+    this.config = configOf(options);
+    this.#driver = openDriver(this.pins, this.config);
     this.#driver.adopt();
     this.#driver.sync({ upsert: [], remove: [] });
     this.#driver.setPodRanges(POD_RANGES.map((range) => known(parseCidr(range))));
@@ -85,7 +95,8 @@ export class ExplainedNode implements Disposable {
 
   /** Replaces what the node serves: by a change, as a manifest directory would tell it. */
   async serve(world: World, fault: Fault = {}): Promise<void> {
-    if (world.masqueradeAll !== this.#masqueradeAll) throw new Error("the programs were loaded for the other setting");
+    if (world.masqueradeAll !== this.config.masqueradeAll)
+      throw new Error("the programs were loaded for the other setting");
     const { services, slices, nodes } = (fault.world ?? same)(world);
     const text = JSON.stringify({ apiVersion: "v1", kind: "List", items: [...nodes, ...services, ...slices] });
     const sharing = { intern: same<string>, reuse: same };
@@ -109,6 +120,21 @@ export class ExplainedNode implements Disposable {
     const explainer = (socket: boolean) =>
       new Explainer(this.#state, agent, programs, undefined, { via: undefined, socket });
     this.#explainers = { wire: explainer(false), socket: explainer(true) };
+  }
+
+  /** Lets this many seconds pass for everything that session affinity remembers. */
+  ageAffinity(seconds: number): void {
+    using map = openPinnedMap(mapPin(this.pins, "affinity"));
+    for (const [key, value] of [...map.entries()]) {
+      const memory = decode(affinity, value);
+      map.update(key, encode(affinity, { ...memory, lastUsed: memory.lastUsed - seconds }));
+    }
+  }
+
+  /** As if sockets of that network namespace had been seen to use this address. */
+  knowPod(address: string, cookie: bigint): void {
+    using map = openPinnedMap(mapPin(this.pins, "client_netns"));
+    map.update(ipToBytes(known(parseIp(address))), encode(clientNetns, { cookie }));
   }
 
   /** An empty node whose next world is compiled anew: what a planted fault left is gone. */
@@ -135,7 +161,7 @@ export class ExplainedNode implements Disposable {
     const byCluster = detectLocal.mode === "ClusterCIDR" ? detectLocal.cidrs.map((cidr) => known(parseCidr(cidr))) : [];
     this.#driver.setLocalRanges((fault.localRanges ?? same)([...byNode, ...byCluster]));
     const detector: LocalDetector = "interface" in detectLocal ? detectLocal : { mode: "Device" };
-    using map = openPinnedMap(mapPin(this.#pins, "devices"));
+    using map = openPinnedMap(mapPin(this.pins, "devices"));
     for (const [key] of map.entries()) map.delete(key);
     for (const device of classifyDevices(networkOf(interfaces), rulesOf(detector)).values()) {
       map.update(deviceKey(device.ifindex), encodeDevice(device));
@@ -144,7 +170,7 @@ export class ExplainedNode implements Disposable {
 
   #programs(mode: DetectLocalMode, agent: AgentState): DryRuns {
     const loads = known(this.#builds.at(-1));
-    const runs = loads.get(mode) ?? new DryRuns(this.#pins, agent);
+    const runs = loads.get(mode) ?? new DryRuns(this.pins, agent);
     loads.set(mode, runs);
     return runs;
   }
@@ -182,22 +208,21 @@ function rulesOf(detector: LocalDetector): DeviceRules {
   };
 }
 
-function openDriver(pins: Pins, masqueradeAll: boolean): EbpfDriver {
+function configOf({ masqueradeAll = false, hostNetnsCookie = netnsCookie() }: NodeOptions): ProgramConfig {
+  return {
+    hostNetnsCookie,
+    masqueradeAll,
+    detectLocalMode: "Device",
+    snatPorts: { min: 1024, max: 65535 },
+    nodePorts: { min: 30000, max: 32767 },
+    markBits: { inbound: 29, outbound: 30 },
+    features: probeFeatures(),
+  };
+}
+
+function openDriver(pins: Pins, config: ProgramConfig): EbpfDriver {
   return new EbpfDriver({
-    pins,
-    sizes: SIZES,
-    config: {
-      hostNetnsCookie: netnsCookie(),
-      masqueradeAll,
-      detectLocalMode: "Device",
-      snatPorts: { min: 1024, max: 65535 },
-      nodePorts: { min: 30000, max: 32767 },
-      markBits: { inbound: 29, outbound: 30 },
-      features: probeFeatures(),
-    },
-    tcAttachment: "clsact",
-    nodeName: HERE,
-    version: "test",
+    ...{ pins, sizes: SIZES, config, tcAttachment: "clsact", nodeName: HERE, version: "test" },
     onError: (error) => {
       throw error;
     },

@@ -8,7 +8,7 @@ import type { Packet, World } from "../model/world.ts";
 import { addressIn, loopback, nodeAddress } from "./places.ts";
 
 /** Numbers that choose a packet, whatever the world: so the two shrink apart. */
-interface Draw {
+export interface Draw {
   readonly who: Pick<Packet, "hook" | "client">;
   readonly frontend: number;
   /** Only cluster IPs: all that a socket's policy Local can refuse. */

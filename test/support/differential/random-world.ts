@@ -96,6 +96,7 @@ const service = (name: string, n: number): fc.Arbitrary<ServiceManifest> =>
       ports: servicePorts,
       scheduler: fc.constantFrom(undefined, "random", "mh"),
       sources: sourcesAtRandom,
+      affinity: fc.constantFrom(undefined, undefined, "None" as const, 30, 600, 86_401, "default" as const),
     })
     .map((drawn): ServiceManifest => {
       const [first = ""] = drawn.ips;
@@ -125,11 +126,19 @@ const service = (name: string, n: number): fc.Arbitrary<ServiceManifest> =>
           internalTrafficPolicy: drawn.internalTrafficPolicy,
           externalTrafficPolicy: drawn.externalTrafficPolicy,
           loadBalancerSourceRanges: drawn.sources.ranges,
+          ...affinityOf(drawn.affinity),
           ports: drawn.ports,
         },
         status: { loadBalancer: { ingress: drawn.hostname ? [...entries, { hostname: "lb.example" }] : entries } },
       };
     });
+
+/** Seconds, some out of range (row 52). */
+function affinityOf(drawn: number | "None" | "default" | undefined): Partial<ServiceManifest["spec"]> {
+  if (drawn === undefined || drawn === "None") return { sessionAffinity: drawn };
+  if (drawn === "default") return { sessionAffinity: "ClientIP" };
+  return { sessionAffinity: "ClientIP", sessionAffinityConfig: { clientIP: { timeoutSeconds: drawn } } };
+}
 
 const PLACES = ["here", "there", "anywhere", "node here", "node there"] as const;
 const ELSEWHERE = ["there", "node there", "anywhere"] as const;

@@ -28,6 +28,10 @@ export interface ServiceManifest {
     readonly internalTrafficPolicy?: Optional<Policy>;
     readonly externalTrafficPolicy?: Optional<Policy>;
     readonly loadBalancerSourceRanges?: Optional<readonly string[]>;
+    readonly sessionAffinity?: Optional<"ClientIP" | "None">;
+    readonly sessionAffinityConfig?: Optional<{
+      readonly clientIP?: Optional<{ readonly timeoutSeconds?: Optional<number> }>;
+    }>;
     readonly ports: readonly {
       readonly name?: Optional<string>;
       readonly protocol?: Optional<Protocol>;

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the explained node says, done: by packets that come in by its devices, by sockets of its own processes, and by
+// those of one of its pods.
+
+import { craftPacket } from "../../../src/inspect/packet.ts";
+import { addressOf, endpointOf } from "../model/address.ts";
+import { once } from "../model/once.ts";
+import type { Packet, Verdict, World } from "../model/world.ts";
+import { Disagreement } from "./compare.ts";
+import type { Dial, Server } from "./dial.ts";
+import { ExplainedNode } from "./explained-node.ts";
+import { DEVICES, MAC, RealClient } from "./real-client.ts";
+import { type Met, metBySocket, metOnWire, reachable } from "./real-outcome.ts";
+import { RealPrograms } from "./real-programs.ts";
+
+export type Way = "wire" | Dial["way"];
+
+/** One question, and the model's answer to it. */
+export interface Asked {
+  readonly packet: Packet;
+  readonly verdict: Verdict;
+  readonly way: Way;
+}
+
+/** By which a socket can ask for it. */
+export function socketWays({ protocol }: Packet): readonly Dial["way"][] {
+  if (protocol === "SCTP") return [];
+  return protocol === "TCP" ? ["TCP connect"] : ["UDP connect", "UDP sendmsg"];
+}
+
+export class RealNode implements AsyncDisposable {
+  /** What answers by dry runs, over the same maps. */
+  readonly explained: ExplainedNode;
+  readonly programs: RealPrograms;
+  readonly #host: RealClient;
+  readonly #pod: RealClient;
+  #port = 1024;
+
+  private constructor(host: RealClient, pod: RealClient) {
+    this.#host = host;
+    this.#pod = pod;
+    this.explained = new ExplainedNode({ hostNetnsCookie: host.cookie });
+    this.programs = new RealPrograms(this.explained, [host.cgroup, pod.cgroup]);
+  }
+
+  static async start(): Promise<RealNode> {
+    const [host, pod] = await Promise.all([RealClient.start("host"), RealClient.start("pod")]);
+    return new RealNode(host, pod);
+  }
+
+  get podCookie(): bigint {
+    return this.#pod.cookie;
+  }
+
+  /** Endpoints that each met, undefined where it met none; in order. Throws Disagreement. */
+  async ask(world: World, asked: readonly Asked[]): Promise<readonly (string | undefined)[]> {
+    const met = new Map<Asked, Met>();
+    for (const one of asked.filter(({ way }) => way === "wire")) met.set(one, await this.#send(one));
+    for (const client of ["host", "pod"] as const) {
+      const own = asked.filter(({ way, packet }) => way !== "wire" && packet.client === client);
+      if (own.length === 0) continue;
+      const heard = await (client === "host" ? this.#host : this.#pod).dial(
+        [...endpointsOf(world), ...own.flatMap(({ packet }) => reachable(packet).map(serverAt))],
+        own.map((one) => dialOf(world, one)),
+      );
+      for (const [i, one] of own.entries()) {
+        const said = heard[i];
+        if (said) met.set(one, metBySocket(one.packet, one.verdict, said));
+      }
+    }
+    return asked.map((one) => {
+      const result = met.get(one) ?? { problem: "was not asked" };
+      if ("problem" in result) throw new Disagreement(`${one.way}: ${result.problem}`, one.packet, one.verdict);
+      return result.endpoint;
+    });
+  }
+
+  async #send({ packet, verdict }: Asked): Promise<Met> {
+    if (packet.client === "host") return { problem: "the host's packets pass no tc ingress" };
+    this.#port = this.#port < 60_000 ? this.#port + 1 : 1024;
+    const frame = craftPacket({
+      source: bytesOf(packet.source),
+      destination: bytesOf(packet.destination),
+      sourcePort: this.#port,
+      destinationPort: packet.port,
+      protocol: packet.protocol,
+    });
+    frame.set(MAC.split(":").map((byte) => Number.parseInt(byte, 16)));
+    return metOnWire(
+      packet,
+      verdict,
+      frame,
+      await this.#host.run(this.programs.ingressPin, DEVICES[packet.client], frame),
+    );
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.programs[Symbol.dispose]();
+    await Promise.all([this.#host[Symbol.asyncDispose](), this.#pod[Symbol.asyncDispose]()]);
+    this.explained[Symbol.dispose]();
+  }
+}
+
+/** A socket of the node that leaves its address open counts as the first address of its Node object (row 44). */
+function dialOf({ nodes, here }: World, { packet, way }: Asked): Dial {
+  if (way === "wire") throw new Error("a packet is no socket");
+  const listed = nodes.find(({ metadata }) => metadata.name === here)?.status?.addresses ?? [];
+  const known = listed.some(({ type, address }) => type === "InternalIP" && sameAddress(address, packet.source));
+  const bound = packet.client === "host" && !known;
+  return { way, address: packet.destination, port: packet.port, source: bound ? packet.source : undefined };
+}
+
+function sameAddress(one: string, other: string): boolean {
+  return addressOf(one).text === addressOf(other).text;
+}
+
+/** Every endpoint that anything of the world could lead to. */
+const endpointsOf = once(({ slices }: World): readonly Server[] => {
+  const all = slices.flatMap(({ addressType, endpoints, ports }) =>
+    addressType === "FQDN"
+      ? []
+      : endpoints.flatMap(({ addresses }) =>
+          ports.flatMap(({ port }) => (port ? addresses.map((address) => endpointOf(`[${address}]:${port}`)) : [])),
+        ),
+  );
+  return [...new Set(all)].map(serverAt);
+});
+
+/** Of an endpoint in the model's text form. */
+function serverAt(endpoint: string): Server {
+  const [, address = "", port = ""] = /^\[(.*)\]:(\d+)$/.exec(endpoint) ?? [];
+  return { address, port: Number(port) };
+}
+
+/** As they stand in a packet: 4 or 16. */
+function bytesOf(address: string): Uint8Array {
+  const { family, text } = addressOf(address);
+  if (family === 4) return Uint8Array.from(text.split(".").map(Number));
+  return Uint8Array.from(Buffer.from(text.replaceAll(":", ""), "hex"));
+}
