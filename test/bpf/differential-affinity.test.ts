@@ -20,6 +20,8 @@ import { RealNode } from "../support/differential/real-node.ts";
 import { useMutant } from "../support/mutant.ts";
 
 const HISTORIES = 30;
+/** Ten seconds alone on two cores. */
+const TIMEOUT_MS = 300_000;
 
 const seed = Number(process.env.PORTOLAN_SEED ?? Date.now() % 2 ** 31);
 let started: RealNode | undefined;
@@ -48,7 +50,7 @@ describe("the reference model, explain and the real programs", () => {
     expect(counts.expired).toBeGreaterThan(100);
   });
 
-  test("rows 51, 52, 56: agree in random histories", async () => {
+  test("rows 51, 52, 56: agree in random histories", { timeout: TIMEOUT_MS }, async () => {
     const total: Counts = { kept: 0, free: 0, expired: 0, either: 0, none: 0, refused: 0 };
     const property = fc.asyncProperty(historyAtRandom, async ({ world, steps }) => {
       const counts = await History.play(node(), world, steps);
