@@ -31,19 +31,20 @@ enum flow_role {
 };
 
 enum flow_flags {
-	FLOW_SNAT = 1,    /* the backend sees snat:snat_port instead of client:mapped_port */
-	FLOW_TRANSIT = 2, /* enters and leaves by uplinks: both edges at once, conntrack never sees it */
-	FLOW_DIRECT = 4,  /* no frontend: a direct or host connection whose tuple was taken (vip == backend) */
-	FLOW_ENDS = 8,    /* began with BLOCK_ENDS_CONNECTIONS */
+	FLOW_SNAT = 1,      /* the backend sees snat:snat_port instead of client:mapped_port */
+	FLOW_TRANSIT = 2,   /* enters and leaves by uplinks: both edges at once, conntrack never sees it */
+	FLOW_DIRECT = 4,    /* no frontend: a direct or host connection whose tuple was taken (vip == backend) */
+	FLOW_ENDS = 8,      /* began with BLOCK_ENDS_CONNECTIONS */
+	FLOW_UNROUTED = 16, /* to be masqueraded, and had no way there when it began */
 };
 
 enum flow_state {
 	FLOW_ANSWERED = 1, /* the backend has replied */
 	FLOW_FIN_CLIENT = 2,
 	FLOW_FIN_BACKEND = 4,
-	FLOW_RST = 8,      /* closed: RST; SCTP's ABORT or SHUTDOWN COMPLETE */
-	FLOW_LASTING = 16, /* the client went on after the answer: not nascent any more */
-	FLOW_ENDED = 32,   /* with FLOW_RST: by BLOCK_ENDS_CONNECTIONS */
+	FLOW_RST = 8,         /* closed: RST; SCTP's ABORT or SHUTDOWN COMPLETE */
+	FLOW_LASTING = 16,    /* the client went on after the answer: not nascent any more */
+	FLOW_ENDED = 32,      /* with FLOW_RST: by BLOCK_ENDS_CONNECTIONS */
 	FLOW_RST_CLIENT = 64, /* with FLOW_RST: the client sent it */
 };
 
@@ -153,7 +154,7 @@ enum drop_reason {
 	DROP_SNAT_EXHAUSTED,  /* no free SNAT port towards this backend */
 	DROP_REMAP_EXHAUSTED, /* no free client port for a taken tuple */
 	DROP_NO_SNAT_ADDRESS, /* the device it leaves by has no address of this family */
-	DROP_NO_ROUTE,        /* transit flow, no route to the other end */
+	DROP_NO_ROUTE,        /* to the other end of a transit flow, or none that masquerade could know */
 	DROP_UNUSED9,         /* was for a TTL that ran out in transit, where the stack answers now */
 	DROP_STALE_SERVICE,   /* a frontend names a service without a block */
 	DROP_REWRITE_FAILED,  /* the kernel refused to change the packet; or a port in SCTP fragments must change */

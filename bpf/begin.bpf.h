@@ -14,7 +14,8 @@
 
 /*
  * Decides masquerade at ingress, where the client's kind is known (clause E8): the SNAT address is that of the device
- * the packet will leave by (clause E6); none on local delivery. Returns 0 or a negative enum drop_reason.
+ * the packet will leave by (clause E6); none on local delivery, nor where the stack is only to say that there is no
+ * way. Returns 0 or a negative enum drop_reason.
  */
 static __always_inline int plan_masquerade(struct __sk_buff *skb, struct flow *flow, const struct device *device)
 {
@@ -22,8 +23,14 @@ static __always_inline int plan_masquerade(struct __sk_buff *skb, struct flow *f
 	struct device *out;
 
 	route_lookup(skb, &flow->client, &flow->backend, device->bridge ? device->bridge : skb->ifindex, &route);
-	if (route.kind == ROUTE_LOCAL || route.kind == ROUTE_NONE)
+	if (route.kind == ROUTE_LOCAL)
 		return 0;
+	if (route.kind == ROUTE_UNKNOWN) /* it would leave all the same, as the client's */
+		return -DROP_NO_ROUTE;
+	if (route.kind == ROUTE_NONE) {
+		flow->flags |= FLOW_UNROUTED;
+		return 0;
+	}
 	out = bpf_map_lookup_elem(&devices, &route.ifindex);
 	if (!out)
 		return -DROP_NO_SNAT_ADDRESS;

@@ -170,8 +170,8 @@ static __always_inline int to_backend(struct bpf_sock_addr *ctx, bool v4, bool s
 	if (!frontend)
 		return go_untranslated(peers, &slot, sticky);
 	/*
-	 * A socket that talks to more frontends than it can remember would take the answers of one for an endpoint's. A pod's
-	 * datagrams meet our edge, where each flow has a record of its own.
+	 * A socket that talks to more frontends than it can remember would take the answers of one for an endpoint's. A
+	 * pod's datagrams meet our edge, where each flow has a record of its own.
 	 */
 	if (sticky && !peer && client.kind == CLIENT_POD && peers && peers_full(peers))
 		return PROCEED;

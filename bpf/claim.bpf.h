@@ -310,8 +310,8 @@ static __noinline int flow_restore(struct work *w, const struct flow *owner)
 }
 
 /*
- * Anybody can send an RST with the right ports: the end it is for answers one that is out of its window with an ACK or not
- * at all, and talks on (RFC 5961, section 3.2). One that has taken it says nothing but RST.
+ * Anybody can send an RST with the right ports: the end it is for answers one that is out of its window with an ACK or
+ * not at all, and talks on (RFC 5961, section 3.2). One that has taken it says nothing but RST.
  */
 static __always_inline bool outlives_reset(const struct flow *owner, __u8 tcp_flags, bool from_client)
 {

@@ -15,11 +15,13 @@
 
 #define AF_INET 2
 #define AF_INET6 10
+#define LOOPBACK_IFINDEX 1
 #define TC_NEXT TC_ACT_UNSPEC /* TCX_NEXT and clsact's "go on" are the same number */
 
 enum route_kind {
-	ROUTE_NONE,    /* no way there */
-	ROUTE_LOCAL,   /* to this host, or nothing the FIB forwards */
+	ROUTE_NONE,    /* refused: the stack says so */
+	ROUTE_UNKNOWN, /* nobody can ask: it encapsulates (lwtunnel), or the FIB could not be asked */
+	ROUTE_LOCAL,   /* to this host, or nothing that this host forwards */
 	ROUTE_FORWARD, /* out of a device; its neighbour is known */
 	ROUTE_FORWARD_NO_NEIGHBOUR,
 	ROUTE_TOO_SMALL, /* out of a device whose MTU this packet exceeds */
@@ -32,7 +34,11 @@ struct route {
 	__u16 length; /* of an IP packet that has to fit the route, 0: the device */
 };
 
-/* Asks the FIB as if a packet src -> dst had come in by ifindex. */
+/*
+ * Asks the FIB as if a packet src -> dst had come in by ifindex. Whether IPv6 is forwarded the kernel asks of all
+ * devices at once (conf.all.forwarding), where bpf_fib_lookup() asks the device, which has another mind where it takes
+ * router advertisements: then lo is asked, which has the mind of all.
+ */
 static __noinline int route_lookup(struct __sk_buff *skb, const struct ip_addr *src, const struct ip_addr *dst,
 				   __u32 ifindex, struct route *route)
 {
@@ -52,6 +58,10 @@ static __noinline int route_lookup(struct __sk_buff *skb, const struct ip_addr *
 		__builtin_memcpy(fib.ipv6_dst, dst->w, sizeof(fib.ipv6_dst));
 	}
 	rc = bpf_fib_lookup(skb, &fib, sizeof(fib), 0);
+	if (rc == BPF_FIB_LKUP_RET_FWD_DISABLED && fib.family == AF_INET6) {
+		fib.ifindex = LOOPBACK_IFINDEX;
+		rc = bpf_fib_lookup(skb, &fib, sizeof(fib), 0);
+	}
 	route->ifindex = fib.ifindex;
 	__builtin_memcpy(route->neighbour, fib.dmac, ETH_ALEN);
 	if (rc == BPF_FIB_LKUP_RET_SUCCESS)
@@ -60,10 +70,13 @@ static __noinline int route_lookup(struct __sk_buff *skb, const struct ip_addr *
 		route->kind = ROUTE_FORWARD_NO_NEIGHBOUR;
 	else if (rc == BPF_FIB_LKUP_RET_FRAG_NEEDED)
 		route->kind = ROUTE_TOO_SMALL;
-	else if (rc == BPF_FIB_LKUP_RET_NOT_FWDED)
+	else if (rc == BPF_FIB_LKUP_RET_NOT_FWDED || rc == BPF_FIB_LKUP_RET_FWD_DISABLED)
 		route->kind = ROUTE_LOCAL;
-	else
+	else if (rc == BPF_FIB_LKUP_RET_UNREACHABLE || rc == BPF_FIB_LKUP_RET_PROHIBIT ||
+		 rc == BPF_FIB_LKUP_RET_BLACKHOLE)
 		route->kind = ROUTE_NONE;
+	else
+		route->kind = ROUTE_UNKNOWN;
 	return 0;
 }
 
@@ -147,7 +160,7 @@ static __always_inline int transit_device(struct __sk_buff *skb, const struct pa
 	route_lookup(skb, src, dst, skb->ifindex, &route);
 	if (route.kind == ROUTE_TOO_SMALL && route_too_small(skb, src, dst, &route))
 		return 0;
-	if (route.kind == ROUTE_NONE || route.kind == ROUTE_LOCAL)
+	if (route.kind < ROUTE_FORWARD)
 		return -DROP_NO_ROUTE;
 	return packet_decrement_ttl(skb, p) ? 0 : route.ifindex;
 }

@@ -64,6 +64,8 @@ static __always_inline enum standing standing_of(struct flow *owner)
  */
 static __always_inline bool begins_anew(const struct packet *p, struct flow *owner)
 {
+	if (owner->flags & FLOW_UNROUTED) /* there may be a way now, which takes an address of its own */
+		return packet_is_syn(p) || (p->proto == IPPROTO_UDP && !p->later);
 	if (packet_is_syn(p))
 		return flow_closed(owner) || standing_of(owner) != ENDPOINT_SERVES;
 	return p->proto == IPPROTO_UDP && standing_of(owner) == ENDPOINT_LEFT;

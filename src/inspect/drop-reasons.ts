@@ -10,7 +10,8 @@ export const DROP_EXPLANATIONS: Readonly<Record<string, string>> = {
   snat_exhausted: "no free source port on the node address towards this backend",
   remap_exhausted: "the client's port is taken towards this backend and no other port is free",
   no_snat_address: "the device the packet leaves by has no address of its family",
-  no_route: "no route to the other end of a connection that only passes through this node",
+  no_route:
+    "no route to the other end of a connection that only passes through this node, or one whose device it cannot know",
   stale_service: "the address belongs to a Service whose endpoints are not in the kernel",
   rewrite_failed: "the kernel refused to change the packet, or a port in fragments of SCTP would have to change",
   icmp_redirect: "an ICMP redirect about a translated connection: it would lead past the Service's address",

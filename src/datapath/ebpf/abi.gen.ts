@@ -178,6 +178,7 @@ export const FlowFlags = {
   FLOW_TRANSIT: 2,
   FLOW_DIRECT: 4,
   FLOW_ENDS: 8,
+  FLOW_UNROUTED: 16,
 } as const;
 /** value → name without its prefix */
 export const flowFlagsNames: Readonly<Record<number, string>> = {
@@ -185,6 +186,7 @@ export const flowFlagsNames: Readonly<Record<number, string>> = {
   2: "transit",
   4: "direct",
   8: "ends",
+  16: "unrouted",
 };
 
 export const FlowState = {
