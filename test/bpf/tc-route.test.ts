@@ -111,17 +111,20 @@ describe.each(families)(
     test.each([
       ["tcp", 80, "1f90"],
       ["udp", 53, "14e9"],
-    ] as const)("row 41: what began without a way is masqueraded once there is one, by %s", async (proto, port, target) => {
-      const packet = buildPacket({ ...toOverlay, proto, destinationPort: port });
-      await ip("route", "add", "unreachable", backend);
-      const { verdict, data } = await datapath().run("ingress", "uplink", packet);
-      expect(verdict).toBe("next"); // to the stack, which says so
-      expect(endsOf(data).split(" > ")[1]).toBe(`${backendSeen}:${target}`);
-      await ip("route", "del", "unreachable", backend);
-      const there = await datapath().run("ingress", "uplink", packet);
-      expect(there.verdict).toBe("redirect");
-      expect(endsOf(there.data)).toBe(`${seen} > ${backendSeen}:${target}`);
-    });
+    ] as const)(
+      "row 41: what began without a way is masqueraded once there is one, by %s",
+      async (proto, port, target) => {
+        const packet = buildPacket({ ...toOverlay, proto, destinationPort: port });
+        await ip("route", "add", "unreachable", backend);
+        const { verdict, data } = await datapath().run("ingress", "uplink", packet);
+        expect(verdict).toBe("next"); // to the stack, which says so
+        expect(endsOf(data).split(" > ")[1]).toBe(`${backendSeen}:${target}`);
+        await ip("route", "del", "unreachable", backend);
+        const there = await datapath().run("ingress", "uplink", packet);
+        expect(there.verdict).toBe("redirect");
+        expect(endsOf(there.data)).toBe(`${seen} > ${backendSeen}:${target}`);
+      },
+    );
 
     test("a node that forwards nothing serves backends of its own, which see the client", async () => {
       const packet = buildPacket({
