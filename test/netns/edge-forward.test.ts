@@ -68,14 +68,22 @@ describe.each([0, 1] as const)("row 42: a FORWARD chain that drops everything, b
       await held.close();
     });
 
-    test("a rule that somebody put before ours stays before it", async () => {
+    test("what a rule of its own drops stays dropped behind a Service, wherever the rule came", async () => {
       const { lab } = cluster();
-      const first = ["FORWARD", "-s", lab.client.address[family], "-m", "mark", "--mark", "0x77", "-j", "DROP"];
-      await lab.exec(lab.node("n1"), [COMMANDS[family], "-I", ...first]);
-      await cluster().killAgent("n1");
-      await cluster().startAgent("n1", ["--mark-bits", "3,4"]);
-      expect((await forwardRules(family)).indexOf(JUMP)).toBe(2);
-      await lab.exec(lab.node("n1"), [COMMANDS[family], "-D", ...first]);
+      const n1 = lab.node("n1");
+      const client = await cluster().wire(lab.client);
+      const ask = async () => {
+        const { answered } = await client.tcp({ address: n1.address[family], port: 30_001, count: 1, timeoutMs: 500 });
+        return answered === 1;
+      };
+      const policy = ["FORWARD", "-s", lab.client.address[family], "-j", "DROP"];
+      for (const place of ["-I", "-A"]) {
+        expect(await ask()).toBe(true);
+        await lab.exec(n1, [COMMANDS[family], place, ...policy]);
+        await until("our rules stand behind it", async () => (await forwardRules(family)).at(-1) === JUMP);
+        expect(await ask()).toBe(false);
+        await lab.exec(n1, [COMMANDS[family], "-D", ...policy]);
+      }
     });
   });
 

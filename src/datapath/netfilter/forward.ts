@@ -22,21 +22,42 @@ export function acceptRules(inboundMarkBit: number): readonly string[] {
 }
 
 /**
- * Sees to it that FORWARD begins with our rules, if it can drop at all. Rules that are there stay where they are: somebody who
- * put a policy of his own before them meant it. othersToo: while an earlier agent's programs mark what they translate
- * otherwise, what it accepted goes on to be accepted. Returns whether rules had to be added. Throws IptablesError.
+ * Sees to it that what FORWARD drops for want of a rule, by its policy or by a last rule for everything, meets our rules
+ * first, and nothing else does: what is dropped on purpose (a NetworkPolicy, an administrator's block) stays dropped behind a
+ * Service too. othersToo: while an earlier agent's programs mark what they translate otherwise, what it accepted goes on to
+ * be accepted. Returns whether something had to be changed. Throws IptablesError.
  */
 export async function ensureAccepts(table: FilterTable, inboundMarkBit: number, othersToo = false): Promise<boolean> {
-  const forward = await table.rules("FORWARD");
-  const jumps = forward.includes(JUMP);
-  if (!jumps && forward.length === 1 && forward[0] === OPEN) return false;
+  const rules = await table.rules();
+  const forward = rules.filter((rule) => rule.startsWith("-A FORWARD "));
+  const others = forward.filter((rule) => rule !== JUMP);
+  const jumps = forward.length - others.length;
+  const last = others.findIndex((rule) => dropsEverything(rule, rules));
+  if (jumps === 0 && last < 0 && rules.includes(OPEN)) return false;
+  const place = last < 0 ? others.length : last;
+  const inPlace = jumps === 1 && forward[place] === JUMP;
   const own = acceptRules(inboundMarkBit);
-  const found = jumps ? await table.rules(CHAIN) : [];
-  const others = othersToo ? found.filter((rule) => rule.startsWith("-A ") && !own.includes(rule)) : [];
-  const rules = [...own, ...others];
-  if (jumps && sameRules(found, [`-N ${CHAIN}`, ...rules])) return false;
-  await table.restore([`:${CHAIN} - [0:0]`, ...rules, ...(jumps ? [] : [`-I FORWARD 1 -j ${CHAIN}`])]);
+  const found = rulesOf(CHAIN, rules);
+  const accepts = [...own, ...(othersToo ? found.filter((rule) => !own.includes(rule)) : [])];
+  if (inPlace && sameRules(found, accepts)) return false;
+  const taken = Array.from({ length: jumps }, () => `-D FORWARD -j ${CHAIN}`);
+  const moved = inPlace ? [] : [...taken, `-I FORWARD ${place + 1} -j ${CHAIN}`];
+  await table.restore([`:${CHAIN} - [0:0]`, ...accepts, ...moved]);
   return true;
+}
+
+/** `-j DROP` or REJECT for every packet, or a jump for every packet to a chain that begins with one (ufw, firewalld). */
+function dropsEverything(rule: string, rules: readonly string[]): boolean {
+  const bare = /^-A \S+(?: -m comment --comment (?:"[^"]*"|\S+))? -j (\S+)(?: --reject-with \S+)?$/.exec(rule);
+  const target = bare?.[1];
+  if (target === undefined) return false;
+  if (target === "DROP" || target === "REJECT") return true;
+  const first = rulesOf(target, rules).find((inner) => !/ -j (?:LOG|NFLOG)(?: |$)/.test(inner));
+  return first !== undefined && dropsEverything(first, rules);
+}
+
+function rulesOf(chain: string, rules: readonly string[]): readonly string[] {
+  return rules.filter((rule) => rule.startsWith(`-A ${chain} `));
 }
 
 /** Takes the rules away, ours only. Returns whether there were any. Throws IptablesError. */

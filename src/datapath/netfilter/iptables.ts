@@ -21,8 +21,8 @@ export class IptablesError extends Error {
 export interface FilterTable {
   /** Which one, as people call it: the path of its command. */
   readonly command: string;
-  /** The rules of a chain, or of all chains, as `iptables -S` prints them. The chain must be there. */
-  rules(chain?: string): Promise<readonly string[]>;
+  /** The policies, chains and rules, as `iptables -S` prints them. */
+  rules(): Promise<readonly string[]>;
   /** Changes it by lines of iptables-restore, all of them or none; other rules stay. */
   restore(lines: readonly string[]): Promise<void>;
 }
@@ -35,8 +35,8 @@ class Iptables implements FilterTable {
     this.command = command;
   }
 
-  async rules(chain?: string): Promise<readonly string[]> {
-    const args = ["-w", String(LOCK_WAIT_S), "-t", "filter", "-S", ...(chain === undefined ? [] : [chain])];
+  async rules(): Promise<readonly string[]> {
+    const args = ["-w", String(LOCK_WAIT_S), "-t", "filter", "-S"];
     const { status, stdout, stderr } = await run(this.command, args, "");
     if (status !== 0) throw failure([this.command, ...args], status, stderr);
     return stdout.split("\n").filter((line) => line !== "");

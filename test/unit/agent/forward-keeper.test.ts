@@ -8,12 +8,13 @@ import type { FilterTable } from "../../../src/datapath/netfilter/iptables.ts";
 class FakeTable implements FilterTable {
   readonly command = "/sbin/iptables";
   readonly restored: (readonly string[])[] = [];
-  chains: Record<string, readonly string[]> = { FORWARD: ["-P FORWARD DROP"] };
+  /** As `iptables -S` prints it. */
+  listed: readonly string[] = ["-P FORWARD DROP"];
   refusal: Error | undefined;
 
-  async rules(chain = ""): Promise<readonly string[]> {
+  async rules(): Promise<readonly string[]> {
     if (this.refusal) throw this.refusal;
-    return this.chains[chain] ?? [];
+    return this.listed;
   }
 
   async restore(lines: readonly string[]): Promise<void> {
@@ -47,28 +48,44 @@ describe("the rules in FORWARD", () => {
     vi.useRealTimers();
   });
 
-  test("are added where the policy is DROP, in one transaction, before the other rules", async () => {
+  const OURS = ["-N PORTOLAN-FORWARD", ...RULES.slice(1)];
+  const JUMP = "-A FORWARD -j PORTOLAN-FORWARD";
+  const POLICY = ["-A FORWARD -j KUBE-ROUTER-FORWARD", "-A FORWARD -d 10.1.0.7/32 -j DROP"];
+
+  test("are added where the policy is DROP, in one transaction, behind the rules that say whom they mean", async () => {
+    table.listed = ["-P FORWARD DROP", "-N KUBE-ROUTER-FORWARD", ...POLICY];
     await keeper.keep();
-    expect(table.restored).toEqual([[...RULES, "-I FORWARD 1 -j PORTOLAN-FORWARD"]]);
+    expect(table.restored).toEqual([[...RULES, "-I FORWARD 3 -j PORTOLAN-FORWARD"]]);
   });
 
-  test("are not added to a chain that accepts everything", async () => {
-    table.chains = { FORWARD: ["-P FORWARD ACCEPT"] };
+  test.each([
+    ["accepts everything", []],
+    [
+      "drops only what a rule names: a NetworkPolicy, say",
+      [...POLICY, "-A KUBE-ROUTER-FORWARD -d 10.1.0.7/32 -j REJECT"],
+    ],
+    [
+      "jumps to a chain that asks before it drops",
+      ["-A FORWARD -j OTHERS", "-A OTHERS -i eth0 -j ACCEPT", "-A OTHERS -j DROP"],
+    ],
+  ])("are not added to a chain that %s", async (_what, rules) => {
+    table.listed = ["-P FORWARD ACCEPT", ...rules];
     await keeper.keep();
     expect(table.restored).toEqual([]);
   });
 
-  test("are added where a rule may drop under policy ACCEPT", async () => {
-    table.chains = { FORWARD: ["-P FORWARD ACCEPT", "-A FORWARD -j REJECT --reject-with icmp-port-unreachable"] };
+  test.each([
+    ["a rule", ["-A FORWARD -j REJECT --reject-with icmp-port-unreachable"]],
+    ["a rule with a comment", ['-A FORWARD -m comment --comment "all the rest" -j DROP']],
+    ["a chain of its own", ["-A FORWARD -j REST", "-A REST -j LOG --log-prefix dropped", "-A REST -j DROP"]],
+  ])("go before %s that drops all the rest under policy ACCEPT", async (_what, rest) => {
+    table.listed = ["-P FORWARD ACCEPT", ...POLICY, ...rest, "-A FORWARD -s 10.9.9.9/32 -j ACCEPT"];
     await keeper.keep();
-    expect(table.restored).toHaveLength(1);
+    expect(table.restored).toEqual([[...RULES, "-I FORWARD 3 -j PORTOLAN-FORWARD"]]);
   });
 
   test("are mended inside their chain, without a second jump", async () => {
-    table.chains = {
-      FORWARD: ["-P FORWARD DROP", "-A FORWARD -j OTHERS", "-A FORWARD -j PORTOLAN-FORWARD"],
-      "PORTOLAN-FORWARD": ["-N PORTOLAN-FORWARD"],
-    };
+    table.listed = ["-P FORWARD DROP", "-N PORTOLAN-FORWARD", "-A FORWARD -j OTHERS", JUMP];
     await keeper.keep();
     expect(table.restored).toEqual([RULES]);
   });
@@ -76,29 +93,30 @@ describe("the rules in FORWARD", () => {
   test("go on to accept what an earlier agent's programs mark, until ours are in their places", async () => {
     const [, own = "", answers = ""] = RULES;
     const earlier = "-A PORTOLAN-FORWARD -m mark --mark 0x8/0x8 -j ACCEPT";
-    const chains = (...rules: readonly string[]) => ({
-      FORWARD: ["-P FORWARD DROP", "-A FORWARD -j PORTOLAN-FORWARD"],
-      "PORTOLAN-FORWARD": ["-N PORTOLAN-FORWARD", ...rules],
-    });
-    table.chains = chains(earlier, answers);
+    const listed = (...rules: readonly string[]) => ["-P FORWARD DROP", "-N PORTOLAN-FORWARD", JUMP, ...rules];
+    table.listed = listed(earlier, answers);
     await keeper.begin();
     expect(table.restored).toEqual([[...RULES, earlier]]);
-    table.chains = chains(own, answers, earlier);
+    table.listed = listed(own, answers, earlier);
     await keeper.begin();
     expect(table.restored).toHaveLength(1);
     await keeper.keep();
     expect(table.restored.slice(1)).toEqual([RULES]);
   });
 
+  test("move behind a rule that came after them, which may be a policy", async () => {
+    table.listed = ["-P FORWARD DROP", ...OURS, JUMP, ...POLICY, "-A FORWARD -j DROP"];
+    await keeper.keep();
+    const move = ["-D FORWARD -j PORTOLAN-FORWARD", "-I FORWARD 3 -j PORTOLAN-FORWARD"];
+    expect(table.restored).toEqual([[...RULES, ...move]]);
+  });
+
   test("are looked at again and again, and left alone while they are there", async () => {
-    table.chains = {
-      FORWARD: ["-P FORWARD DROP", "-A FORWARD -j PORTOLAN-FORWARD"],
-      "PORTOLAN-FORWARD": ["-N PORTOLAN-FORWARD", ...RULES.slice(1)],
-    };
+    table.listed = ["-P FORWARD DROP", ...OURS, ...POLICY, JUMP];
     await keeper.keep();
     await vi.advanceTimersByTimeAsync(10_000);
     expect(table.restored).toEqual([]);
-    table.chains = { FORWARD: ["-P FORWARD DROP"] };
+    table.listed = ["-P FORWARD DROP"];
     await vi.advanceTimersByTimeAsync(5000);
     expect(table.restored.length).toBeGreaterThan(0);
   });
