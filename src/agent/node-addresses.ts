@@ -7,7 +7,9 @@ import type { HealthPlaces } from "../health/health-servers.ts";
 import { type Cidr, type Family, familyOf, type Ip, ipFromBytes, isInCidr, parseCidr } from "../model/ip.ts";
 import { UsageError } from "./errors.ts";
 
-/** "primary": only the Node object's own addresses; no CIDR of a family: every address of it. */
+const FAMILIES: readonly Family[] = [4, 6];
+
+/** "primary": only the Node object's first address of each family; no CIDR of a family: every address of it. */
 export type NodePortRule = "primary" | readonly Cidr[];
 
 /** Throws UsageError for what is neither CIDRs nor the single word "primary". */
@@ -47,9 +49,10 @@ export function nodeAddresses(
   localhost = true,
 ): readonly NodeAddress[] {
   const local = new Set(network.addresses.map(({ address }) => ipFromBytes(address)));
+  const primary = FAMILIES.map((family) => own.find((address) => familyOf(address) === family));
   return [...new Set([...local, ...own])].map((address) => {
     const loopback = isLoopback(address);
-    const chosen = rule === "primary" ? !loopback && own.includes(address) : isWithin(address, rule);
+    const chosen = rule === "primary" ? !loopback && primary.includes(address) : isWithin(address, rule);
     return { address, loopback, nodePort: chosen && local.has(address) && (localhost || !loopback) };
   });
 }
@@ -66,7 +69,7 @@ export function healthPlaces(rule: NodePortRule, addresses: readonly NodeAddress
     const serving = addresses.filter(({ address, nodePort }) => nodePort && familyOf(address) === family);
     return serving.map(({ address }) => address).filter((address) => !isLinkLocal(address));
   };
-  return new Map([4, 6].map((family) => [family as Family, placesOf(family as Family)]));
+  return new Map(FAMILIES.map((family) => [family, placesOf(family)]));
 }
 
 function isWithin(address: Ip, cidrs: readonly Cidr[]): boolean {

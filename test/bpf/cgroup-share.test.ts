@@ -58,7 +58,7 @@ describe("with the default configuration", () => {
 describe("with masquerade_all", () => {
   const fixture = useSocketDatapath("masquerade", { masqueradeAll: true });
 
-  test("sockets leave Service addresses to the wire", async () => {
+  test("a pod's sockets leave Service addresses to the wire", async () => {
     const { datapath, servers } = fixture();
     const [a] = servers[4];
     const at = a.address;

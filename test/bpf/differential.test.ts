@@ -170,6 +170,5 @@ describe("the reference model and explain, with every connection masqueraded", (
     const counts = new Map<string, number>();
     const worlds = worldAtRandom(true);
     await fc.assert(agreement(node(), counts, { worlds, masqueradeAll: true }), { numRuns: 25, seed });
-    expect([...counts.keys()].filter((cell) => cell.endsWith("socket") && !cell.startsWith("pass"))).toEqual([]);
   });
 });

@@ -218,7 +218,7 @@ export const COMPILED_ROWS: readonly RowMutant[] = [
     row: 28,
     what: "primary is every address",
     file: "src/agent/node-addresses.ts",
-    from: "!loopback && own.includes(address)",
+    from: "!loopback && primary.includes(address)",
     to: "true",
     test: "test/unit/agent/node-addresses.test.ts",
   },

@@ -171,8 +171,8 @@ export const PROGRAM_FAULTS: Readonly<Record<string, Mutation & Where>> = {
   },
   "row 48: sockets are said to serve SCTP": {
     file: "socket.bpf.h",
-    from: "masquerade_all || proto == IPPROTO_SCTP",
-    to: "masquerade_all",
+    from: "(masquerade_all && who != CLIENT_HOST) || proto == IPPROTO_SCTP",
+    to: "masquerade_all && who != CLIENT_HOST",
   },
   "row 48: an INIT begins nothing": {
     file: "sctp.bpf.h",

@@ -15,8 +15,9 @@ const filtersIn = once((world: World) => once((frontend: Frontend) => sourceFilt
 
 export function verdictOf(world: World, packet: Packet): Verdict {
   const refused = { bySource: false, hook: packet.hook, service: undefined, backends: [] } as const;
-  // masqueradeAll (row 37) needs the wire: sockets leave all packets to it
-  if (packet.hook === "socket" && world.masqueradeAll) return { ...refused, verdict: "pass" };
+  // masqueradeAll (row 37) needs the wire: a pod's sockets leave all packets to it
+  if (packet.hook === "socket" && world.masqueradeAll && packet.client === "pod")
+    return { ...refused, verdict: "pass" };
   if (packet.hook === "socket" && packet.protocol === "SCTP") return { ...refused, verdict: "pass" }; // row 48
   const frontend = frontendOf(world, packet);
   if (frontend === undefined) return { ...refused, verdict: "pass" };

@@ -34,7 +34,8 @@ test("row 28: a family without a CIDR keeps all its addresses", () => {
   expect(served(["0.0.0.0/0", "2001:db8::/124"])).toEqual(["127.0.0.1", "192.0.2.10", "198.51.100.7", "2001:db8::9"]);
 });
 
-test("row 28: primary means the Node object's addresses and never loopback", () => {
+test("row 28: primary means the Node object's first address of each family, and never loopback", () => {
+  expect(served(["primary"], ["192.0.2.10", "198.51.100.7", "2001:db8::9"])).toEqual(["192.0.2.10", "2001:db8::9"]);
   expect(served(["primary"], ["198.51.100.7", "127.0.0.1", "203.0.113.1"])).toEqual(["198.51.100.7"]);
   expect(served(["primary"])).toEqual([]);
 });
