@@ -41,15 +41,16 @@ export function nodePortWarnings(rule: NodePortRule): readonly string[] {
 /**
  * Every local address once; then the Node object's others, own, which are on no interface (a cloud's external address):
  * they are this node to `explain`, but only local addresses serve NodePorts. localhost: those of loopback may too (29).
+ * primary: what the rule of that name means, if local and not loopback.
  */
 export function nodeAddresses(
   network: NetworkView,
   rule: NodePortRule,
   own: readonly Ip[],
   localhost = true,
+  primary: readonly Ip[] = firstOfEachFamily(own),
 ): readonly NodeAddress[] {
   const local = new Set(network.addresses.map(({ address }) => ipFromBytes(address)));
-  const primary = FAMILIES.map((family) => own.find((address) => familyOf(address) === family));
   return [...new Set([...local, ...own])].map((address) => {
     const loopback = isLoopback(address);
     const chosen = rule === "primary" ? !loopback && primary.includes(address) : isWithin(address, rule);
@@ -70,6 +71,10 @@ export function healthPlaces(rule: NodePortRule, addresses: readonly NodeAddress
     return serving.map(({ address }) => address).filter((address) => !isLinkLocal(address));
   };
   return new Map(FAMILIES.map((family) => [family, placesOf(family)]));
+}
+
+function firstOfEachFamily(addresses: readonly Ip[]): readonly Ip[] {
+  return FAMILIES.flatMap((family) => addresses.find((address) => familyOf(address) === family) ?? []);
 }
 
 function isWithin(address: Ip, cidrs: readonly Cidr[]): boolean {

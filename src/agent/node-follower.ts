@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Follows what this node is: its devices, its addresses and its Node object, and tells the driver.
 
-import type { Datapath } from "../datapath/contract.ts";
+import type { Datapath, NodeAddress } from "../datapath/contract.ts";
 import type { EbpfDriver } from "../datapath/ebpf/driver.ts";
 import type { Network } from "../datapath/network.ts";
 import type { Change } from "../model/changes.ts";
@@ -16,7 +16,7 @@ import { Retry } from "./retry.ts";
 type Options = Pick<AgentOptions, "nodeName" | "localDetector" | "localhostNodePorts" | "devices" | "podDevices">;
 type Driver = Pick<
   EbpfDriver,
-  "setPodRanges" | "setLocalRanges" | "setNodeAddresses" | "attachDevices" | "localRangesKnown"
+  "setPodRanges" | "setLocalRanges" | "setNodeAddresses" | "attachDevices" | "localRangesKnown" | "adoptedNodePorts"
 >;
 
 export class NodeFollower implements Disposable {
@@ -69,7 +69,10 @@ export class NodeFollower implements Disposable {
   attach(): void {
     if (this.#rule === "primary" && !this.#node) {
       const why = `--nodeport-addresses primary: no Node ${this.#options.nodeName} is known yet`;
-      this.#log.warn(`${why}, so NodePorts are served on no address: add its manifest`);
+      const serving = this.#nodeAddresses().filter(({ nodePort }) => nodePort);
+      const where = serving.map(({ address }) => address).join(", ");
+      const served = where ? `where an earlier agent did: ${where}` : "on no address";
+      this.#log.warn(`${why}, so NodePorts are served ${served}: add its manifest`);
     }
     this.#followRanges();
     this.#attached = true;
@@ -79,9 +82,7 @@ export class NodeFollower implements Disposable {
 
   /** Brings addresses and devices up to date. */
   refresh(): void {
-    const own = this.#node?.addresses ?? [];
-    const { localhostNodePorts } = this.#options;
-    const addresses = nodeAddresses(this.#network.view(), this.#rule, own, localhostNodePorts);
+    const addresses = this.#nodeAddresses();
     this.#retry.attempt("addresses", () => this.#driver.setNodeAddresses(addresses));
     this.#health.setNodeAddresses(addresses);
     if (this.#attached) this.#retry.attempt("devices", () => this.#followDevices());
@@ -89,6 +90,14 @@ export class NodeFollower implements Disposable {
 
   [Symbol.dispose](): void {
     this.#retry[Symbol.dispose]();
+  }
+
+  /** While no Node is known, its primary addresses are those where an earlier agent served NodePorts. */
+  #nodeAddresses(): readonly NodeAddress[] {
+    const { localhostNodePorts } = this.#options;
+    const view = this.#network.view();
+    if (this.#node) return nodeAddresses(view, this.#rule, this.#node.addresses, localhostNodePorts);
+    return nodeAddresses(view, this.#rule, [], localhostNodePorts, this.#driver.adoptedNodePorts);
   }
 
   /** Whom the programs take for a local pod: not before they are there, an earlier agent's may ask the same map. */

@@ -4,7 +4,7 @@
 import type { Delta, ServiceKey } from "../../compile/state.ts";
 import { rcuSync } from "../../libbpf/index.ts";
 import type { Cidr } from "../../model/ip.ts";
-import { ipToBytes } from "../../model/ip.ts";
+import { type Ip, ipToBytes } from "../../model/ip.ts";
 import type { AdoptedService, ApplyReport, Datapath, NodeAddress } from "../contract.ts";
 import type { NetworkView } from "../network.ts";
 import * as abi from "./abi.gen.ts";
@@ -48,6 +48,7 @@ export class EbpfDriver implements Datapath {
   readonly #staleSockets: StaleSockets | undefined = undefined;
   /** Until then an endpoint that is missing may only not have been read yet: no socket may be taken off it. */
   #synced = false;
+  #adoptedNodePorts: readonly Ip[] = [];
 
   /** Loads the programs over the pinned maps; nothing that serves is touched. Throws BpfError, VerifierError. */
   constructor(options: DriverOptions) {
@@ -104,6 +105,7 @@ export class EbpfDriver implements Datapath {
   adopt(): readonly AdoptedService[] {
     const keys = this.#writer.adopt(this.#state.state.node);
     const found = keys.map((key) => ({ key, localEndpoints: this.#writer.localEndpoints(key) }));
+    this.#adoptedNodePorts = this.#writer.stores.nodeAddresses.serving();
     this.optedOut.adopt();
     const { nodeName, version, config } = this.#options;
     // Ifindexes say nothing about another namespace, as that of a node in a container that was made anew.
@@ -142,6 +144,11 @@ export class EbpfDriver implements Datapath {
     const report = this.#writer.retry();
     this.#state.update({ lastSyncMs: BigInt(Date.now()) });
     return report;
+  }
+
+  /** Addresses on which an earlier agent served NodePorts. */
+  get adoptedNodePorts(): readonly Ip[] {
+    return this.#adoptedNodePorts;
   }
 
   setNodeAddresses(addresses: readonly NodeAddress[]): void {

@@ -2,7 +2,7 @@
 // The node_addrs map: the addresses of this node, and which of them serve NodePorts.
 
 import type { BpfMap } from "../../libbpf/types.ts";
-import { ipToBytes } from "../../model/ip.ts";
+import { type Ip, ipFromBytes, ipToBytes } from "../../model/ip.ts";
 import type { NodeAddress } from "../contract.ts";
 import * as abi from "./abi.gen.ts";
 import { decode, encode } from "./codec.ts";
@@ -23,6 +23,12 @@ export class NodeAddressTable {
     for (const [key, value] of this.#map.entries()) {
       this.#flags.set(Buffer.from(key).toString("latin1"), decode(abi.nodeAddr, value).flags);
     }
+  }
+
+  /** Those that serve NodePorts, as the map says. */
+  serving(): readonly Ip[] {
+    const serving = [...this.#flags].filter(([, flags]) => (flags & NODE_ADDR_NODEPORT) !== 0);
+    return serving.map(([id]) => ipFromBytes(Buffer.from(id, "latin1")));
   }
 
   /** Makes the map say exactly this: new addresses first, then gone ones. Throws MapFullError before any write. */

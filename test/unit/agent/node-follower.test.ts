@@ -3,12 +3,13 @@
 
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { openLog } from "../../../src/agent/log.ts";
+import type { NodePortRule } from "../../../src/agent/node-addresses.ts";
 import { NodeFollower } from "../../../src/agent/node-follower.ts";
 import type { NodeAddress } from "../../../src/datapath/contract.ts";
 import type { DeviceChanges } from "../../../src/datapath/ebpf/attach.ts";
 import { classifyDevices } from "../../../src/datapath/ebpf/devices.ts";
 import { BpfError } from "../../../src/libbpf/errors.ts";
-import type { Cidr } from "../../../src/model/ip.ts";
+import type { Cidr, Ip } from "../../../src/model/ip.ts";
 import type { Node } from "../../../src/model/node.ts";
 import { address, ip, network, veth } from "../devices/builders.ts";
 
@@ -25,9 +26,10 @@ const ENODEV = -19;
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
-/** A driver that holds what it was told; refuses: calls that fail. */
-function world() {
-  const view = network({ links: [veth(5, "veth5")], addresses: [address(5, [192, 0, 2, 7])] });
+/** A driver that holds what it was told; refuses: calls that fail; adopted: addresses that served NodePorts before. */
+function world(rule: NodePortRule = [], adopted: readonly Ip[] = []) {
+  const addresses = [address(5, [192, 0, 2, 7])];
+  const view = network({ links: [veth(5, "veth5")], addresses });
   const refuses = new Set<string>();
   const said: string[] = [];
   const say = (call: string, what: string): void => {
@@ -38,6 +40,7 @@ function world() {
   let errno = 0;
   const driver = {
     localRangesKnown: true,
+    adoptedNodePorts: adopted,
     setPodRanges: (ranges: readonly Cidr[]) => say("pods", text(ranges)),
     setLocalRanges: (ranges: readonly Cidr[]) => say("local", text(ranges)),
     setNodeAddresses: (addresses: readonly NodeAddress[]) => say("addresses", addresses.map((a) => a.address).join()),
@@ -59,11 +62,16 @@ function world() {
   } as const;
   const devices = { view: () => view, onChange: () => {} };
   const log = openLog("text", "silent");
-  const follower = new NodeFollower(options, [], devices, driver, { setNodeAddresses: () => {} }, log);
+  const serving: (readonly string[])[] = [];
+  const health = {
+    setNodeAddresses: (all: readonly NodeAddress[]) =>
+      serving.push(all.filter(({ nodePort }) => nodePort).map((entry) => entry.address)),
+  };
+  const follower = new NodeFollower(options, rule, devices, driver, health, log);
   const fail = (code: number): void => {
     errno = code;
   };
-  return { follower, said, refuses, fail };
+  return { follower, said, refuses, fail, addresses, serving };
 }
 
 test("row 27: what could not be written of the node is written without another change, and then no more", () => {
@@ -132,4 +140,18 @@ test("nothing is tried any more once the follower is disposed of", () => {
   follower[Symbol.dispose]();
   vi.advanceTimersByTime(600_000);
   expect(said).toEqual([]);
+});
+
+test("row 28: while no Node is known, primary are the addresses that served before and are here", () => {
+  const before = ["127.0.0.1", "192.0.2.7", "198.51.100.7"].map(ip);
+  const { follower, serving, said, addresses } = world("primary", before);
+  addresses.push(address(1, [127, 0, 0, 1]), address(5, [192, 0, 2, 8]));
+  follower.attach();
+  expect(serving.at(-1)).toEqual(["192.0.2.7"]);
+  expect(said).toContain("addresses 192.0.2.7,127.0.0.1,192.0.2.8");
+  addresses.push(address(6, [198, 51, 100, 7]));
+  follower.refresh();
+  expect(serving.at(-1)).toEqual(["192.0.2.7", "198.51.100.7"]);
+  follower.update([{ previous: undefined, current: { ...NODE, addresses: [ip("192.0.2.8")] } }]);
+  expect(serving.at(-1)).toEqual(["192.0.2.8"]);
 });
