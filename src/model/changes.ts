@@ -37,10 +37,17 @@ export const NO_CHANGES: Omit<ModelChanges, "synced"> = {
   namespaces: [],
 };
 
+/** The parts of any ModelObject, or of what may become one, that tell it from others. */
+export interface ObjectName {
+  readonly kind: string;
+  readonly namespace?: string;
+  readonly name: string;
+}
+
 /** `Kind/namespace/name`: identity of an object; a Node and a Namespace have the empty namespace. */
-export function objectKey(object: ModelObject): string {
+export function objectKey({ kind, namespace = "", name }: ObjectName): string {
   // join() makes a string in one piece; the pieces of a template literal would stay in memory with it.
-  return [object.kind, "namespace" in object ? object.namespace : "", object.name].join("/");
+  return [kind, namespace, name].join("/");
 }
 
 /** Collects changes until they are taken: of each object the state before the first and after the last; A→B→A is nothing. */

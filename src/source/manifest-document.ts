@@ -1,19 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 // One document of a manifest file -> the model objects in it, Lists opened.
 
-import type { ModelObject } from "../model/changes.ts";
+import { type ModelObject, objectKey } from "../model/changes.ts";
 import { type Parsed, type Path, parseJson, parseYaml, SyntaxProblem } from "./document.ts";
 import { type Intern, toEndpointSlice } from "./endpoint-slice.ts";
 import { Field, InvalidField, pathText } from "./field.ts";
+import { dnsName, namespacedName } from "./metadata.ts";
 import { toNode } from "./node.ts";
 import { toNamespace, toPod } from "./pod.ts";
 import { toService, unassigned } from "./service.ts";
+
+/** What nobody can know for an error: one object, by objectKey(), some object, or what else is in the file. */
+export type Hidden = { readonly key: string } | "some object" | "the file";
 
 export interface Finding {
   readonly severity: "error" | "warning" | "debug";
   /** In the document, from 1. */
   readonly line: number;
   readonly message: string;
+  /** Of errors, and only of them. */
+  readonly hides?: Hidden;
 }
 
 export interface DocumentContent {
@@ -21,6 +27,8 @@ export interface DocumentContent {
   readonly findings: readonly Finding[];
   /** Objects, as `Service default/web`, of which something cannot be used or is missing. */
   readonly troubled: readonly string[];
+  /** The last object cannot be used: that of a text which is cut off, for one. */
+  readonly endsBroken: boolean;
 }
 
 type Reader = (object: Field, intern: Intern) => ModelObject;
@@ -47,7 +55,12 @@ export function readDocument(text: string, format: "json" | "yaml", intern: Inte
   } catch (error) {
     if (!(error instanceof SyntaxProblem)) throw error;
     const message = `does not parse: ${error.message}: correct it`;
-    return { objects: [], findings: [{ severity: "error", line: error.line, message }], troubled: [] };
+    return {
+      objects: [],
+      findings: [{ severity: "error", line: error.line, message, hides: "the file" }],
+      troubled: [],
+      endsBroken: true,
+    };
   }
 }
 
@@ -55,6 +68,7 @@ class DocumentReader implements DocumentContent {
   readonly objects: ModelObject[] = [];
   readonly findings: Finding[] = [];
   readonly troubled: string[] = [];
+  endsBroken = false;
   readonly #parsed: Parsed;
   readonly #intern: Intern;
   #leftOut: InvalidField[] = [];
@@ -68,21 +82,33 @@ class DocumentReader implements DocumentContent {
   readAll(): void {
     const root = new Field(this.#parsed.value, (problem) => this.#leftOut.push(problem));
     if (!root.present) return;
-    this.#guard("", () => {
-      const kind = root.at("kind").requiredString();
-      const apiVersion = root.at("apiVersion").requiredString();
-      if (!kind.endsWith("List")) return this.#read(root, `${apiVersion} ${kind}`);
-      // The items of a ServiceList need not say that they are Services.
-      const itemKind = kind.slice(0, -"List".length);
-      for (const item of root.at("items").items()) {
-        this.#guard("", () => {
-          this.#read(item, `${item.at("apiVersion").string() || apiVersion} ${item.at("kind").string() || itemKind}`);
-        });
-      }
-    });
+    this.#guard(
+      "",
+      () => "some object",
+      () => {
+        const kind = root.at("kind").requiredString();
+        const apiVersion = root.at("apiVersion").requiredString();
+        if (!kind.endsWith("List")) return this.#read(root, `${apiVersion} ${kind}`);
+        // The items of a ServiceList need not say that they are Services.
+        const itemKind = kind.slice(0, -"List".length);
+        for (const item of root.at("items").items()) {
+          this.#guard(
+            "",
+            () => "some object",
+            () => {
+              this.#read(
+                item,
+                `${item.at("apiVersion").string() || apiVersion} ${item.at("kind").string() || itemKind}`,
+              );
+            },
+          );
+        }
+      },
+    );
   }
 
   #read(field: Field, type: string): void {
+    this.endsBroken = false;
     const read = READERS.get(type);
     if (!read) {
       if (!this.#ignored.has(type)) this.#find("debug", [], `${type} is ignored: only ${KINDS} count`);
@@ -92,7 +118,8 @@ class DocumentReader implements DocumentContent {
     const name = nameOf(field, type);
     this.#leftOut = [];
     const before = this.findings.length;
-    this.#guard(`${name}: `, () => {
+    const hides = () => hiddenWith(field, type);
+    this.#guard(`${name}: `, hides, () => {
       const object = read(field, this.#intern);
       this.objects.push(object);
       for (const gap of object.kind === "Service" ? unassigned(field, object) : []) {
@@ -108,26 +135,53 @@ class DocumentReader implements DocumentContent {
     if (this.findings.length > before) this.troubled.push(name);
   }
 
-  #guard(prefix: string, read: () => void): void {
+  /** hides: what is unknown when it cannot be read. */
+  #guard(prefix: string, hides: () => Hidden, read: () => void): void {
     try {
       read();
     } catch (error) {
       if (!(error instanceof InvalidField)) throw error;
-      this.#find("error", error.path, prefix + error.message);
+      this.endsBroken = true;
+      const message = prefix + error.message;
+      this.findings.push({ severity: "error", line: this.#lineOf(error.path), message, hides: hides() });
     }
   }
 
-  #find(severity: Finding["severity"], path: Path, message: string): void {
-    const line = this.findings.length < FINDINGS_WITH_LINE ? this.#parsed.lineOf(path) : this.#parsed.lineOf([]);
-    this.findings.push({ severity, line, message });
+  #find(severity: "warning" | "debug", path: Path, message: string): void {
+    this.findings.push({ severity, line: this.#lineOf(path), message });
+  }
+
+  #lineOf(path: Path): number {
+    return this.#parsed.lineOf(this.findings.length < FINDINGS_WITH_LINE ? path : []);
   }
 }
 
 /** As far as it can be said of an object that may be broken: `Service default/web`. */
 function nameOf(field: Field, type: string): string {
-  const kind = type.slice(type.indexOf(" ") + 1);
+  const kind = kindOf(type);
   const name = field.peek("metadata", "name");
-  const namespace =
-    kind === "Node" || kind === "Namespace" ? "" : `${field.peek("metadata", "namespace") || "default"}/`;
+  const namespace = isNamespaced(kind) ? `${field.peek("metadata", "namespace") || "default"}/` : "";
   return name === "" ? kind : `${kind} ${namespace}${name}`;
+}
+
+/** Without an object that cannot be used. What is wrong may be its very name, or its namespace. */
+function hiddenWith(field: Field, type: string): Hidden {
+  const kind = kindOf(type);
+  try {
+    const name = isNamespaced(kind)
+      ? namespacedName(field, 253)
+      : { name: dnsName(field.at("metadata").at("name"), 253) };
+    return { key: objectKey({ kind, ...name }) };
+  } catch (error) {
+    if (!(error instanceof InvalidField)) throw error;
+    return "some object";
+  }
+}
+
+function kindOf(type: string): string {
+  return type.slice(type.indexOf(" ") + 1);
+}
+
+function isNamespaced(kind: string): boolean {
+  return kind !== "Node" && kind !== "Namespace";
 }

@@ -5,7 +5,7 @@
 import { createHash } from "node:crypto";
 import { type ModelObject, objectKey } from "../model/changes.ts";
 import type { Intern } from "./endpoint-slice.ts";
-import { readDocument } from "./manifest-document.ts";
+import { type Hidden, readDocument } from "./manifest-document.ts";
 import type { SourceProblem } from "./source.ts";
 
 export interface PlacedObject {
@@ -21,16 +21,24 @@ interface KnownDocument {
   readonly troubled: readonly string[];
 }
 
+/** What is wrong in a file. */
+export interface ManifestProblem extends SourceProblem {
+  /** Of errors, and only of them. */
+  readonly hides?: Hidden;
+}
+
 /** By hash of the document's text. */
 export type KnownDocuments = ReadonlyMap<string, KnownDocument>;
 
 export interface ManifestFile {
   /** By objectKey(). */
   readonly objects: ReadonlyMap<string, PlacedObject>;
-  readonly problems: readonly SourceProblem[];
+  readonly problems: readonly ManifestProblem[];
   /** Objects, as `Service default/web`, of which something cannot be used, and places that cannot be read. */
   readonly troubled: readonly string[];
   readonly documents: KnownDocuments;
+  /** It ends in an object that cannot be used: the rest of it may not be written yet. */
+  readonly mayBeCut: boolean;
 }
 
 /** Equal things in memory once. */
@@ -46,29 +54,33 @@ export function readManifest(file: string, content: string, known: KnownDocument
   const text = content.startsWith("\uFEFF") ? content.slice(1) : content;
   const format = file.endsWith(".json") ? "json" : "yaml";
   const objects = new Map<string, PlacedObject>();
-  const problems: SourceProblem[] = [];
+  const problems: ManifestProblem[] = [];
   const documents = new Map<string, KnownDocument>();
   const troubled: string[] = [];
+  let endsBroken = false;
   for (const document of format === "json" ? [{ text, line: 1 }] : splitYaml(text)) {
     const hash = createHash("sha1").update(document.text).digest("base64");
     let found = known.get(hash);
+    endsBroken = false;
     if (!found) {
       const read = readDocument(document.text, format, sharing.intern);
-      for (const { severity, line, message } of read.findings) {
-        problems.push({ severity, place: `${file}:${document.line + line - 1}`, message });
+      for (const { line, ...finding } of read.findings) {
+        problems.push({ ...finding, place: `${file}:${document.line + line - 1}` });
       }
       const failed = read.findings.some(({ severity }) => severity === "error");
       const nameless = failed && read.troubled.length === 0 ? [`${file}:${document.line}`] : [];
       found = { objects: read.objects.map(sharing.reuse), troubled: [...read.troubled, ...nameless] };
+      endsBroken = read.endsBroken;
       if (!failed) documents.set(hash, found);
     } else documents.set(hash, found);
     troubled.push(...found.troubled);
     for (const object of found.objects) addObject({ object, file, line: document.line }, objects, problems);
   }
-  return { objects, problems, troubled, documents };
+  // Half of a JSON text does not parse.
+  return { objects, problems, troubled, documents, mayBeCut: endsBroken && format === "yaml" };
 }
 
-function addObject(placed: PlacedObject, objects: Map<string, PlacedObject>, problems: SourceProblem[]): void {
+function addObject(placed: PlacedObject, objects: Map<string, PlacedObject>, problems: ManifestProblem[]): void {
   const key = objectKey(placed.object);
   const first = objects.get(key);
   if (first) problems.push(duplicate(first, placed));

@@ -6,6 +6,8 @@ import { sameValue } from "../model/same-value.ts";
 import { duplicate, type PlacedObject } from "./manifest-file.ts";
 import type { SourceProblem } from "./source.ts";
 
+const NOTHING: ReadonlyMap<string, PlacedObject> = new Map();
+
 export class ManifestStore {
   readonly #changes = new ChangeTracker();
   readonly #files = new Map<string, ReadonlyMap<string, PlacedObject>>();
@@ -40,9 +42,9 @@ export class ManifestStore {
     return false;
   }
 
-  /** Whether the file has at least one object. */
-  has(file: string): boolean {
-    return this.#files.has(file);
+  /** What counts of the file now, by objectKey(). */
+  objectsOf(file: string): ReadonlyMap<string, PlacedObject> {
+    return this.#files.get(file) ?? NOTHING;
   }
 
   /** Whether nothing has changed since the last take(). */

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// The source of the embedded default: a directory of YAML and JSON manifests, watched. A file counts as a whole: while
-// it does not parse, or holds an invalid object, what it held before stays.
+// The source of the embedded default: a directory of YAML and JSON manifests, watched. While a file does not parse,
+// what it held before stays; an object that cannot be used stays as it was, beside all others of its file as they are.
 
 import { createHash } from "node:crypto";
 import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { sameValue } from "../model/same-value.ts";
+import { believe } from "./believed-file.ts";
 import { DirectoryWatch } from "./directory-watch.ts";
 import { type KnownDocuments, readManifest } from "./manifest-file.ts";
 import { ManifestStore } from "./manifest-store.ts";
@@ -44,7 +45,7 @@ export class ManifestSource implements Source {
   readonly #known = new Map<string, KnownFile>();
   readonly #pending = new Map<string, Pending>();
   readonly #shared = new Map<string, string>();
-  /** Files that were broken at the start and are still: nobody knows what is in them, so the state is not complete. */
+  /** Files with something that could not be used at the start and cannot yet: the state is not complete without it. */
   readonly #unknown = new Set<string>();
   /** By file; only files that have any. */
   readonly #troubled = new Map<string, readonly string[]>();
@@ -192,16 +193,16 @@ export class ManifestSource implements Source {
       intern: this.#intern,
       reuse: (object) => this.#store.reuse(file, object),
     });
+    const believed = believe(manifest, this.#store.objectsOf(file));
     const failed = manifest.problems.some(({ severity }) => severity === "error");
-    if ((failed || this.#store.loses(file, manifest.objects)) && doubt()) return;
+    if ((failed || this.#store.loses(file, believed.objects)) && doubt()) return;
 
-    if (!failed) this.#unknown.delete(name);
+    if (believed.complete) this.#unknown.delete(name);
     else if (!this.#started) this.#unknown.add(name);
-    const keepOld = failed && this.#store.has(file);
-    this.#known.set(name, { hash, documents: keepOld && known ? known.documents : manifest.documents });
+    this.#known.set(name, { hash, documents: believed.held && known ? known.documents : manifest.documents });
     this.#noteTroubled(name, manifest.troubled);
-    for (const problem of manifest.problems) this.#report(keepOld ? withKept(problem) : problem);
-    if (!keepOld) this.#store.replace(file, manifest.objects);
+    for (const problem of believed.problems) this.#report(problem);
+    this.#store.replace(file, believed.objects);
   }
 
   /** A file that is gone takes its objects with it, unless the whole directory is gone: that is no wish of the user's. */
@@ -220,7 +221,8 @@ export class ManifestSource implements Source {
     if (known?.hash === error.message) return;
     this.#noteTroubled(name, [file]);
     this.#known.set(name, { hash: error.message, documents: known?.documents ?? new Map() });
-    this.#report(withKept({ severity: "error", place: file, message: `cannot be read: ${error.message}` }));
+    const message = `cannot be read: ${error.message} (until then the file counts as it was before)`;
+    this.#report({ severity: "error", place: file, message });
   }
 
   /** Told once; undefined: all is well again. */
@@ -243,11 +245,6 @@ export class ManifestSource implements Source {
     if (shared === undefined) this.#shared.set(text, text);
     return shared ?? text;
   };
-}
-
-function withKept(problem: SourceProblem): SourceProblem {
-  if (problem.severity !== "error") return problem;
-  return { ...problem, message: `${problem.message} (until then the file counts as it was before)` };
 }
 
 function isManifest(name: string): boolean {

@@ -121,11 +121,14 @@ describe("an agent's life", () => {
     await agent.stop();
   });
 
-  test("row 13: a file that is broken when an agent starts takes nothing away of what an earlier agent serves", async () => {
+  test.each([
+    ["a file that does not parse", (whole: string) => whole.slice(0, whole.length / 2)],
+    ["a Service that cannot be used", (whole: string) => whole.replaceAll(/"port":80(?=[,}])/g, '"port":0')],
+  ])("row 13: %s when an agent starts takes nothing away of what an earlier agent serves", async (_what, broken) => {
     const lab = getLab();
     const path = join(manifests, "other.json");
     const whole = readFileSync(path, "utf8");
-    writeFileSync(path, whole.slice(0, whole.length / 2));
+    writeFileSync(path, broken(whole));
     const agent = await readyAgent(lab, lab.node("n1"), manifests);
     expect(agent.stderr).toMatch(/ ERROR .*other\.json:\d+/);
     expect(agent.stderr).toMatch(/ WARN not all could be read: what an earlier agent served stays/);

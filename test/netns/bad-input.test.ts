@@ -11,7 +11,7 @@ import type { TrafficAgent } from "../../src/demo/lab/traffic.ts";
 import { portolan } from "../../src/demo/portolan.ts";
 import { type AgentRun, readyAgent, spawnAgent, tcxLinks } from "../support/agent.ts";
 import { useLab } from "../support/lab.ts";
-import { removeService, type ServiceSpec, writeService } from "../support/manifests.ts";
+import { removeService, type ServiceSpec, writeObjects, writeService } from "../support/manifests.ts";
 import { until } from "../support/until.ts";
 
 const VIP = { address: "10.96.0.1", port: 80 };
@@ -165,6 +165,23 @@ describe("bad input", () => {
       await until("it is gone", async () => (await answers(OTHER_VIP)) === 0);
     });
 
+    test("an object that cannot be used stays as it was, and the others of its file change", async () => {
+      const [good, bad] = [4, 5].map((number) => ({ address: `10.96.1.${number}`, port: 80 }));
+      if (!good || !bad) throw new Error("two addresses");
+      const backend = getLab().pod("p1b").address.v4;
+      writeObjects(manifests, "list", [...listed("good", 4, "10.9.1.99"), ...listed("bad", 5, backend)]);
+      await until("both are there", async () => (await answers(bad)) === 10);
+      expect(await answers(good)).toBe(0);
+      writeObjects(manifests, "list", [...listed("good", 4, backend), ...listed("bad", 5, backend, "tcp")]);
+      await until("the endpoint has moved", async () => (await answers(good)) === 10);
+      expect(await answers(bad)).toBe(10);
+      expect(agent.stderr).toMatch(
+        / ERROR .*list\.json:1: Service test\/bad: items\[2\]\.spec\.ports\[0\]\.protocol: "tcp" is not known: use TCP, UDP, SCTP \(until then the object counts as it was before\)\n/,
+      );
+      removeService(manifests, "list");
+      await until("both are gone", async () => (await answers(bad)) + (await answers(good)) === 0);
+    });
+
     test("a Service that finds no room is named with the flag that makes room; all others are served", async () => {
       const many = Array.from({ length: 20 }, (_, i) => ({
         address: { v4: `10.9.1.${50 + i}`, v6: `fd00:9:1::${50 + i}` },
@@ -191,4 +208,24 @@ spec:
   clusterIP: 10.96.1.${number}
   ports: [{name: tcp, port: ${port}, protocol: TCP}]
 `;
+}
+
+/** A Service with one TCP port, and its slice with one endpoint. */
+function listed(name: string, number: number, endpoint: string, protocol = "TCP"): readonly object[] {
+  return [
+    {
+      apiVersion: "v1",
+      kind: "Service",
+      metadata: { name, namespace: "test" },
+      spec: { clusterIP: `10.96.1.${number}`, ports: [{ name: "tcp", port: 80, protocol }] },
+    },
+    {
+      apiVersion: "discovery.k8s.io/v1",
+      kind: "EndpointSlice",
+      metadata: { name: `${name}-1`, namespace: "test", labels: { "kubernetes.io/service-name": name } },
+      addressType: "IPv4",
+      ports: [{ name: "tcp", port: 8080 }],
+      endpoints: [{ addresses: [endpoint] }],
+    },
+  ];
 }
