@@ -22,6 +22,8 @@ export type Heard = { readonly reached: string; readonly shown: string } | { rea
 
 const open = new Set<string>();
 const WAIT_MS = 5000;
+/** The code of an aborted wait. */
+const NO_ANSWER = "ABORT_ERR";
 
 /** For datagrams a socket at each address, which its answers come from; for streams one at all of them. */
 export async function serve(servers: readonly Server[]): Promise<void> {
@@ -49,10 +51,14 @@ async function serveDatagrams(address: string, port: number): Promise<void> {
   await once(socket, "listening");
 }
 
-/** One after the other: what one leaves behind the next may meet. */
+/** One after the other: what one leaves behind the next may meet. The first that nobody answers is the last. */
 export async function dialAll(dials: readonly Dial[]): Promise<readonly Heard[]> {
   const heard: Heard[] = [];
-  for (const dial of dials) heard.push(await dialOnce(dial));
+  for (const dial of dials) {
+    const one = await dialOnce(dial);
+    heard.push(one);
+    if ("error" in one && one.error === NO_ANSWER) break;
+  }
   return heard;
 }
 
@@ -69,7 +75,7 @@ async function dialStream({ address, port, source }: Dial): Promise<Heard> {
   const socket = connect({ host: address, port, ...(source === undefined ? {} : { localAddress: source }) });
   const said: Buffer[] = [];
   socket.on("data", (data) => said.push(data));
-  socket.setTimeout(WAIT_MS, () => socket.destroy(Object.assign(new Error("no answer"), { code: "TIMEOUT" })));
+  socket.setTimeout(WAIT_MS, () => socket.destroy(Object.assign(new Error("no answer"), { code: NO_ANSWER })));
   try {
     await once(socket, "connect");
     const shown = text(socket.remoteAddress ?? "", socket.remotePort ?? 0);
