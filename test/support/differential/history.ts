@@ -4,8 +4,7 @@
 
 import type { Answer } from "../../../src/inspect/answer.ts";
 import { endpointOf } from "../model/address.ts";
-import { type AffineVerdict, affinitySeconds, Clients } from "../model/affinity.ts";
-import { frontendOf } from "../model/services.ts";
+import { type AffineVerdict, affinityOf, Clients } from "../model/affinity.ts";
 import type { Packet, World } from "../model/world.ts";
 import { Disagreement, disagreement } from "./compare.ts";
 import type { Fault } from "./explained-node.ts";
@@ -92,7 +91,7 @@ export class History {
 
   #affinityProblem(packet: Packet, { verdict, kept }: AffineVerdict, { reason, chosen }: Answer): string | undefined {
     if (verdict !== "dnat" || kept === "either") return undefined;
-    const seconds = this.#secondsOf(packet);
+    const seconds = affinityOf(this.#world, packet);
     const said = [/ has by session affinity/, / be kept by session affinity for \d+ s/].flatMap((clause) => {
       return clause.exec(reason)?.[0] ?? [];
     });
@@ -103,18 +102,13 @@ export class History {
     return `chosen ${chosen} instead of ${kept.endpoint}`;
   }
 
-  #secondsOf(packet: Packet): number {
-    const frontend = frontendOf(this.#world, packet);
-    return frontend === undefined ? 0 : affinitySeconds(frontend.manifest);
-  }
-
   /** The kernel's clock of records ticks as this one. */
   #now(): number {
     return performance.now() / 1000 + this.#passed;
   }
 
   #count(packet: Packet, verdict: AffineVerdict, endpoint: string | undefined): void {
-    const bound = this.#secondsOf(packet) > 0;
+    const bound = affinityOf(this.#world, packet) > 0;
     const kind = typeof verdict.kept === "object" ? "kept" : bound ? verdict.kept : "none";
     this.counts[endpoint === undefined ? "refused" : kind]++;
     if (endpoint === undefined || !bound) return;

@@ -4,7 +4,7 @@
 
 import fc from "fast-check";
 import type { Lab } from "../../../src/demo/lab/lab.ts";
-import type { DualAddress } from "../../../src/demo/lab/plan.ts";
+import type { DualAddress, NodeHost } from "../../../src/demo/lab/plan.ts";
 import { serviceAddresses } from "../manifests.ts";
 import type { EndpointManifest, NodeManifest, Packet, ServiceManifest, SliceManifest, World } from "../model/world.ts";
 
@@ -24,8 +24,24 @@ const conditions = fc.constantFrom(
   { ready: false, serving: true, terminating: false },
 );
 
+/** Of row 44: some hold the client outside, the pods, or the node; one is of one family only. */
+const ranges = fc.constantFrom<readonly string[] | undefined>(
+  ...[undefined, undefined, undefined],
+  ["192.168.50.10/32", "fd00:50::10/128"],
+  ["10.9.1.0/24", "fd00:9:1::/64"],
+  ["192.168.50.1/32", "fd00:50::1/128"],
+  ["192.168.50.10/32"],
+);
+const annotations = fc.constantFrom<Readonly<Record<string, string>>>(
+  ...[{}, {}, {}],
+  { "portolan.dev/source-ranges-apply": "all" },
+  { "portolan.dev/denied-source-ranges": "10.9.1.10/32, fd00:9:1::10/128" },
+  { "portolan.dev/source-ranges-policy": "strict" },
+);
+
 type Shape = ReturnType<typeof shapeOf> extends fc.Arbitrary<infer T> ? T : never;
 
+const PODS = ["10.9.1.0/24", "fd00:9:1::/64"] as const;
 const policies = { internalTrafficPolicy: "Cluster", externalTrafficPolicy: "Cluster" } as const;
 const READY = { ready: true } as const;
 
@@ -37,6 +53,9 @@ function shapeOf(pods: readonly string[]) {
     external: fc.constantFrom(true, true, true, false),
     internalTrafficPolicy: policy,
     externalTrafficPolicy: policy,
+    affinity: fc.boolean(),
+    ranges,
+    annotations,
   });
 }
 
@@ -55,9 +74,25 @@ export function everyVerdict(lab: Lab): [World, readonly LabQuestion[]] {
     hints: "none",
     external: true,
     ...policies,
+    affinity: false,
+    ranges: undefined,
+    annotations: {},
   } as const;
   const elsewhere = { ...shape, pods: names.slice(-1), externalTrafficPolicy: "Local" } as const;
-  const world = worldOf(lab, [shape, { ...shape, pods: [] }, elsewhere, { ...shape, external: false }, shape]);
+  const sticky = { ...shape, pods: ["p1b", "b1b", "p2a"], affinity: true, ranges: PODS };
+  const world = worldOf(lab, [shape, { ...shape, pods: [] }, elsewhere, { ...shape, external: false }, sticky]);
+  // The first: its sockets tell whose packets those of its address are (row 51).
+  const known = (["v4", "v6"] as const).flatMap((family) =>
+    (["p1a", "b1a"] as const).map((from): LabQuestion => {
+      return { from, by: "socket", number: 5, frontend: "clusterIP", family, protocol: "UDP" };
+    }),
+  );
+  const ranged = known.flatMap((question): readonly LabQuestion[] => [
+    { ...question, from: "client", by: "wire", frontend: "loadBalancer" },
+    { ...question, from: "n1", frontend: "loadBalancer" },
+    { ...question, frontend: "loadBalancer" },
+    { ...question, by: "wire" },
+  ]);
   const questions = (["v4", "v6"] as const).flatMap((family) =>
     (["TCP", "UDP"] as const).flatMap((protocol) =>
       // Answered, refused, met with silence, and an address that is no frontend.
@@ -66,14 +101,14 @@ export function everyVerdict(lab: Lab): [World, readonly LabQuestion[]] {
       }),
     ),
   );
-  return [world, questions];
+  return [world, [...known, ...questions, ...ranged]];
 }
 
 function worldOf(lab: Lab, shapes: readonly Shape[]): World {
   return {
     services: shapes.map((shape, i) => serviceOf(shape, NUMBERS[i] ?? 0)),
     slices: shapes.flatMap((shape, i) => slicesOf(lab, shape, NUMBERS[i] ?? 0)),
-    nodes: lab.nodes.map(({ name }) => nodeOf(name)),
+    nodes: lab.nodes.map(nodeOf),
     here: HERE,
     addresses: (["v4", "v6"] as const).map((family) => ({
       address: lab.node(HERE).address[family],
@@ -86,9 +121,10 @@ function worldOf(lab: Lab, shapes: readonly Shape[]): World {
   };
 }
 
-function nodeOf(name: string): NodeManifest {
+function nodeOf({ name, address }: NodeHost): NodeManifest {
   const labels = { "topology.kubernetes.io/zone": `zone-${name}` };
-  return { apiVersion: "v1", kind: "Node", metadata: { name, labels } };
+  const addresses = both(address).map((one) => ({ type: "InternalIP" as const, address: one }));
+  return { apiVersion: "v1", kind: "Node", metadata: { name, labels }, status: { addresses } };
 }
 
 const both = ({ v4, v6 }: DualAddress) => [v4, v6];
@@ -98,7 +134,7 @@ function serviceOf(shape: Shape, number: number): ServiceManifest {
   return {
     apiVersion: "v1",
     kind: "Service",
-    metadata: { name: `s${number}`, namespace: "test" },
+    metadata: { name: `s${number}`, namespace: "test", annotations: shape.annotations },
     spec: {
       type: shape.external ? "LoadBalancer" : "ClusterIP",
       clusterIP: clusterIP.v4,
@@ -106,6 +142,8 @@ function serviceOf(shape: Shape, number: number): ServiceManifest {
       externalIPs: shape.external ? both(externalIP) : [],
       internalTrafficPolicy: shape.internalTrafficPolicy,
       externalTrafficPolicy: shape.externalTrafficPolicy,
+      loadBalancerSourceRanges: shape.ranges,
+      sessionAffinity: shape.affinity ? "ClientIP" : "None",
       ports: (["TCP", "UDP"] as const).map((protocol) => ({
         name: protocol.toLowerCase(),
         protocol,

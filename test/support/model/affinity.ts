@@ -30,10 +30,16 @@ const DEFAULT_TIMEOUT = 10_800;
 const LONGEST_TIMEOUT = 86_400;
 
 /** Row 52; 0: no affinity. What is out of range counts as the default. */
-export function affinitySeconds({ spec }: ServiceManifest): number {
+function affinitySeconds({ spec }: ServiceManifest): number {
   if (spec.sessionAffinity !== "ClientIP") return 0;
   const seconds = spec.sessionAffinityConfig?.clientIP?.timeoutSeconds ?? DEFAULT_TIMEOUT;
   return seconds >= 1 && seconds <= LONGEST_TIMEOUT ? seconds : DEFAULT_TIMEOUT;
+}
+
+/** Of what a packet meets. */
+export function affinityOf(world: World, packet: Packet): number {
+  const frontend = frontendOf(world, packet);
+  return frontend === undefined ? 0 : affinitySeconds(frontend.manifest);
 }
 
 export class Clients {
