@@ -136,7 +136,8 @@ static __always_inline void heard_backend(const struct work *w, struct flow *own
 
 /*
  * Notes a packet of the client. The first one that goes on from the backend's answer makes the flow lasting: a forged
- * sender never gets so far. Returns the owner as it is then, or NULL when the table is full and the flow is refused.
+ * sender never gets so far. A SYN is no word of a connection that lasts (begins_anew). Returns the owner as it is then,
+ * or NULL when the table is full and the flow is refused.
  */
 static __always_inline struct flow *heard_client(struct work *w, struct flow *owner)
 {
@@ -144,7 +145,7 @@ static __always_inline struct flow *heard_client(struct work *w, struct flow *ow
 
 	if ((owner->state & (FLOW_ANSWERED | FLOW_LASTING)) == FLOW_ANSWERED && !(tcp_flags & (TCP_SYN | TCP_RST)))
 		owner = flow_promote(w, owner);
-	if (owner)
+	if (owner && !(packet_is_syn(&w->packet) && (owner->state & FLOW_LASTING)))
 		flow_touch(owner, tcp_flags, true, w->now);
 	return owner;
 }

@@ -6,6 +6,8 @@
  */
 #include "begin.bpf.h"
 
+#define SYN_HEED_SECONDS 60 /* of silence, after which a SYN is believed to begin a connection */
+
 /* There is no room for a connection that both ends believe in: its client is told at once. */
 static __always_inline int refuse(struct __sk_buff *skb, const struct packet *p)
 {
@@ -30,16 +32,17 @@ enum standing {
 	VIP_IS_NOBODYS = 2, /* its Service is gone: nothing begins there, and what exists keeps its endpoint (row 50) */
 };
 
-/* How the endpoint stands that the flow goes to. */
-static __always_inline enum standing standing_of(struct flow *owner)
+/* How the endpoint stands that the flow goes to. In a frame of its own: pt_ingress' is full. */
+static __noinline enum standing standing_of(struct flow *owner)
 {
-	struct remembered endpoint = {
-	    .epoch = owner->epoch,
-	    .id = owner->backend_id,
-	    .addr = &owner->backend,
-	    .port = owner->backend_port,
-	};
+	struct remembered endpoint = {};
 
+	if (!owner)
+		return ENDPOINT_SERVES;
+	endpoint.epoch = owner->epoch;
+	endpoint.id = owner->backend_id;
+	endpoint.addr = &owner->backend;
+	endpoint.port = owner->backend_port;
 	if ((owner->flags & FLOW_DIRECT) || word_stands(owner->service, owner->epoch))
 		return ENDPOINT_SERVES;
 	endpoint.service = service_now(owner);
@@ -58,17 +61,37 @@ static __always_inline enum standing standing_of(struct flow *owner)
 }
 
 /*
+ * A SYN to a connection whose endpoint serves no more. Anybody can send one: while the two talk it goes to that
+ * endpoint, which answers it with an ACK that makes a client of the past reset the connection (RFC 5961, section 4), so
+ * that its next SYN begins anew; one of SCTP, that restarts the association, likewise. With nobody there it does so a
+ * minute after the last packet of the connection.
+ */
+static __always_inline bool outlives_syn(const struct flow *owner, enum standing standing, __u32 now)
+{
+	return (owner->state & FLOW_LASTING) && (__s32)(now - owner->last_seen) <= SYN_HEED_SECONDS &&
+	       !(standing == ENDPOINT_LEFT && (owner->flags & FLOW_ENDS));
+}
+
+/*
  * Whether the client's packet needs another flow than the one it had. A connection keeps its backend for as long as
  * both ends wish, also when the endpoint has left its Service (row 50); datagrams keep theirs only while it serves (row
- * 58), and so does what is known of a port from which a new connection comes.
+ * 58), and so does what is known of a port from which a new connection comes, unless the old one is in use.
  */
-static __always_inline bool begins_anew(const struct packet *p, struct flow *owner)
+static __always_inline bool begins_anew(const struct packet *p, struct flow *owner, __u32 now)
 {
+	bool syn = packet_is_syn(p);
+	enum standing standing;
+
+	if (!syn && p->proto != IPPROTO_UDP)
+		return false;
 	if (owner->flags & FLOW_UNROUTED) /* there may be a way now, which takes an address of its own */
-		return packet_is_syn(p) || (p->proto == IPPROTO_UDP && !p->later);
-	if (packet_is_syn(p))
-		return flow_closed(owner) || standing_of(owner) != ENDPOINT_SERVES;
-	return p->proto == IPPROTO_UDP && standing_of(owner) == ENDPOINT_LEFT;
+		return !p->later;
+	if (syn && flow_closed(owner))
+		return true;
+	standing = standing_of(owner);
+	if (!syn)
+		return standing == ENDPOINT_LEFT;
+	return standing != ENDPOINT_SERVES && !outlives_syn(owner, standing, now);
 }
 
 /* Whether the endpoint of a connection that began with the option has left its Service. Keeps what it learned. */
@@ -188,7 +211,7 @@ int pt_ingress(struct __sk_buff *skb)
 		}
 		record = NULL; /* it outlived its flow */
 	}
-	if (record && begins_anew(p, record)) {
+	if (record && begins_anew(p, record, w->now)) {
 		if (!dry_run)
 			flow_forget(w, record);
 		record = NULL;

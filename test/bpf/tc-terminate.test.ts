@@ -91,6 +91,21 @@ describe.each(families.flatMap((ends) => kinds.map((kind) => ({ ...ends, kind })
     expect(await send(ACK)).toBe(to(young));
   });
 
+  test("row 61: a SYN on its ports begins anew once its endpoint has left; row 50: not when its Service is gone", async () => {
+    await establish();
+    await put(young, ENDS);
+    expect(await send(SYN)).toBe(to(young));
+    await datapath().forgetFlows();
+    await put(old, ENDS);
+    await establish();
+    const [entry] = await datapath().entries("frontends");
+    if (!entry) throw new Error("there is no frontend");
+    await datapath().remove("frontends", [entry[0]]);
+    expect(await send(SYN)).toBe(to(old));
+    expect(await send(ACK)).toBe(to(old));
+    await datapath().write("frontends", [entry]);
+  });
+
   test("row 50: it stays while its endpoint serves, and when its Service is gone", async () => {
     await establish();
     await put(old, ENDS);

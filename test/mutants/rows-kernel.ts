@@ -82,8 +82,8 @@ export const KERNEL_ROWS: readonly RowMutant[] = [
     row: 50,
     what: "connections leave an endpoint that leaves its Service",
     file: "bpf/tc.bpf.c",
-    from: "return p->proto == IPPROTO_UDP && standing_of(owner) == ENDPOINT_LEFT;",
-    to: "return standing_of(owner) == ENDPOINT_LEFT;",
+    from: "if (!syn && p->proto != IPPROTO_UDP)",
+    to: "if (0)",
     test: "test/bpf/tc-gone.test.ts",
   },
   {

@@ -217,7 +217,7 @@ export const PARTS_OF_ROWS: readonly RowMutant[] = [
     row: 58,
     what: "datagrams stay with an endpoint that serves no more",
     file: "bpf/tc.bpf.c",
-    from: "return p->proto == IPPROTO_UDP && standing_of(owner) == ENDPOINT_LEFT;",
+    from: "return standing == ENDPOINT_LEFT;",
     to: "return false;",
     test: "test/bpf/tc-gone.test.ts",
   },
