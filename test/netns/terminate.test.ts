@@ -2,10 +2,10 @@
 // Connections that are open while their endpoint stops serving: those of a Service that asks for it are ended, on the
 // wire and on sockets, and no others (row 61 of the behaviour contract).
 import { beforeAll, describe, expect, test } from "vitest";
+import { openState } from "../../src/datapath/ebpf/state.ts";
 import type { HeldConnection } from "../../src/demo/lab/traffic.ts";
-import { portolan } from "../../src/demo/portolan.ts";
 import { useCluster } from "../support/cluster.ts";
-import { type Endpoint, type ServiceSpec, serviceAddresses, writeService } from "../support/manifests.ts";
+import { type Endpoint, type ServiceSpec, serviceAddresses, writeService, writeSlices } from "../support/manifests.ts";
 import { hostOf } from "../support/paths.ts";
 import { until } from "../support/until.ts";
 
@@ -19,7 +19,7 @@ const CLIENTS = [
   { from: "n1", by: "socket", frontend: "nodePort" },
 ] as const;
 
-const cluster = useCluster({ firewall: "realistic" });
+const cluster = useCluster({ firewall: "realistic", agents: ["n1"] });
 
 beforeAll(async () => {
   for (const name of ["p1b", "p2a"]) await cluster().lab.serve(cluster().lab.pod(name));
@@ -62,11 +62,18 @@ function endedAs(connections: readonly { readonly by: "wire" | "socket" }[]): re
 }
 
 /** How many connections node n1 has ended on the wire. */
-async function ended(): Promise<number> {
-  const rows: readonly { reason: string; count: number }[] = JSON.parse(
-    await portolan(cluster().lab.node("n1"), ["drops", "-o", "json"]),
-  );
-  return rows.find(({ reason }) => reason === "endpoint_left")?.count ?? 0;
+function ended(): number {
+  using state = openState(cluster().lab.node("n1").bpffs);
+  return Number(state.drops().find(({ name }) => name === "endpoint_left")?.count);
+}
+
+async function expectAllOpen(...opened: readonly (readonly HeldConnection[])[]): Promise<void> {
+  for (const connections of opened) expect(await fates(connections)).toEqual(connections.map(() => "OK"));
+}
+
+async function expectAllEnded(connections: Awaited<ReturnType<typeof open>>): Promise<void> {
+  await until("all are ended", async () => !(await fates(connections)).includes("OK"));
+  expect(await fates(connections)).toEqual(endedAs(connections));
 }
 
 /** Returns when n1 has looked through its sockets since: that of a witness has been taken off. */
@@ -78,38 +85,85 @@ async function lookedThrough(): Promise<void> {
   await until("the witness is taken off p2a", async () => (await fates([held])).join() !== "OK");
 }
 
+const ON_P2A = { p2a: undefined };
+const ON_P1B = { p1b: undefined };
+
 describe("connections whose endpoint stops serving", () => {
   test("row 61: by option, are ended: sockets at once, on the wire with the next packet, row 50: and no others", async () => {
     const { manifests } = cluster();
-    writeService(manifests, spec(61, true, { p2a: undefined }));
-    writeService(manifests, spec(62, false, { p2a: undefined }));
-    await cluster().write(spec(63, true, { p2a: undefined }));
+    writeService(manifests, spec(61, true, ON_P2A));
+    writeService(manifests, spec(62, false, ON_P2A));
+    await cluster().write(spec(63, true, ON_P2A));
     const [ending, staying, orphaned] = [await open(61), await open(62), await open(63)];
     writeService(manifests, spec(61, true, { p2a: DRAINING, p1b: undefined }));
-    writeService(manifests, spec(62, false, { p1b: undefined }));
+    writeService(manifests, spec(62, false, ON_P1B));
     await cluster().remove("end63");
     await lookedThrough();
-    for (const connections of [ending, staying, orphaned]) {
-      expect(await fates(connections)).toEqual(connections.map(() => "OK"));
-    }
-    expect(await ended()).toBe(0);
-    writeService(manifests, spec(61, true, { p1b: undefined }));
-    await until("all are ended", async () => !(await fates(ending)).includes("OK"));
-    expect(await fates(ending)).toEqual(endedAs(ending));
-    expect(await ended()).toBe(4);
-    expect(await fates(staying)).toEqual(staying.map(() => "OK"));
+    await expectAllOpen(ending, staying, orphaned);
+    expect(ended()).toBe(0);
+    writeService(manifests, spec(61, true, ON_P1B));
+    await expectAllEnded(ending);
+    expect(ended()).toBe(4);
+    await expectAllOpen(staying);
   });
 
-  test("row 61: are ended by the next agent for what changed while there was none", async () => {
-    writeService(cluster().manifests, spec(64, true, { p2a: undefined }));
-    await cluster().write(spec(66, false, { p2a: undefined }));
-    const [ending, staying] = [await open(64), await open(66)];
+  test("row 61: are ended by the next agent for what changed while there was none, or after it came", async () => {
+    const { manifests } = cluster();
+    for (const number of [64, 67]) writeService(manifests, spec(number, true, ON_P2A));
+    writeService(manifests, spec(68, false, ON_P2A));
+    await cluster().write(spec(66, false, ON_P2A));
+    const [ending, later, staying, early] = [await open(64), await open(67), await open(66), await open(68)];
+    await cluster().write(spec(68, true, { ...ON_P2A, ...ON_P1B })); // begun before the option, row 50
     await cluster().killAgent("n1");
-    writeService(cluster().manifests, spec(64, true, { p1b: undefined }));
-    writeService(cluster().manifests, spec(66, false, { p1b: undefined }));
+    writeService(manifests, spec(64, true, ON_P1B));
+    writeService(manifests, spec(66, false, ON_P1B));
     await cluster().startAgent("n1");
-    await until("all are ended", async () => !(await fates(ending)).includes("OK"));
-    expect(await fates(ending)).toEqual(endedAs(ending));
-    expect(await fates(staying)).toEqual(staying.map(() => "OK"));
+    await expectAllEnded(ending);
+    await expectAllOpen(later);
+    writeService(manifests, spec(68, true, ON_P1B));
+    writeService(manifests, spec(67, true, ON_P1B));
+    await expectAllEnded(later);
+    await expectAllOpen(staying, early);
+  });
+
+  test("row 50: stay when only their Service or its VIP changed hands", async () => {
+    const { manifests } = cluster();
+    const before = ended();
+    writeService(manifests, spec(69, true, ON_P2A));
+    await cluster().write(spec(70, false, ON_P2A));
+    const [anew, robbed] = [await open(69), await open(70)];
+    for (const name of ["end69", "end70"]) await cluster().remove(name);
+    writeService(manifests, spec(69, true, {})); // made anew, before its slices, which name another endpoint
+    await cluster().write({ ...spec(70, true, ON_P1B), name: "taker" }); // has the addresses now, and the option
+    await cluster().write(spec(69, true, ON_P1B));
+    await lookedThrough();
+    await expectAllOpen(anew, robbed);
+    expect(ended()).toBe(before);
+  });
+
+  test("row 61: stay when their endpoint comes back within a second, in another slice", async () => {
+    const { manifests } = cluster();
+    const before = ended();
+    await until(
+      "an endpoint has moved within a second",
+      async () => {
+        writeService(manifests, spec(71, true, {}));
+        writeSlices(manifests, spec(71, true, {}), "again71");
+        writeSlices(manifests, spec(71, true, ON_P2A), "slices71");
+        await cluster().served("end71", 1);
+        const moving = await open(71);
+        const begin = performance.now();
+        writeSlices(manifests, spec(71, true, {}), "slices71");
+        await cluster().served("end71", 0);
+        writeSlices(manifests, spec(71, true, ON_P2A), "again71");
+        await cluster().served("end71", 1);
+        if (performance.now() - begin > 900) return false; // too slow to say anything
+        await lookedThrough();
+        await expectAllOpen(moving);
+        expect(ended()).toBe(before);
+        return true;
+      },
+      40_000,
+    );
   });
 });

@@ -3,23 +3,21 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll } from "vitest";
+import { openState } from "../../src/datapath/ebpf/state.ts";
 import { Lab } from "../../src/demo/lab/lab.ts";
 import type { Host, LabOptions } from "../../src/demo/lab/plan.ts";
 import type { LabProcess } from "../../src/demo/lab/process.ts";
 import type { TrafficAgent } from "../../src/demo/lab/traffic.ts";
-import { portolan, startAgent } from "../../src/demo/portolan.ts";
+import { startAgent } from "../../src/demo/portolan.ts";
+import { serviceRows } from "../../src/inspect/service-rows.ts";
 import { removeService, type ServiceSpec, writeService } from "./manifests.ts";
 import { until } from "./until.ts";
-
-interface ListedService {
-  /** namespace/name:port */
-  readonly service: string;
-  readonly endpoints: { readonly total: number };
-}
 
 export interface ClusterOptions extends LabOptions {
   readonly services?: (lab: Lab) => readonly ServiceSpec[];
   readonly agentFlags?: readonly string[];
+  /** Nodes that have an agent; default: all. */
+  readonly agents?: readonly string[];
   /** Before the agents start. */
   readonly prepare?: (lab: Lab) => Promise<void>;
 }
@@ -44,7 +42,7 @@ export class Cluster implements AsyncDisposable {
       const cluster = new Cluster(lab, options.agentFlags ?? []);
       await options.prepare?.(lab);
       for (const spec of options.services?.(lab) ?? []) writeService(cluster.manifests, spec);
-      for (const node of lab.nodes) await cluster.startAgent(node.name);
+      for (const name of options.agents ?? lab.nodes.map((node) => node.name)) await cluster.startAgent(name);
       return cluster;
     } catch (error) {
       await lab[Symbol.asyncDispose]();
@@ -71,12 +69,12 @@ export class Cluster implements AsyncDisposable {
   /** Writes the Service and waits until every node serves it with that many endpoints. */
   async write(spec: ServiceSpec): Promise<void> {
     writeService(this.manifests, spec);
-    await this.#served(spec.name, spec.endpoints.length);
+    await this.served(spec.name, spec.endpoints.length);
   }
 
   async remove(name: string): Promise<void> {
     removeService(this.manifests, name);
-    await this.#served(name, undefined);
+    await this.served(name, undefined);
   }
 
   /** A client whose traffic meets the tc programs: outside its node's cgroups. One process for each host. */
@@ -99,12 +97,13 @@ export class Cluster implements AsyncDisposable {
     return client;
   }
 
-  async #served(name: string, endpoints: number | undefined): Promise<void> {
+  /** Waits until every node serves it with that many endpoints; undefined: not at all. */
+  async served(name: string, endpoints: number | undefined): Promise<void> {
     for (const node of this.lab.nodes) {
       if (!this.agents.has(node.name)) continue;
-      await until(`${node.name} serves ${name} with ${endpoints ?? "no"} endpoints`, async () => {
-        const listed: readonly ListedService[] = JSON.parse(await portolan(node, ["services", "-o", "json"]));
-        const found = listed.filter(({ service }) => service.startsWith(`test/${name}:`));
+      using state = openState(node.bpffs);
+      await until(`${node.name} serves ${name} with ${endpoints ?? "no"} endpoints`, () => {
+        const found = serviceRows(state.services()).filter(({ service }) => service.startsWith(`test/${name}:`));
         return endpoints === undefined
           ? found.length === 0
           : found.length > 0 && found.every((service) => service.endpoints.total === endpoints);
