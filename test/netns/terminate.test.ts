@@ -76,24 +76,31 @@ async function expectAllEnded(connections: Awaited<ReturnType<typeof open>>): Pr
   expect(await fates(connections)).toEqual(endedAs(connections));
 }
 
+const ON_P2A = { p2a: undefined };
+const ON_P1B = { p1b: undefined };
+
+let witnesses = 0;
+
 /** Returns when n1 has looked through its sockets since: that of a witness has been taken off. */
 async function lookedThrough(): Promise<void> {
-  await cluster().write(spec(65, true, { p2a: undefined }));
+  const number = 80 + witnesses++; // of its own: write() waits until it is there
+  await cluster().write(spec(number, true, ON_P2A));
   const client = await cluster().socket(cluster().lab.pod("p1a"));
-  const held = await client.hold({ address: serviceAddresses(65).clusterIP.v4, port: 80 });
-  await cluster().write(spec(65, true, { p1b: undefined }));
+  const held = await client.hold({ address: serviceAddresses(number).clusterIP.v4, port: 80 });
+  writeService(cluster().manifests, spec(number, true, ON_P1B));
   await until("the witness is taken off p2a", async () => (await fates([held])).join() !== "OK");
 }
 
-const ON_P2A = { p2a: undefined };
-const ON_P1B = { p1b: undefined };
+/** The Services are new, and served when this returns. */
+async function writeAll(...specs: readonly ServiceSpec[]): Promise<void> {
+  for (const one of specs) writeService(cluster().manifests, one);
+  for (const { name, endpoints } of specs) await cluster().served(name, endpoints.length);
+}
 
 describe("connections whose endpoint stops serving", () => {
   test("row 61: by option, are ended: sockets at once, on the wire with the next packet, row 50: and no others", async () => {
     const { manifests } = cluster();
-    writeService(manifests, spec(61, true, ON_P2A));
-    writeService(manifests, spec(62, false, ON_P2A));
-    await cluster().write(spec(63, true, ON_P2A));
+    await writeAll(spec(61, true, ON_P2A), spec(62, false, ON_P2A), spec(63, true, ON_P2A));
     const [ending, staying, orphaned] = [await open(61), await open(62), await open(63)];
     writeService(manifests, spec(61, true, { p2a: DRAINING, p1b: undefined }));
     writeService(manifests, spec(62, false, ON_P1B));
@@ -109,9 +116,7 @@ describe("connections whose endpoint stops serving", () => {
 
   test("row 61: are ended by the next agent for what changed while there was none, or after it came", async () => {
     const { manifests } = cluster();
-    for (const number of [64, 67]) writeService(manifests, spec(number, true, ON_P2A));
-    writeService(manifests, spec(68, false, ON_P2A));
-    await cluster().write(spec(66, false, ON_P2A));
+    await writeAll(spec(64, true, ON_P2A), spec(67, true, ON_P2A), spec(66, false, ON_P2A), spec(68, false, ON_P2A));
     const [ending, later, staying, early] = [await open(64), await open(67), await open(66), await open(68)];
     await cluster().write(spec(68, true, { ...ON_P2A, ...ON_P1B })); // begun before the option, row 50
     await cluster().killAgent("n1");
@@ -129,8 +134,7 @@ describe("connections whose endpoint stops serving", () => {
   test("row 50: stay when only their Service or its VIP changed hands", async () => {
     const { manifests } = cluster();
     const before = ended();
-    writeService(manifests, spec(69, true, ON_P2A));
-    await cluster().write(spec(70, false, ON_P2A));
+    await writeAll(spec(69, true, ON_P2A), spec(70, false, ON_P2A));
     const [anew, robbed] = [await open(69), await open(70)];
     for (const name of ["end69", "end70"]) await cluster().remove(name);
     writeService(manifests, spec(69, true, {})); // made anew, before its slices, which name another endpoint
@@ -143,27 +147,27 @@ describe("connections whose endpoint stops serving", () => {
 
   test("row 61: stay when their endpoint comes back within a second, in another slice", async () => {
     const { manifests } = cluster();
-    const before = ended();
-    await until(
-      "an endpoint has moved within a second",
-      async () => {
-        writeService(manifests, spec(71, true, {}));
-        writeSlices(manifests, spec(71, true, {}), "again71");
-        writeSlices(manifests, spec(71, true, ON_P2A), "slices71");
-        await cluster().served("end71", 1);
-        const moving = await open(71);
-        const begin = performance.now();
-        writeSlices(manifests, spec(71, true, {}), "slices71");
-        await cluster().served("end71", 0);
-        writeSlices(manifests, spec(71, true, ON_P2A), "again71");
-        await cluster().served("end71", 1);
-        if (performance.now() - begin > 900) return false; // too slow to say anything
-        await lookedThrough();
-        await expectAllOpen(moving);
-        expect(ended()).toBe(before);
-        return true;
-      },
-      40_000,
-    );
+    let number = 71; // of each attempt
+    const movesInTime = async () => {
+      const before = ended();
+      const [name, gone, there] = [`end${number}`, spec(number, true, {}), spec(number, true, ON_P2A)];
+      writeService(manifests, gone);
+      writeSlices(manifests, there, `first${number}`);
+      await cluster().served(name, 1);
+      const moving = await open(number);
+      const begin = performance.now();
+      writeSlices(manifests, gone, `first${number}`);
+      await cluster().served(name, 0);
+      const between = await fates(moving);
+      writeSlices(manifests, there, `second${number++}`);
+      await cluster().served(name, 1);
+      if (performance.now() - begin > 900) return false; // too slow to say anything
+      expect(between).toEqual(moving.map(() => "OK"));
+      await lookedThrough();
+      await expectAllOpen(moving);
+      expect(ended()).toBe(before);
+      return true;
+    };
+    await until("an endpoint has moved in time", movesInTime, 30_000);
   });
 });
