@@ -6,6 +6,8 @@ import type { AddressInfo, LinkInfo, Netlink, NetlinkEvent, RouteInfo } from "..
 
 /** After an overrun, when the kernel does not answer. */
 const RETRY_MS = 1000;
+/** Between word of a device or an address that goes and the listing of routes: the kernel drops IPv4's after that word. */
+const ROUTES_DOUBT_MS = 100;
 
 export interface NetworkView {
   readonly links: readonly LinkInfo[];
@@ -21,6 +23,7 @@ export class Network implements Disposable {
   readonly #onError: (error: unknown) => void;
   #stale = false;
   #retry: NodeJS.Timeout | undefined;
+  #routesDoubted: NodeJS.Timeout | undefined;
   #changed: (() => void) | undefined;
   #scheduled: NodeJS.Immediate | undefined;
 
@@ -48,6 +51,7 @@ export class Network implements Disposable {
   [Symbol.dispose](): void {
     if (this.#scheduled) clearImmediate(this.#scheduled);
     clearTimeout(this.#retry);
+    clearTimeout(this.#routesDoubted);
     this.#netlink[Symbol.dispose]();
   }
 
@@ -55,10 +59,41 @@ export class Network implements Disposable {
     const [links, addresses, routes] = [this.#netlink.links(), this.#netlink.addresses(), this.#netlink.routes()];
     this.#links.clear();
     this.#addresses.clear();
-    this.#defaultRoutes.clear();
     for (const link of links) this.#links.set(link.ifindex, link);
     for (const address of addresses) this.#addresses.set(addressKey(address), address);
+    this.#setRoutes(routes);
+  }
+
+  #setRoutes(routes: readonly RouteInfo[]): void {
+    this.#defaultRoutes.clear();
     for (const route of routes) if (isDefault(route)) this.#defaultRoutes.set(routeKey(route), route);
+  }
+
+  /**
+   * The kernel says nothing of IPv4 routes that go with their device or their address, so they are listed again, once for
+   * a burst. Only where a default route may be gone: pods come and go, and a router's table is long.
+   */
+  #doubtRoutes(ifindex: number, address?: Uint8Array): void {
+    const concerned = [...this.#defaultRoutes.values()].some(
+      ({ outputIfindex, otherIfindexes, preferredSource }) =>
+        [outputIfindex, ...otherIfindexes].includes(ifindex) ||
+        (address && preferredSource && Buffer.compare(address, preferredSource) === 0),
+    );
+    if (!concerned) return;
+    clearTimeout(this.#routesDoubted);
+    this.#routesDoubted = setTimeout(() => this.#listRoutes(), ROUTES_DOUBT_MS);
+  }
+
+  #listRoutes(): void {
+    const known = [...this.#defaultRoutes.keys()].sort().join();
+    try {
+      this.#setRoutes(this.#netlink.routes());
+    } catch (error) {
+      this.#onError(error);
+      this.#routesDoubted = setTimeout(() => this.#listRoutes(), RETRY_MS);
+      return;
+    }
+    if ([...this.#defaultRoutes.keys()].sort().join() !== known) this.#changed?.();
   }
 
   #onEvent(event: NetlinkEvent): void {
@@ -86,11 +121,15 @@ export class Network implements Disposable {
         this.#stale = true;
         return true;
       case "link":
+        if (event.removed || !event.link.up) this.#doubtRoutes(event.link.ifindex);
         if (event.removed) return this.#links.delete(event.link.ifindex);
         this.#links.set(event.link.ifindex, event.link);
         return true;
       case "address":
-        if (event.removed) return this.#addresses.delete(addressKey(event.address));
+        if (event.removed) {
+          this.#doubtRoutes(event.address.ifindex, event.address.address);
+          return this.#addresses.delete(addressKey(event.address));
+        }
         this.#addresses.set(addressKey(event.address), event.address);
         return true;
       case "route":

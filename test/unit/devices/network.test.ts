@@ -2,7 +2,7 @@
 // The view of the network, kept by rtnetlink's events.
 
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { Network } from "../../../src/datapath/network.ts";
 import type { LinkInfo, Netlink, NetlinkEvent, RouteInfo } from "../../../src/libbpf/types.ts";
 import { until } from "../../support/until.ts";
@@ -97,4 +97,40 @@ test("a listing that fails after an overrun is told and tried again, and what wa
   expect(errors).toHaveLength(1);
   netlink.links = () => [link(1, "lo"), link(9, "eth9")];
   await until("the second try lists", () => names(network).includes("eth9"));
+});
+
+test("default routes are listed again, once a burst, when the device or the address of one goes: the kernel does not tell", () => {
+  vi.useFakeTimers();
+  try {
+    const netlink = new FakeNetlink();
+    const preferredSource = Uint8Array.of(192, 0, 2, 1);
+    netlink.table = [defaultRoute(2, { metric: 50 }), defaultRoute(3, { preferredSource })];
+    let listed = 0;
+    netlink.routes = () => {
+      listed++;
+      return netlink.table;
+    };
+    using network = new Network(netlink, onError);
+    let calls = 0;
+    network.onChange(() => calls++);
+    const outputs = () => network.view().defaultRoutes.map(({ outputIfindex }) => outputIfindex);
+    netlink.emit({ kind: "link", removed: false, link: link(3, "eth1") });
+    netlink.emit({ kind: "link", removed: true, link: link(9, "veth9") });
+    netlink.emit({ kind: "address", removed: true, address: address(9, [192, 0, 2, 9]) });
+    vi.advanceTimersByTime(600_000);
+    expect([listed, calls, outputs()]).toEqual([1, 1, [2, 3]]);
+
+    netlink.emit({ kind: "link", removed: false, link: link(2, "eth0", { up: false }) });
+    netlink.emit({ kind: "address", removed: true, address: address(2, [198, 51, 100, 1]) });
+    netlink.table = [defaultRoute(3, { preferredSource })];
+    vi.advanceTimersByTime(600_000);
+    expect([listed, calls, outputs()]).toEqual([2, 3, [3]]);
+
+    netlink.emit({ kind: "address", removed: true, address: address(1, [192, 0, 2, 1]) });
+    netlink.table = [];
+    vi.advanceTimersByTime(600_000);
+    expect([listed, calls, outputs()]).toEqual([3, 4, []]);
+  } finally {
+    vi.useRealTimers();
+  }
 });
