@@ -12,7 +12,8 @@
 /*
  * Returns the frontend a socket of a process of this kind meets at dst:port, or NULL: the packets go out as they are.
  * With masquerade_all a pod's connections must be translated on the wire, so its sockets leave them to tc; the host's
- * processes send from an address of the node anyway, and have no edge. And all SCTP: its connect() runs no cgroup program (sctp_connect() in the kernel's net/sctp/socket.c).
+ * processes send from an address of the node anyway, and have no edge. And all SCTP: its connect() runs no cgroup
+ * program (sctp_connect() in the kernel's net/sctp/socket.c).
  */
 static __always_inline struct frontend *socket_frontend(const struct ip_addr *dst, __be16 port, __u8 proto,
 							enum client_kind who)

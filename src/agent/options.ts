@@ -125,7 +125,7 @@ export function agentOptions(flags: AgentFlags, file: FileSettings = NO_FILE): A
   }
   return {
     manifests: resolve(flags.manifests),
-    nodeName: flags.nodeName ?? file.nodeName ?? hostname().toLowerCase(),
+    nodeName: flags.nodeName?.toLowerCase() ?? file.nodeName ?? hostname().toLowerCase(), // as the kubelet names its Node
     devices: flags.devices ?? [],
     podDevices: flags.podDevices ?? [],
     nodePortAddresses: flags.nodeportAddresses ?? file.nodePortAddresses,

@@ -47,7 +47,7 @@ test("row 38: what the file says counts where no flag says otherwise", () => {
 
 test("row 38: a flag beats the file, also one that says the default", () => {
   const given = [
-    ...["--node-name", "n1", "--nodeport-addresses", "192.0.2.0/24", "--localhost-nodeports", "--no-masquerade-all"],
+    ...["--node-name", "N1", "--nodeport-addresses", "192.0.2.0/24", "--localhost-nodeports", "--no-masquerade-all"],
     ...["--detect-local-mode", "ClusterCIDR", "--cluster-cidr", "10.9.0.0/16,fd00::/48"],
   ];
   expect(agentOptions(flags(...given), FILE)).toMatchObject({
