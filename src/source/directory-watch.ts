@@ -12,6 +12,8 @@ export interface DirectoryEvents {
   onSign(name: string | undefined): void;
   /** Told at every look: why the directory cannot be watched; undefined: it is. */
   onTrouble(error: NodeJS.ErrnoException | undefined): void;
+  /** Told at every look, about once a second, while the directory is being watched. */
+  onLook?(): void;
 }
 
 export class DirectoryWatch implements Disposable {
@@ -24,10 +26,10 @@ export class DirectoryWatch implements Disposable {
   #closed = false;
   readonly #timer: NodeJS.Timeout;
 
-  constructor(directory: string, events: DirectoryEvents) {
+  constructor(directory: string, events: DirectoryEvents, lookMs: number = LOOK_MS) {
     this.#directory = directory;
     this.#events = events;
-    this.#timer = setInterval(() => void this.look(), LOOK_MS);
+    this.#timer = setInterval(() => void this.look(), lookMs);
   }
 
   /** Makes sure that the directory of this name now is the one being watched. */
@@ -42,6 +44,7 @@ export class DirectoryWatch implements Disposable {
     this.#events.onTrouble(trouble);
     // Out of inotify watches, the directory can still be read once in a while.
     if (trouble && trouble !== there) this.#events.onSign(undefined);
+    if (!trouble) this.#events.onLook?.();
   }
 
   [Symbol.dispose](): void {

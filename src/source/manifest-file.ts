@@ -48,6 +48,11 @@ export interface Sharing {
   readonly reuse: (object: ModelObject) => ModelObject;
 }
 
+/** Not hidden, no backup and no swap file. */
+export function isManifest(name: string): boolean {
+  return /^[^.].*\.(yaml|yml|json)$/.test(name);
+}
+
 /** file: the name that problems give; its ending .json decides the format. known: of the last parse of this file. */
 export function readManifest(file: string, content: string, known: KnownDocuments, sharing: Sharing): ManifestFile {
   // Some editors put a byte order mark first.

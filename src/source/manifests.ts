@@ -7,8 +7,9 @@ import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { sameValue } from "../model/same-value.ts";
 import { believe } from "./believed-file.ts";
-import { DirectoryWatch } from "./directory-watch.ts";
-import { type KnownDocuments, readManifest } from "./manifest-file.ts";
+import { type DirectoryEvents, DirectoryWatch } from "./directory-watch.ts";
+import { FileRound, stampOf } from "./file-round.ts";
+import { isManifest, type KnownDocuments, readManifest } from "./manifest-file.ts";
 import { ManifestStore } from "./manifest-store.ts";
 import type { OnChange, Source, SourceProblem } from "./source.ts";
 
@@ -21,11 +22,15 @@ const ALL = "";
 
 export interface ManifestSourceOptions {
   readonly doubtMs?: number;
+  /** How often the directory, and a few of its files, are looked at without a sign of change; default 1000. */
+  readonly lookMs?: number;
 }
 
 interface KnownFile {
   /** Of the content, or of the failure to read it. */
   readonly hash: string;
+  /** stampOf(), from before it was read. */
+  readonly stamp: string;
   readonly documents: KnownDocuments;
 }
 
@@ -41,6 +46,8 @@ type OnProblem = (problem: SourceProblem) => void;
 export class ManifestSource implements Source {
   readonly #directory: string;
   readonly #doubtMs: number;
+  readonly #lookMs: number | undefined;
+  readonly #round: FileRound;
   readonly #store = new ManifestStore();
   readonly #known = new Map<string, KnownFile>();
   readonly #pending = new Map<string, Pending>();
@@ -62,9 +69,11 @@ export class ManifestSource implements Source {
   #started = false;
   #closed = false;
 
-  constructor(directory: string, { doubtMs = DOUBT_MS }: ManifestSourceOptions = {}) {
+  constructor(directory: string, { doubtMs = DOUBT_MS, lookMs }: ManifestSourceOptions = {}) {
     this.#directory = directory;
     this.#doubtMs = doubtMs;
+    this.#lookMs = lookMs;
+    this.#round = new FileRound(directory);
   }
 
   /** Rejects with the file system's error when the directory cannot be read. */
@@ -72,10 +81,12 @@ export class ManifestSource implements Source {
     this.#onChange = onChange;
     this.#onProblem = onProblem;
     await readdir(this.#directory);
-    this.#watch = new DirectoryWatch(this.#directory, {
+    const events: DirectoryEvents = {
       onSign: (name) => this.#sign(name),
       onTrouble: (error) => this.#reportDirectory(error),
-    });
+      onLook: () => this.#look(),
+    };
+    this.#watch = new DirectoryWatch(this.#directory, events, this.#lookMs);
     await this.#watch.look();
     // Every file is about to be read: only signs from here on mean a change.
     this.#pending.clear();
@@ -101,6 +112,12 @@ export class ManifestSource implements Source {
     // ..data is the link that a mounted ConfigMap's update moves.
     if (name === undefined || name === "..data") this.#queue(ALL, { sinceMs: performance.now(), waitMs: SETTLE_MS });
     else if (isManifest(name)) this.#queue(name, { sinceMs: performance.now(), waitMs: SETTLE_MS });
+  }
+
+  /** For changes that came without a sign. What is being read, or waits for it, is not known as it is yet. */
+  #look(): void {
+    if (!this.#started || this.#work || this.#pending.size > 0) return;
+    for (const name of this.#round.look(this.#known)) this.#sign(name);
   }
 
   #queue(name: string, pending: Pending): void {
@@ -181,14 +198,18 @@ export class ManifestSource implements Source {
         this.#pending.set(name, { sinceMs: performance.now() - quietMs, waitMs: this.#doubtMs });
       return true;
     };
+    const stamp = stampOf(file);
     const bytes = await readFile(file).catch((error: NodeJS.ErrnoException) => error);
     if (bytes instanceof Error) {
-      if (!doubt()) await this.#unreadable(name, file, bytes);
+      if (!doubt()) await this.#unreadable(name, stamp, bytes);
       return;
     }
     const known = this.#known.get(name);
     const hash = createHash("sha1").update(bytes).digest("base64");
-    if (known?.hash === hash) return;
+    if (known?.hash === hash) {
+      this.#known.set(name, { ...known, stamp });
+      return;
+    }
     const manifest = readManifest(file, bytes.toString("utf8"), known?.documents ?? new Map(), {
       intern: this.#intern,
       reuse: (object) => this.#store.reuse(file, object),
@@ -199,14 +220,16 @@ export class ManifestSource implements Source {
 
     if (believed.complete) this.#unknown.delete(name);
     else if (!this.#started) this.#unknown.add(name);
-    this.#known.set(name, { hash, documents: believed.held && known ? known.documents : manifest.documents });
+    const documents = believed.held && known ? known.documents : manifest.documents;
+    this.#known.set(name, { hash, stamp, documents });
     this.#noteTroubled(name, manifest.troubled);
     for (const problem of believed.problems) this.#report(problem);
     this.#store.replace(file, believed.objects);
   }
 
   /** A file that is gone takes its objects with it, unless the whole directory is gone: that is no wish of the user's. */
-  async #unreadable(name: string, file: string, error: NodeJS.ErrnoException): Promise<void> {
+  async #unreadable(name: string, stamp: string, error: NodeJS.ErrnoException): Promise<void> {
+    const file = join(this.#directory, name);
     if (error.code === "ENOENT") {
       const directory = await stat(this.#directory).catch(() => undefined);
       if (!directory) return;
@@ -218,9 +241,9 @@ export class ManifestSource implements Source {
     }
     if (!this.#started) this.#unknown.add(name);
     const known = this.#known.get(name);
+    this.#known.set(name, { hash: error.message, stamp, documents: known?.documents ?? new Map() });
     if (known?.hash === error.message) return;
     this.#noteTroubled(name, [file]);
-    this.#known.set(name, { hash: error.message, documents: known?.documents ?? new Map() });
     const message = `cannot be read: ${error.message} (until then the file counts as it was before)`;
     this.#report({ severity: "error", place: file, message });
   }
@@ -245,10 +268,6 @@ export class ManifestSource implements Source {
     if (shared === undefined) this.#shared.set(text, text);
     return shared ?? text;
   };
-}
-
-function isManifest(name: string): boolean {
-  return /^[^.].*\.(yaml|yml|json)$/.test(name);
 }
 
 function dueMs({ sinceMs, waitMs }: Pending): number {
