@@ -28,11 +28,17 @@ static __always_inline bool port_usable(__u16 port)
 	return port >= snat_port_min && port <= snat_port_max && (port < node_port_min || port > node_port_max);
 }
 
-/* A frontend on the SNAT address would take the reply for a new connection. */
-static __always_inline bool port_is_frontend(const struct flow *flow)
+/*
+ * A frontend on the SNAT address would take the reply for a new connection; so would a NodePort, which may be outside
+ * the range that port_usable() leaves out. In a frame of its own: its callers' have no room for the key.
+ */
+static __noinline int port_is_frontend(const struct flow *flow)
 {
 	struct frontend_key key = {.addr = flow->snat, .port = flow->snat_port, .proto = flow->proto};
 
+	if (bpf_map_lookup_elem(&frontends, &key))
+		return 1;
+	key.addr = addr_wildcard(addr_is_v4(&flow->snat));
 	return bpf_map_lookup_elem(&frontends, &key) != NULL;
 }
 

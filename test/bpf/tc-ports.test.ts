@@ -48,7 +48,7 @@ function fromPort(request: string, offset: number, port: number): Uint8Array {
 
 const range = (min: number, max: number) => ({ rodata: { snat_port_min: u16(min), snat_port_max: u16(max) } });
 
-describe.each(families)("ports over $family", ({ services, node, request, portOffset, hostPacket }) => {
+describe.each(families)("ports over $family", ({ family, services, node, request, portOffset, hostPacket }) => {
   describe("of the default range", () => {
     const datapath = useDatapath(services, range(1024, 65535));
 
@@ -77,6 +77,25 @@ describe.each(families)("ports over $family", ({ services, node, request, portOf
       await datapath().run("ingress", "uplink", bytes(request));
       const [owner] = (await datapath().records()).filter(({ flow }) => flow.role === 1);
       expect(owner?.flow.snatPort).toBe(32768);
+      await expectNothingLeft(datapath());
+    });
+  });
+
+  describe("of a range of two, one of them a NodePort outside the NodePort range", () => {
+    const nodePort = { name: "early", proto: "tcp", kind: "NodePort" } as const;
+    const wildcard = family === "IPv4" ? "0.0.0.0" : "[::]";
+    const endpoint = family === "IPv4" ? "10.0.0.20:8080" : "[fd00::20]:8080";
+    const early = { ...nodePort, frontend: `${wildcard}:20005`, endpoints: [endpoint] };
+    const datapath = useDatapath([...services, early], range(20_005, 20_006));
+
+    test("row 41: the NodePort is not drawn: an answer to it would be taken for a new connection", async () => {
+      const verdicts: string[] = [];
+      for (const port of [50_000, 50_001]) {
+        verdicts.push((await datapath().run("ingress", "uplink", fromPort(request, portOffset, port))).verdict);
+      }
+      expect(verdicts).toEqual(["next", "drop"]);
+      const owners = (await datapath().records()).filter(({ flow }) => flow.role === 1);
+      expect(owners.map(({ flow }) => flow.snatPort)).toEqual([20_006]);
       await expectNothingLeft(datapath());
     });
   });
