@@ -6,7 +6,7 @@ import { isLocalInterface, type LocalDetector } from "../../../src/agent/local-d
 import { Compiler } from "../../../src/compile/compiler.ts";
 import type { CompiledService } from "../../../src/compile/state.ts";
 import type { DetectLocalMode } from "../../../src/datapath/contract.ts";
-import { type AgentState, affinity, clientNetns } from "../../../src/datapath/ebpf/abi.gen.ts";
+import { AgentConfig, type AgentState, affinity, clientNetns } from "../../../src/datapath/ebpf/abi.gen.ts";
 import { DETECT_LOCAL } from "../../../src/datapath/ebpf/client-kinds.ts";
 import { decode, encode } from "../../../src/datapath/ebpf/codec.ts";
 import { classifyDevices, type DeviceRules } from "../../../src/datapath/ebpf/devices.ts";
@@ -115,7 +115,8 @@ export class ExplainedNode implements Disposable {
       [...objects.values()].map(({ object }) => object),
       fault,
     );
-    const agent = { ...known(this.#state.agent()), detectLocal: DETECT_LOCAL[world.detectLocal.mode] };
+    const config = world.masqueradeAll ? AgentConfig.AGENT_MASQUERADE_ALL : 0; // said by attachSockets(), which nobody calls
+    const agent = { ...known(this.#state.agent()), config, detectLocal: DETECT_LOCAL[world.detectLocal.mode] };
     const programs = this.#programs(world.detectLocal.mode, agent);
     const explainer = (socket: boolean) =>
       new Explainer(this.#state, agent, programs, undefined, { via: undefined, socket });
