@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import type { NodeHost } from "../../src/demo/lab/plan.ts";
 import type { TrafficAgent } from "../../src/demo/lab/traffic.ts";
+import { portolan } from "../../src/demo/portolan.ts";
 import { readyAgent } from "../support/agent.ts";
 import { useLab } from "../support/lab.ts";
 import { writeService } from "../support/manifests.ts";
@@ -89,6 +90,7 @@ describe("NodePort addresses", () => {
 
   test("row 28: primary means the Node object's addresses, as soon as its manifest is there", async () => {
     const lab = getLab();
+    await portolan(node, ["cleanup"]); // else those that an earlier agent served would serve until then
     const flags = [...FLAGS, "--nodeport-addresses", "primary"];
     const agent = await readyAgent(lab, node, manifests, { flags });
     expect(agent.stderr).toMatch(/ WARN --nodeport-addresses primary: no Node n1 is known yet, .*: add its manifest\n/);
