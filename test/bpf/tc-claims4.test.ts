@@ -112,20 +112,7 @@ table("inner tuples over IPv4", services4, [
     name: "E1: without a free port the second VIP is refused by name",
     steps: [
       begun4.webSyn,
-      {
-        at: "ingress client",
-        packet: `
-            020000000021 02000000ff10 0800
-            45000028 00014000 40062665 0a00000a 0a600001
-            9c40 0050 00001001 00000000 5002ffff eee6 0000`,
-        verdict: "next",
-        out: `
-            020000000021 02000000ff10 0800
-            45000028 00014000 400626b2 0a00000a 0a000014
-            9c40 1f90 00001001 00000000 5002ffff cff3 0000`,
-        markOut: MARK_IN,
-        counts: { "web.connections": 1, "web.packets": 1, "web.bytes": 54, "web[0].connections": 1 },
-      },
+      begun4.webSynFromMapped,
       {
         at: "ingress client",
         packet: `
@@ -147,21 +134,6 @@ table("inner tuples over IPv4", services4, [
       "conntrack -I -p tcp -s 10.0.0.10 -d 10.0.0.20 --sport 50000 --dport 8080 --state ESTABLISHED --timeout 60",
     ],
     after: ["conntrack -D -p tcp -s 10.0.0.10 -d 10.0.0.20 --sport 50000 --dport 8080"],
-    steps: [
-      {
-        at: "ingress client",
-        packet: `
-            020000000021 02000000ff10 0800
-            45000028 00014000 40062665 0a00000a 0a600001
-            c350 0050 00001001 00000000 5002ffff c7d6 0000`,
-        verdict: "next",
-        out: `
-            020000000021 02000000ff10 0800
-            45000028 00014000 400626b2 0a00000a 0a000014
-            9c40 1f90 00001001 00000000 5002ffff cff3 0000`,
-        markOut: MARK_IN,
-        counts: { "web.connections": 1, "web.packets": 1, "web.bytes": 54, "web[0].connections": 1 },
-      },
-    ],
+    steps: [begun4.webSynMapped],
   },
 ]);

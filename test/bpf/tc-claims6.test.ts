@@ -112,20 +112,7 @@ table("inner tuples over IPv6", services6, [
     name: "E1: without a free port the second VIP is refused by name",
     steps: [
       begun6.webSyn,
-      {
-        at: "ingress client",
-        packet: `
-            020000000021 02000000ff10 86dd
-            6000000000140640 fd000000000000000000000000000010 fd000096000000000000000000000001
-            9c40 0050 00001001 00000000 5002ffff 08a9 0000`,
-        verdict: "next",
-        out: `
-            020000000021 02000000ff10 86dd
-            6000000000140640 fd000000000000000000000000000010 fd000000000000000000000000000020
-            9c40 1f90 00001001 00000000 5002ffff e9df 0000`,
-        markOut: MARK_IN,
-        counts: { "web.connections": 1, "web.packets": 1, "web.bytes": 74, "web[0].connections": 1 },
-      },
+      begun6.webSynFromMapped,
       {
         at: "ingress client",
         packet: `
@@ -145,21 +132,6 @@ table("inner tuples over IPv6", services6, [
     name: "E1: a tuple that netfilter tracks is taken",
     before: ["conntrack -I -p tcp -s fd00::10 -d fd00::20 --sport 50000 --dport 8080 --state ESTABLISHED --timeout 60"],
     after: ["conntrack -D -p tcp -s fd00::10 -d fd00::20 --sport 50000 --dport 8080"],
-    steps: [
-      {
-        at: "ingress client",
-        packet: `
-            020000000021 02000000ff10 86dd
-            6000000000140640 fd000000000000000000000000000010 fd000096000000000000000000000001
-            c350 0050 00001001 00000000 5002ffff e198 0000`,
-        verdict: "next",
-        out: `
-            020000000021 02000000ff10 86dd
-            6000000000140640 fd000000000000000000000000000010 fd000000000000000000000000000020
-            9c40 1f90 00001001 00000000 5002ffff e9df 0000`,
-        markOut: MARK_IN,
-        counts: { "web.connections": 1, "web.packets": 1, "web.bytes": 74, "web[0].connections": 1 },
-      },
-    ],
+    steps: [begun6.webSynMapped],
   },
 ]);

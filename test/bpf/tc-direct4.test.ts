@@ -180,20 +180,7 @@ table("direct connections over IPv4", services4, [
         verdict: "next",
         markOut: MARK_IN,
       },
-      {
-        at: "ingress client",
-        packet: `
-            020000000021 02000000ff10 0800
-            45000028 00014000 40062665 0a00000a 0a600001
-            c350 0050 00001001 00000000 5002ffff c7d6 0000`,
-        verdict: "next",
-        out: `
-            020000000021 02000000ff10 0800
-            45000028 00014000 400626b2 0a00000a 0a000014
-            9c40 1f90 00001001 00000000 5002ffff cff3 0000`,
-        markOut: MARK_IN,
-        counts: { "web.connections": 1, "web.packets": 1, "web.bytes": 54, "web[0].connections": 1 },
-      },
+      begun4.webSynMapped,
       {
         at: "egress client",
         packet: `

@@ -43,20 +43,7 @@ table("evicted over IPv6", services6, [
         markOut: MARK_IN,
         counts: { "twin.connections": 1, "twin.packets": 1, "twin.bytes": 74, "twin[0].connections": 1 },
       },
-      {
-        at: "ingress client",
-        packet: `
-            020000000021 02000000ff10 86dd
-            6000000000140640 fd000000000000000000000000000010 fd000096000000000000000000000001
-            c350 0050 00001001 00000000 5002ffff e198 0000`,
-        verdict: "next",
-        out: `
-            020000000021 02000000ff10 86dd
-            6000000000140640 fd000000000000000000000000000010 fd000000000000000000000000000020
-            9c40 1f90 00001001 00000000 5002ffff e9df 0000`,
-        markOut: MARK_IN,
-        counts: { "web.connections": 1, "web.packets": 1, "web.bytes": 74, "web[0].connections": 1 },
-      },
+      begun6.webSynMapped,
       {
         at: "egress client",
         packet: `

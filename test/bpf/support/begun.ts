@@ -8,7 +8,11 @@ interface Begun {
   readonly webSyn: Step;
   /** The same SYN once more: of the flow that it has begun. */
   readonly webSynAgain: Step;
-  /** What web's endpoint answers to it. */
+  /** It again, its port being taken towards web's endpoint: a new connection, from port 40000 there. */
+  readonly webSynMapped: Step;
+  /** A SYN from port 40000: a new connection. */
+  readonly webSynFromMapped: Step;
+  /** What web's endpoint answers to the first. */
   readonly webSynAck: Step;
   /** A datagram from outside to the NodePort of port-dns: a new flow. */
   readonly nodePortDatagram: Step;
@@ -36,6 +40,34 @@ const webSyn4: Step = {
 export const begun4: Begun = {
   webSyn: webSyn4,
   webSynAgain: { ...webSyn4, counts: { "web.packets": 1, "web.bytes": 54 } },
+  webSynMapped: {
+    at: "ingress client",
+    packet: `
+        020000000021 02000000ff10 0800
+        45000028 00014000 40062665 0a00000a 0a600001
+        c350 0050 00001001 00000000 5002ffff c7d6 0000`,
+    verdict: "next",
+    out: `
+        020000000021 02000000ff10 0800
+        45000028 00014000 400626b2 0a00000a 0a000014
+        9c40 1f90 00001001 00000000 5002ffff cff3 0000`,
+    markOut: MARK_IN,
+    counts: { "web.connections": 1, "web.packets": 1, "web.bytes": 54, "web[0].connections": 1 },
+  },
+  webSynFromMapped: {
+    at: "ingress client",
+    packet: `
+        020000000021 02000000ff10 0800
+        45000028 00014000 40062665 0a00000a 0a600001
+        9c40 0050 00001001 00000000 5002ffff eee6 0000`,
+    verdict: "next",
+    out: `
+        020000000021 02000000ff10 0800
+        45000028 00014000 400626b2 0a00000a 0a000014
+        9c40 1f90 00001001 00000000 5002ffff cff3 0000`,
+    markOut: MARK_IN,
+    counts: { "web.connections": 1, "web.packets": 1, "web.bytes": 54, "web[0].connections": 1 },
+  },
   webSynAck: {
     at: "egress client",
     packet: `
@@ -121,6 +153,34 @@ const webSyn6: Step = {
 export const begun6: Begun = {
   webSyn: webSyn6,
   webSynAgain: { ...webSyn6, counts: { "web.packets": 1, "web.bytes": 74 } },
+  webSynMapped: {
+    at: "ingress client",
+    packet: `
+        020000000021 02000000ff10 86dd
+        6000000000140640 fd000000000000000000000000000010 fd000096000000000000000000000001
+        c350 0050 00001001 00000000 5002ffff e198 0000`,
+    verdict: "next",
+    out: `
+        020000000021 02000000ff10 86dd
+        6000000000140640 fd000000000000000000000000000010 fd000000000000000000000000000020
+        9c40 1f90 00001001 00000000 5002ffff e9df 0000`,
+    markOut: MARK_IN,
+    counts: { "web.connections": 1, "web.packets": 1, "web.bytes": 74, "web[0].connections": 1 },
+  },
+  webSynFromMapped: {
+    at: "ingress client",
+    packet: `
+        020000000021 02000000ff10 86dd
+        6000000000140640 fd000000000000000000000000000010 fd000096000000000000000000000001
+        9c40 0050 00001001 00000000 5002ffff 08a9 0000`,
+    verdict: "next",
+    out: `
+        020000000021 02000000ff10 86dd
+        6000000000140640 fd000000000000000000000000000010 fd000000000000000000000000000020
+        9c40 1f90 00001001 00000000 5002ffff e9df 0000`,
+    markOut: MARK_IN,
+    counts: { "web.connections": 1, "web.packets": 1, "web.bytes": 74, "web[0].connections": 1 },
+  },
   webSynAck: {
     at: "egress client",
     packet: `
