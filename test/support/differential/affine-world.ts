@@ -7,6 +7,7 @@ import { type Frontend, frontendsOf } from "../model/services.ts";
 import type { EndpointManifest, Packet, Policy, ServiceManifest, SliceManifest, World } from "../model/world.ts";
 import type { Step } from "./history.ts";
 import { addressIn, FAMILIES, HERE, NODE_ADDRESSES, nodeAddress, PROTOCOLS, THERE } from "./places.ts";
+import { plantedService, plantedSlice } from "./planted.ts";
 import { BY_DEVICE } from "./random-detector.ts";
 import { socketWays } from "./real-node.ts";
 
@@ -37,26 +38,18 @@ const PORTS = [...PROTOCOLS, "TCP" as const].map((protocol, i) => ({ name: `port
 const EACH = [11, 12, 13, 14, 15, 16] as const;
 
 function serviceOf({ name, seconds, affinity, internal, external, annotations }: Sticky, i: number): ServiceManifest {
-  const all = (range: "cluster" | "external" | "balancer") => {
-    return FAMILIES.map((family) => addressIn(range, family, 121 + i));
-  };
-  return {
-    apiVersion: "v1",
-    kind: "Service",
-    metadata: { name: `sticky-${name}`, namespace: "test", annotations },
+  return plantedService({
+    name: `sticky-${name}`,
+    n: 121 + i,
+    annotations,
     spec: {
-      type: "LoadBalancer",
-      clusterIP: all("cluster")[0],
-      clusterIPs: all("cluster"),
-      externalIPs: all("external"),
       internalTrafficPolicy: internal,
       externalTrafficPolicy: external,
       sessionAffinity: affinity ?? "ClientIP",
       sessionAffinityConfig: seconds === undefined ? undefined : { clientIP: { timeoutSeconds: seconds } },
       ports: PORTS.map((port, p) => ({ ...port, nodePort: 30150 + 2 * i + (p === 3 ? 1 : 0) })),
     },
-    status: { loadBalancer: { ingress: all("balancer").map((ip) => ({ ip })) } },
-  };
+  });
 }
 
 function sliceOf({ name }: Sticky, family: Family): SliceManifest {
@@ -68,18 +61,8 @@ function sliceOf({ name }: Sticky, family: Family): SliceManifest {
       }),
     ),
   );
-  return {
-    apiVersion: "discovery.k8s.io/v1",
-    kind: "EndpointSlice",
-    metadata: {
-      name: `sticky-${name}-${family}`,
-      namespace: "test",
-      labels: { "kubernetes.io/service-name": `sticky-${name}` },
-    },
-    addressType: family === 4 ? "IPv4" : "IPv6",
-    ports: PORTS.map(({ name, protocol }) => ({ name, protocol, port: 9090 })),
-    endpoints,
-  };
+  const ports = PORTS.map(({ name, protocol }) => ({ name, protocol, port: 9090 }));
+  return plantedSlice(`sticky-${name}`, family, ports, endpoints);
 }
 
 /** Of all Services, or of those that are enough for the planted faults. */

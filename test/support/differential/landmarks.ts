@@ -8,6 +8,7 @@ import type { Family } from "../model/address.ts";
 import { frontendsOf } from "../model/services.ts";
 import type { EndpointManifest, Packet, Policy, ServiceManifest, SliceManifest, World } from "../model/world.ts";
 import { addressIn, FAMILIES, HERE, loopback, NODE_ADDRESSES, nodeAddress, PROTOCOLS, THERE } from "./places.ts";
+import { plantedService, plantedSlice } from "./planted.ts";
 import type { Told } from "./random-detector.ts";
 
 interface Landmark {
@@ -87,39 +88,22 @@ const PORTS = PROTOCOLS.map((protocol, i) => ({ name: protocol.toLowerCase(), pr
 const TARGET_PORT = 9090;
 
 function serviceOf({ name, internal, external, ranges, annotations }: Landmark, i: number): ServiceManifest {
-  const n = 101 + i;
-  const all = (range: "cluster" | "external" | "balancer") => FAMILIES.map((family) => addressIn(range, family, n));
-  return {
-    apiVersion: "v1",
-    kind: "Service",
-    metadata: { name: `landmark-${name}`, namespace: "test", annotations },
+  return plantedService({
+    name: `landmark-${name}`,
+    n: 101 + i,
+    annotations,
     spec: {
-      type: "LoadBalancer",
-      clusterIP: all("cluster")[0],
-      clusterIPs: all("cluster"),
-      externalIPs: all("external"),
       internalTrafficPolicy: internal,
       externalTrafficPolicy: external,
       loadBalancerSourceRanges: ranges,
       ports: PORTS.map((port) => ({ ...port, nodePort: 30100 + i })),
     },
-    status: { loadBalancer: { ingress: all("balancer").map((ip) => ({ ip })) } },
-  };
+  });
 }
 
 function slicesOf({ name, endpoints }: Landmark): readonly SliceManifest[] {
-  return FAMILIES.map((family) => ({
-    apiVersion: "discovery.k8s.io/v1",
-    kind: "EndpointSlice",
-    metadata: {
-      name: `landmark-${name}-${family}`,
-      namespace: "test",
-      labels: { "kubernetes.io/service-name": `landmark-${name}` },
-    },
-    addressType: family === 4 ? "IPv4" : "IPv6",
-    ports: PROTOCOLS.map((protocol) => ({ name: protocol.toLowerCase(), protocol, port: TARGET_PORT })),
-    endpoints: endpoints(family),
-  }));
+  const ports = PROTOCOLS.map((protocol) => ({ name: protocol.toLowerCase(), protocol, port: TARGET_PORT }));
+  return FAMILIES.map((family) => plantedSlice(`landmark-${name}`, family, ports, endpoints(family)));
 }
 
 export function withLandmarks(world: World): World {
