@@ -22,6 +22,7 @@
         "native/pin.cc",
         "native/program.cc",
         "native/rcu.cc",
+        "native/threads.cc",
       ],
       "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],
       "defines": ["NAPI_VERSION=9", "NODE_ADDON_API_DISABLE_DEPRECATED", "NAPI_CPP_EXCEPTIONS"],

@@ -62,6 +62,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   InitNetns(env, exports);
   InitLock(env, exports);
   InitRcu(env, exports);
+  InitThreads(env, exports);
   return exports;
 }
 

@@ -20,6 +20,7 @@ void InitHost(Napi::Env env, Napi::Object exports);
 void InitNetns(Napi::Env env, Napi::Object exports);
 void InitLock(Napi::Env env, Napi::Object exports);
 void InitRcu(Napi::Env env, Napi::Object exports);
+void InitThreads(Napi::Env env, Napi::Object exports);
 
 /** Bytes of an argument that must be a Uint8Array. */
 Napi::Uint8Array BytesArgument(const Napi::CallbackInfo& info, size_t index, const char* name);

@@ -26,6 +26,7 @@ import { ServiceFollower } from "./service-follower.ts";
 import { socketLog } from "./socket-log.ts";
 import { writeStateFile } from "./state-file.ts";
 import { startSweeper } from "./sweeper.ts";
+import { deferHelpers } from "./threads.ts";
 import { VERSION } from "./version.ts";
 
 /** Runs until stop is aborted. Throws UsageError or NodeError when it cannot begin; after that nothing ends it. */
@@ -35,6 +36,7 @@ export async function runAgent(options: AgentOptions, log: Log, stop: AbortSigna
   const { cgroupRoot, podCgroups } = checkNode(options);
   const pins = pinsUnder(options.bpffs);
   using _lock = lockPins(pins);
+  deferHelpers(log);
   const features = probeFeatures();
   log.info({ version: VERSION, node: options.nodeName, pins: pins.version, cgroupRoot }, "starting, mode ebpf");
   for (const [feature, { supported, reason }] of Object.entries(features)) {

@@ -8,7 +8,7 @@ import { Compiler } from "../compile/compiler.ts";
 import type { ApplyReport } from "../datapath/contract.ts";
 import { EbpfDriver } from "../datapath/ebpf/driver.ts";
 import { pinsUnder } from "../datapath/ebpf/pins.ts";
-import { netnsCookie, probeFeatures } from "../libbpf/index.ts";
+import { batchOtherThreads, netnsCookie, probeFeatures } from "../libbpf/index.ts";
 import { type ModelChanges, NO_CHANGES } from "../model/changes.ts";
 import { type BenchRecord, quantile, summarize } from "./record.ts";
 import { SERVICE_PORT, SyncModel } from "./sync-model.ts";
@@ -22,6 +22,7 @@ export interface SyncSize {
 
 /** bpffs: an empty bpf file system. script: the file that runs `portolan`, for the reading process. */
 export async function benchSync(size: SyncSize, bpffs: string, script: string): Promise<readonly BenchRecord[]> {
+  batchOtherThreads(); // as the agent does
   const model = new SyncModel(size.services, size.endpoints);
   const record = (metric: string, unit: string, values: readonly number[]) =>
     summarize(

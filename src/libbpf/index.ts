@@ -9,5 +9,13 @@ export { AddonError } from "./native.ts";
 export { openNetlink } from "./netlink.ts";
 export { openObject } from "./object.ts";
 export { openPinnedLink, openPinnedProgram } from "./program.ts";
-export { detachTc, libbpfVersion, lockDirectory, netnsCookie, possibleCpus, rcuSync } from "./system.ts";
+export {
+  batchOtherThreads,
+  detachTc,
+  libbpfVersion,
+  lockDirectory,
+  netnsCookie,
+  possibleCpus,
+  rcuSync,
+} from "./system.ts";
 export type * from "./types.ts";

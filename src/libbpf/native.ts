@@ -108,6 +108,7 @@ export interface Addon {
   probe(name: string): { readonly supported: boolean; readonly errno: number; readonly detail: string };
   readBtf(path: string): BtfType[];
   lockDirectory(path: string): () => void;
+  batchOtherThreads(): void;
   netnsCookie(path: string | undefined): bigint;
   detachTc(ifindex: number, direction: string, priority: number, program: string): boolean;
 }

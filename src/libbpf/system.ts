@@ -29,6 +29,14 @@ export function lockDirectory(path: string): Disposable {
 }
 
 /**
+ * From now on no other thread of this process takes the CPU from the calling one by waking up (SCHED_BATCH, sched(7));
+ * threads that are started later do. Throws BpfError, EPERM where a seccomp filter forbids it.
+ */
+export function batchOtherThreads(): void {
+  addon().batchOtherThreads();
+}
+
+/**
  * A network namespace as bpf_get_netns_cookie() names it: that at this path, such as /proc/1/ns/net, or this process's.
  * Throws BpfError: ENOENT when nothing is there, EPERM without CAP_SYS_ADMIN to enter it.
  */

@@ -8,6 +8,7 @@ import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
 import { afterAll, expect, test } from "vitest";
 import { libbpfVersion, lockDirectory, netnsCookie, probeFeatures } from "../../src/libbpf/index.ts";
+import { SCHED_BATCH, SCHED_OTHER, SCHED_RR, schedulingPolicy, threads } from "../support/threads.ts";
 import { until } from "../support/until.ts";
 
 const libbpf = fileURLToPath(new URL("../../src/libbpf/index.ts", import.meta.url));
@@ -62,6 +63,26 @@ test("a missing addon names every place that was tried", () => {
   expect(message).toMatch(
     /^cannot load the native addon; PORTOLAN_ADDON names its file; tried\n {2}\/nowhere\/portolan.node: /,
   );
+});
+
+test("every other thread is batch work, but one that has a policy of its own", async () => {
+  const code =
+    "console.log('ready'); process.stdin.once('data', () => { libbpf.batchOtherThreads(); console.log('done'); })";
+  const child = spawn(process.execPath, evaluate(code), { stdio: ["pipe", "pipe", "inherit"] });
+  const pid = child.pid ?? 0;
+  await once(child.stdout, "data");
+  const helpers = threads(pid).filter((thread) => thread !== pid);
+  const [realTime = 0] = helpers;
+  execFileSync("chrt", ["--rr", "--pid", "1", String(realTime)]);
+  child.stdin.write("go");
+  await once(child.stdout, "data");
+  expect(schedulingPolicy(pid)).toBe(SCHED_OTHER);
+  expect(helpers.map(schedulingPolicy)).toEqual(
+    helpers.map((helper) => (helper === realTime ? SCHED_RR : SCHED_BATCH)),
+  );
+  expect(helpers.length).toBeGreaterThan(4); // V8's pool and more
+  child.kill("SIGKILL");
+  await once(child, "exit");
 });
 
 test("the library and the namespace have a name", () => {

@@ -9,6 +9,7 @@ import { portolan } from "../../src/demo/portolan.ts";
 import { pinnedLinks, readyAgent, spawnAgent } from "../support/agent.ts";
 import { useLab } from "../support/lab.ts";
 import { removeService, type ServiceSpec, writeService } from "../support/manifests.ts";
+import { SCHED_BATCH, SCHED_OTHER, schedulingPolicy, threads } from "../support/threads.ts";
 import { until } from "../support/until.ts";
 
 const SOCKET_HOOKS = [
@@ -49,6 +50,8 @@ describe("an agent's life", () => {
     const first = await readyAgent(lab, node, manifests);
     expect(await answers(VIP)).toBe(20);
     expect(pinnedLinks(node)).toEqual(expect.arrayContaining(SOCKET_HOOKS));
+    expect(schedulingPolicy(first.pid)).toBe(SCHED_OTHER);
+    expect(threads(first.pid).map(schedulingPolicy)).toContain(SCHED_BATCH);
 
     writeService(manifests, { ...web, name: "other", number: 2 });
     await until("a Service written is served", async () => (await answers(OTHER_VIP)) === 20);
