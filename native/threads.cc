@@ -34,7 +34,8 @@ void BatchOtherThreads(const Napi::CallbackInfo& info) {
     const pid_t thread = static_cast<pid_t>(strtol(entry->d_name, nullptr, 10));
     if (thread == 0 || thread == gettid()) continue;  // 0: "." and ".."
     const int error = MakeBatch(thread);
-    if (error) Throw(env, {.syscall = "sched_setscheduler", .error = error, .object = "thread " + std::to_string(thread)});
+    if (error)
+      Throw(env, {.syscall = "sched_setscheduler", .error = error, .object = "thread " + std::to_string(thread)});
   }
 }
 

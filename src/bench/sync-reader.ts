@@ -7,7 +7,7 @@ import { once } from "node:events";
 import * as abi from "../datapath/ebpf/abi.gen.ts";
 import { decode, encode, HOST_LITTLE_ENDIAN } from "../datapath/ebpf/codec.ts";
 import { mapPin, type Pins, pinsUnder } from "../datapath/ebpf/pins.ts";
-import { type BpfMap, openPinnedMap } from "../libbpf/index.ts";
+import { type BpfMap, batchOtherThreads, openPinnedMap } from "../libbpf/index.ts";
 import { type Ip, ipFromBytes, ipToBytes } from "../model/ip.ts";
 
 const TCP = 6;
@@ -47,6 +47,7 @@ export class SyncReader implements Disposable {
 
 /** Runs in the child until its parent lets go of it. */
 export function serveReader(bpffs: string): void {
+  batchOtherThreads(); // what reads must not hold up what is measured
   const maps = new PinnedMaps(pinsUnder(bpffs));
   process.on("message", ({ address, port }: Question) => {
     process.send?.(readEndpoints(maps, address, port));

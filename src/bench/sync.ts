@@ -10,6 +10,7 @@ import { EbpfDriver } from "../datapath/ebpf/driver.ts";
 import { pinsUnder } from "../datapath/ebpf/pins.ts";
 import { batchOtherThreads, netnsCookie, probeFeatures } from "../libbpf/index.ts";
 import { type ModelChanges, NO_CHANGES } from "../model/changes.ts";
+import { stolenCpuMs } from "./machine.ts";
 import { type BenchRecord, quantile, summarize } from "./record.ts";
 import { SERVICE_PORT, SyncModel } from "./sync-model.ts";
 import { SyncReader } from "./sync-reader.ts";
@@ -40,7 +41,9 @@ export async function benchSync(size: SyncSize, bpffs: string, script: string): 
   const compiler = new Compiler("this-node");
   const cold = coldWrite(model, compiler, driver);
   using reader = await SyncReader.start(script, bpffs);
+  const stolenBefore = stolenCpuMs();
   const changes = await changeEndpoints(model, size.changes, compiler, driver, reader);
+  const stolen = stolenCpuMs() - stolenBefore;
   const restart = restartUnchanged(model, size, bpffs);
   return [
     record("cold_compile", "ms", [cold.compileMs]),
@@ -48,6 +51,7 @@ export async function benchSync(size: SyncSize, bpffs: string, script: string): 
     record("change_p50", "ms", [quantile(changes, 0.5)]),
     record("change_p99", "ms", [quantile(changes, 0.99)]),
     record("change_max", "ms", [quantile(changes, 1)]),
+    record("change_cpu_stolen", "ms", [stolen]),
     record("restart_adopt_and_sync", "ms", [restart.ms]),
     record("restart_writes", "writes", [writes(restart.report)]),
   ];
