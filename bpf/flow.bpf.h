@@ -78,7 +78,10 @@ static __always_inline struct flow *flow_find(const struct flow_key *key)
 {
 	struct flow *f = bpf_map_lookup_elem(&flows, key);
 
-	return f ? f : bpf_map_lookup_elem(&nascent, key);
+	if (!f)
+		f = bpf_map_lookup_elem(&nascent, key);
+	/* one that another CPU promoted after the first look and before the second stands in flows by then */
+	return f ? f : bpf_map_lookup_elem(&flows, key);
 }
 
 /* Two records of one flow: everything that identifies and translates is the same. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The clauses of the rule of the edge, each switched off in the C programs, and the test that must notice.
 import type { Mutation } from "../support/mutant.ts";
+import { SECOND_LOOK, SLOW_LOOKS } from "../support/slow-looks.ts";
 
 export interface Mutant extends Mutation {
   readonly clause: string;
@@ -230,6 +231,15 @@ export const EDGE_MUTANTS: readonly Mutant[] = [
     from: "if (!err) {\n\t\tflow_unclaim(&w->inner);",
     to: "if (0) {\n\t\tflow_unclaim(&w->inner);",
     test: FLOWS,
+  },
+  {
+    clause: "flows",
+    what: "a flow that is promoted between two looks, which take long, is not found",
+    file: SLOW_LOOKS.file,
+    from: `${SLOW_LOOKS.from}${SECOND_LOOK}`,
+    to: `${SLOW_LOOKS.to}${SECOND_LOOK.replace("return f ? f : bpf_map_lookup_elem(&flows, key)", "return f")}`,
+    test: FLOWS,
+    only: "masqueraded as well",
   },
   {
     clause: "flows",

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The flow table under pressure: two CPUs that begin one flow at once, and a flood of flows nobody answers.
-import { beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { checkFlows } from "../../src/datapath/ebpf/flow-invariants.ts";
 import { mapPin, pinsUnder } from "../../src/datapath/ebpf/pins.ts";
 import { openState } from "../../src/datapath/ebpf/state.ts";
@@ -8,6 +8,8 @@ import { openPinnedMap } from "../../src/libbpf/index.ts";
 import { useCluster } from "../support/cluster.ts";
 import { compileProgram } from "../support/compile.ts";
 import { serviceAddresses } from "../support/manifests.ts";
+import { useMutant } from "../support/mutant.ts";
+import { SLOW_LOOKS } from "../support/slow-looks.ts";
 
 describe("the flow table of n1", () => {
   const cluster = useCluster({
@@ -84,5 +86,25 @@ describe("the flow table of n1", () => {
     for (const connection of held) await connection.echo();
     expect(await client.tcp({ ...target, count: 20 })).toMatchObject({ answered: 20, failures: {} });
     for (const connection of held) await connection.close();
+  });
+});
+
+describe("the flow table of n1, where a look takes long", () => {
+  let slow: Disposable | undefined;
+  beforeAll(() => {
+    slow = useMutant(SLOW_LOOKS, ["tc"]);
+  });
+  afterAll(() => slow?.[Symbol.dispose]());
+  const cluster = useCluster({
+    agents: ["n1"],
+    services: (lab) => [{ name: "web", number: 1, nodePort: 30_001, endpoints: [{ address: lab.pod("p1b").address }] }],
+  });
+  beforeAll(() => cluster().lab.serve(cluster().lab.pod("p1b")));
+
+  test.each(["v4", "v6"] as const)("no answer is lost to a flow that is promoted meanwhile, %s", async (family) => {
+    const { lab } = cluster();
+    const race = compileProgram("race", lab.plan.directory);
+    const said = await lab.exec(lab.client, [race, lab.node("n1").address[family], "30001", "2000", "2"]);
+    expect(said).toMatch(/^sent 8000 received 8000 refused 0$/m);
   });
 });
