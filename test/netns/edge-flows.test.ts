@@ -97,9 +97,11 @@ describe("the flow table of n1, where a look takes long", () => {
   afterAll(() => slow?.[Symbol.dispose]());
   const cluster = useCluster({
     agents: ["n1"],
+    prepare: async (lab) => {
+      await lab.serve(lab.pod("p1b"));
+    },
     services: (lab) => [{ name: "web", number: 1, nodePort: 30_001, endpoints: [{ address: lab.pod("p1b").address }] }],
   });
-  beforeAll(() => cluster().lab.serve(cluster().lab.pod("p1b")));
 
   test.each(["v4", "v6"] as const)("no answer is lost to a flow that is promoted meanwhile, %s", async (family) => {
     const { lab } = cluster();
