@@ -37,36 +37,24 @@ const webSyn4: Step = {
   counts: { "web.connections": 1, "web.packets": 1, "web.bytes": 54, "web[0].connections": 1 },
 };
 
+const webSynMapped4: Step = {
+  ...webSyn4,
+  out: `
+      020000000021 02000000ff10 0800
+      45000028 00014000 400626b2 0a00000a 0a000014
+      9c40 1f90 00001001 00000000 5002ffff cff3 0000`,
+};
+
 export const begun4: Begun = {
   webSyn: webSyn4,
   webSynAgain: { ...webSyn4, counts: { "web.packets": 1, "web.bytes": 54 } },
-  webSynMapped: {
-    at: "ingress client",
-    packet: `
-        020000000021 02000000ff10 0800
-        45000028 00014000 40062665 0a00000a 0a600001
-        c350 0050 00001001 00000000 5002ffff c7d6 0000`,
-    verdict: "next",
-    out: `
-        020000000021 02000000ff10 0800
-        45000028 00014000 400626b2 0a00000a 0a000014
-        9c40 1f90 00001001 00000000 5002ffff cff3 0000`,
-    markOut: MARK_IN,
-    counts: { "web.connections": 1, "web.packets": 1, "web.bytes": 54, "web[0].connections": 1 },
-  },
+  webSynMapped: webSynMapped4,
   webSynFromMapped: {
-    at: "ingress client",
+    ...webSynMapped4,
     packet: `
         020000000021 02000000ff10 0800
         45000028 00014000 40062665 0a00000a 0a600001
         9c40 0050 00001001 00000000 5002ffff eee6 0000`,
-    verdict: "next",
-    out: `
-        020000000021 02000000ff10 0800
-        45000028 00014000 400626b2 0a00000a 0a000014
-        9c40 1f90 00001001 00000000 5002ffff cff3 0000`,
-    markOut: MARK_IN,
-    counts: { "web.connections": 1, "web.packets": 1, "web.bytes": 54, "web[0].connections": 1 },
   },
   webSynAck: {
     at: "egress client",
@@ -150,36 +138,24 @@ const webSyn6: Step = {
   counts: { "web.connections": 1, "web.packets": 1, "web.bytes": 74, "web[0].connections": 1 },
 };
 
+const webSynMapped6: Step = {
+  ...webSyn6,
+  out: `
+      020000000021 02000000ff10 86dd
+      6000000000140640 fd000000000000000000000000000010 fd000000000000000000000000000020
+      9c40 1f90 00001001 00000000 5002ffff e9df 0000`,
+};
+
 export const begun6: Begun = {
   webSyn: webSyn6,
   webSynAgain: { ...webSyn6, counts: { "web.packets": 1, "web.bytes": 74 } },
-  webSynMapped: {
-    at: "ingress client",
-    packet: `
-        020000000021 02000000ff10 86dd
-        6000000000140640 fd000000000000000000000000000010 fd000096000000000000000000000001
-        c350 0050 00001001 00000000 5002ffff e198 0000`,
-    verdict: "next",
-    out: `
-        020000000021 02000000ff10 86dd
-        6000000000140640 fd000000000000000000000000000010 fd000000000000000000000000000020
-        9c40 1f90 00001001 00000000 5002ffff e9df 0000`,
-    markOut: MARK_IN,
-    counts: { "web.connections": 1, "web.packets": 1, "web.bytes": 74, "web[0].connections": 1 },
-  },
+  webSynMapped: webSynMapped6,
   webSynFromMapped: {
-    at: "ingress client",
+    ...webSynMapped6,
     packet: `
         020000000021 02000000ff10 86dd
         6000000000140640 fd000000000000000000000000000010 fd000096000000000000000000000001
         9c40 0050 00001001 00000000 5002ffff 08a9 0000`,
-    verdict: "next",
-    out: `
-        020000000021 02000000ff10 86dd
-        6000000000140640 fd000000000000000000000000000010 fd000000000000000000000000000020
-        9c40 1f90 00001001 00000000 5002ffff e9df 0000`,
-    markOut: MARK_IN,
-    counts: { "web.connections": 1, "web.packets": 1, "web.bytes": 74, "web[0].connections": 1 },
   },
   webSynAck: {
     at: "egress client",
