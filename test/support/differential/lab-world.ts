@@ -1,19 +1,40 @@
 // SPDX-License-Identifier: Apache-2.0
-// Random worlds whose endpoints really run: on the pods of the lab, two nodes and a client outside; and questions that
-// sockets can ask there.
+// Random worlds whose endpoints really run: on the pods of the lab, two nodes and a client outside. Only the first node
+// has an agent.
 
 import fc from "fast-check";
 import type { Lab } from "../../../src/demo/lab/lab.ts";
 import type { DualAddress, NodeHost } from "../../../src/demo/lab/plan.ts";
 import { serviceAddresses } from "../manifests.ts";
-import type { EndpointManifest, NodeManifest, Packet, ServiceManifest, SliceManifest, World } from "../model/world.ts";
+import type {
+  DetectLocal,
+  EndpointManifest,
+  NodeManifest,
+  Policy,
+  ServiceManifest,
+  SliceManifest,
+  World,
+} from "../model/world.ts";
 
 /** The node that all questions reach first. */
-const HERE = "n1";
-const NUMBERS = [1, 2, 3, 4, 5] as const;
+export const HERE = "n1";
+export const LAB_FAMILIES = ["v4", "v6"] as const;
+/** Of a world's Services, which have the numbers behind Setting.first. */
+export const NUMBERS = [1, 2, 3, 4, 5] as const;
 const NODE_PORT = 30200;
 /** The servers of the lab listen there. */
-const TARGET_PORT = 8080;
+export const TARGET_PORT = 8080;
+
+/** What a world has beside its Services. */
+export interface Setting {
+  /**
+   * Before the numbers of its Services: no two worlds of a lab share an address or a NodePort, for a datagram from a
+   * port that an earlier one has seen would go on as that flow does.
+   */
+  readonly first: number;
+  readonly detectLocal: DetectLocal;
+  readonly masqueradeAll: boolean;
+}
 
 const policy = fc.constantFrom("Cluster" as const, "Local" as const);
 const conditions = fc.constantFrom(
@@ -39,13 +60,21 @@ const annotations = fc.constantFrom<Readonly<Record<string, string>>>(
   { "portolan.dev/source-ranges-policy": "strict" },
 );
 
-type Shape = ReturnType<typeof shapeOf> extends fc.Arbitrary<infer T> ? T : never;
+/** One Service. */
+export interface Shape {
+  /** Its endpoints, by name. */
+  readonly pods: readonly string[];
+  readonly conditions: readonly EndpointManifest["conditions"][];
+  readonly hints: "none" | "node" | "zone";
+  readonly external: boolean;
+  readonly internalTrafficPolicy: Policy;
+  readonly externalTrafficPolicy: Policy;
+  readonly affinity: boolean;
+  readonly ranges: readonly string[] | undefined;
+  readonly annotations: Readonly<Record<string, string>>;
+}
 
-const PODS = ["10.9.1.0/24", "fd00:9:1::/64"] as const;
-const policies = { internalTrafficPolicy: "Cluster", externalTrafficPolicy: "Cluster" } as const;
-const READY = { ready: true } as const;
-
-function shapeOf(pods: readonly string[]) {
+function shapeOf(pods: readonly string[]): fc.Arbitrary<Shape> {
   return fc.record({
     pods: fc.constantFrom(pods, pods.slice(-1), pods.slice(0, -1)).chain((some) => fc.subarray([...some])),
     conditions: fc.array(conditions, { minLength: pods.length, maxLength: pods.length }),
@@ -60,71 +89,40 @@ function shapeOf(pods: readonly string[]) {
 }
 
 /** Of pods in the order of the lab; the last one is on another node. */
-export function labWorlds(lab: Lab): fc.Arbitrary<World> {
+export function labShapes(lab: Lab): fc.Arbitrary<readonly Shape[]> {
   const names = lab.pods.map(({ name }) => name);
-  return fc.tuple(...NUMBERS.map(() => shapeOf(names))).map((shapes) => worldOf(lab, shapes));
+  return fc.tuple(...NUMBERS.map(() => shapeOf(names)));
 }
 
-/** The world and the questions that meet each verdict, so that no seed misses one. */
-export function everyVerdict(lab: Lab): [World, readonly LabQuestion[]] {
-  const names = lab.pods.map(({ name }) => name);
-  const shape = {
-    pods: names,
-    conditions: names.map(() => READY),
-    hints: "none",
-    external: true,
-    ...policies,
-    affinity: false,
-    ranges: undefined,
-    annotations: {},
-  } as const;
-  const elsewhere = { ...shape, pods: names.slice(-1), externalTrafficPolicy: "Local" } as const;
-  const sticky = { ...shape, pods: ["p1b", "b1b", "p2a"], affinity: true, ranges: PODS };
-  const world = worldOf(lab, [shape, { ...shape, pods: [] }, elsewhere, { ...shape, external: false }, sticky]);
-  // The first: its sockets tell whose packets those of its address are (row 51).
-  const known = (["v4", "v6"] as const).flatMap((family) =>
-    (["p1a", "b1a"] as const).map((from): LabQuestion => {
-      return { from, by: "socket", number: 5, frontend: "clusterIP", family, protocol: "UDP" };
-    }),
-  );
-  const ranged = known.flatMap((question): readonly LabQuestion[] => [
-    { ...question, from: "client", by: "wire", frontend: "loadBalancer" },
-    { ...question, from: "n1", frontend: "loadBalancer" },
-    { ...question, frontend: "loadBalancer" },
-    { ...question, by: "wire" },
-  ]);
-  const questions = (["v4", "v6"] as const).flatMap((family) =>
-    (["TCP", "UDP"] as const).flatMap((protocol) =>
-      // Answered, refused, met with silence, and an address that is no frontend.
-      [1, 2, 3, 4].map((number): LabQuestion => {
-        return { from: "client", by: "wire", number, frontend: "loadBalancer", family, protocol };
-      }),
-    ),
-  );
-  return [world, [...known, ...questions, ...ranged]];
-}
-
-function worldOf(lab: Lab, shapes: readonly Shape[]): World {
+export function worldOf(lab: Lab, shapes: readonly Shape[], setting: Setting): World {
+  const { first, detectLocal, masqueradeAll } = setting;
+  const numbered = shapes.map((shape, i) => [shape, first + (NUMBERS[i] ?? 0)] as const);
   return {
-    services: shapes.map((shape, i) => serviceOf(shape, NUMBERS[i] ?? 0)),
-    slices: shapes.flatMap((shape, i) => slicesOf(lab, shape, NUMBERS[i] ?? 0)),
+    services: numbered.map(([shape, number]) => serviceOf(shape, number)),
+    slices: numbered.flatMap(([shape, number]) => slicesOf(lab, shape, number)),
     nodes: lab.nodes.map(nodeOf),
     here: HERE,
-    addresses: (["v4", "v6"] as const).map((family) => ({
+    addresses: LAB_FAMILIES.map((family) => ({
       address: lab.node(HERE).address[family],
       loopback: false,
       nodePort: true,
     })),
-    masqueradeAll: false,
-    detectLocal: { mode: "Device" },
+    masqueradeAll,
+    detectLocal,
     interfaces: { pod: { name: "veth" }, outside: { name: "eth0" } },
   };
 }
 
-function nodeOf({ name, address }: NodeHost): NodeManifest {
+export function nodePortOf({ first }: Setting, number: number): number {
+  return NODE_PORT + first + number;
+}
+
+/** Of its ranges of pods, the first of each family counts (row 38). */
+function nodeOf({ name, address, podRange }: NodeHost): NodeManifest {
   const labels = { "topology.kubernetes.io/zone": `zone-${name}` };
   const addresses = both(address).map((one) => ({ type: "InternalIP" as const, address: one }));
-  return { apiVersion: "v1", kind: "Node", metadata: { name, labels }, status: { addresses } };
+  const podCIDRs = [...both(podRange), "10.9.0.0/16", "fd00:9::/32"];
+  return { apiVersion: "v1", kind: "Node", metadata: { name, labels }, spec: { podCIDRs }, status: { addresses } };
 }
 
 const both = ({ v4, v6 }: DualAddress) => [v4, v6];
@@ -156,7 +154,7 @@ function serviceOf(shape: Shape, number: number): ServiceManifest {
 }
 
 function slicesOf(lab: Lab, shape: Shape, number: number): readonly SliceManifest[] {
-  return (["v4", "v6"] as const).map((family) => ({
+  return LAB_FAMILIES.map((family) => ({
     apiVersion: "discovery.k8s.io/v1",
     kind: "EndpointSlice",
     metadata: {
@@ -182,51 +180,8 @@ function slicesOf(lab: Lab, shape: Shape, number: number): readonly SliceManifes
         addresses: [address[family]],
         nodeName,
         conditions: shape.conditions[i],
-        hints: hints[shape.hints as keyof typeof hints],
+        hints: hints[shape.hints],
       };
     }),
   }));
-}
-
-/** Who asks which frontend of which Service. */
-export interface LabQuestion {
-  readonly from: "client" | "p1a" | "b1a" | "n1";
-  readonly by: "wire" | "socket";
-  readonly number: number;
-  readonly frontend: "clusterIP" | "externalIP" | "loadBalancer" | "nodePort";
-  readonly family: keyof DualAddress;
-  readonly protocol: "TCP" | "UDP";
-}
-
-export const labQuestions: fc.Arbitrary<readonly LabQuestion[]> = fc.array(
-  fc
-    .record({
-      who: fc.constantFrom(
-        ["client", "wire"] as const,
-        ["client", "wire"] as const,
-        ["p1a", "wire"] as const,
-        ["b1a", "wire"] as const,
-        ["p1a", "socket"] as const,
-        ["n1", "socket"] as const,
-      ),
-      number: fc.constantFrom(...NUMBERS),
-      frontend: fc.constantFrom("clusterIP", "externalIP", "loadBalancer", "nodePort"),
-      family: fc.constantFrom("v4", "v6"),
-      protocol: fc.constantFrom("TCP", "UDP"),
-    })
-    .map(({ who: [from, by], ...rest }): LabQuestion => ({ from, by, ...rest })),
-  { minLength: 30, maxLength: 30 },
-);
-
-export function labPacket(lab: Lab, question: LabQuestion, source: DualAddress): Packet {
-  const { from, by, number, frontend, family, protocol } = question;
-  const node = frontend === "nodePort";
-  return {
-    hook: by,
-    client: from === "client" ? "outside" : from === "n1" ? "host" : "pod",
-    source: source[family],
-    destination: node ? lab.node(HERE).address[family] : serviceAddresses(number)[frontend][family],
-    port: node ? NODE_PORT + number : 80,
-    protocol,
-  };
 }

@@ -2,7 +2,7 @@
 // The reference model's clients: whom a packet is taken to come from, rows 34, 35 and 38.
 
 import { addressOf, holds, rangeOf } from "./address.ts";
-import type { Packet, World } from "./world.ts";
+import type { Interface, Packet, World } from "./world.ts";
 
 /** untold: nothing tells pods of its family from others (row 35). */
 export type ClientKind = "host" | "pod" | "outside" | "untold";
@@ -11,6 +11,7 @@ export function clientKind(world: World, packet: Packet): ClientKind {
   const { client, hook } = packet;
   if (client === "host" || hook === "socket") return client; // row 38: sockets are known by their network namespace
   const { detectLocal, interfaces } = world;
+  const cameBy = packet.cameBy ?? interfaces[client];
   switch (detectLocal.mode) {
     case "Device":
       return client;
@@ -19,9 +20,9 @@ export function clientKind(world: World, packet: Packet): ClientKind {
     case "NodeCIDR":
       return byRanges(nodeOf(world)?.spec?.podCIDRs ?? [], packet);
     case "BridgeInterface":
-      return interfaceOf(interfaces[client]) === detectLocal.interface ? "pod" : "outside";
+      return interfaceOf(cameBy) === detectLocal.interface ? "pod" : "outside";
     case "InterfaceNamePrefix":
-      return interfaceOf(interfaces[client]).startsWith(detectLocal.interface) ? "pod" : "outside";
+      return interfaceOf(cameBy).startsWith(detectLocal.interface) ? "pod" : "outside";
   }
 }
 
@@ -43,6 +44,6 @@ function byRanges(cidrs: readonly string[], { source }: Packet): ClientKind {
 }
 
 /** As netfilter sees it: of a bridge's port the bridge. */
-function interfaceOf({ name, bridge }: World["interfaces"]["pod"]): string {
+function interfaceOf({ name, bridge }: Interface): string {
   return bridge ?? name;
 }

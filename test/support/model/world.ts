@@ -131,6 +131,8 @@ export interface Packet {
   readonly hook: "wire" | "socket";
   /** Where it comes from. A process of the node has no wire: its packets pass no tc ingress; who is outside, no socket. */
   readonly client: "host" | "pod" | "outside";
+  /** Where not all of its kind come in by the world's one. */
+  readonly cameBy?: Optional<Interface>;
   /** Of a process of the node: what its socket is bound to, or the first address of its Node object. */
   readonly source: string;
   readonly destination: string;

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+// Questions that sockets can ask in the lab: at random, and those that a run must not miss, with the Services that they
+// are about.
+
+import fc from "fast-check";
+import type { Lab } from "../../../src/demo/lab/lab.ts";
+import type { DualAddress, PodHost } from "../../../src/demo/lab/plan.ts";
+import { serviceAddresses } from "../manifests.ts";
+import type { Interface, Packet } from "../model/world.ts";
+import { hostOf } from "../paths.ts";
+import { HERE, LAB_FAMILIES, NUMBERS, nodePortOf, type Setting, type Shape } from "./lab-world.ts";
+
+/** Who asks which frontend of which Service. p2a, of the other node, comes in as clients outside do. */
+export interface LabQuestion {
+  readonly from: "client" | "p1a" | "b1a" | "p2a" | "n1";
+  readonly by: "wire" | "socket";
+  readonly number: number;
+  readonly frontend: "clusterIP" | "externalIP" | "loadBalancer" | "nodePort";
+  readonly family: keyof DualAddress;
+  readonly protocol: "TCP" | "UDP";
+}
+
+type Who = Pick<LabQuestion, "from" | "by">;
+
+const FRONTENDS = ["clusterIP", "externalIP", "loadBalancer", "nodePort"] as const;
+const LAB_PROTOCOLS = ["TCP", "UDP"] as const;
+
+export function labQuestions(count: number): fc.Arbitrary<readonly LabQuestion[]> {
+  const asker = fc.constantFrom<Who>(
+    { from: "client", by: "wire" },
+    { from: "client", by: "wire" },
+    { from: "p1a", by: "wire" },
+    { from: "b1a", by: "wire" },
+    { from: "p2a", by: "wire" },
+    { from: "p1a", by: "socket" },
+    { from: "n1", by: "socket" },
+  );
+  const question = fc
+    .record({
+      who: asker,
+      number: fc.constantFrom(...NUMBERS),
+      frontend: fc.constantFrom(...FRONTENDS),
+      family: fc.constantFrom(...LAB_FAMILIES),
+      protocol: fc.constantFrom(...LAB_PROTOCOLS),
+    })
+    .map(({ who, ...rest }): LabQuestion => ({ ...who, ...rest }));
+  return fc.array(question, { minLength: count, maxLength: count });
+}
+
+export function labPacket(lab: Lab, setting: Setting, question: LabQuestion): Packet {
+  const { from, by, number, frontend, family, protocol } = question;
+  const node = frontend === "nodePort";
+  const pod = lab.node(HERE).pods.find(({ name }) => name === from);
+  return {
+    hook: by,
+    client: from === "n1" ? "host" : pod ? "pod" : "outside",
+    cameBy: pod && interfaceOf(pod),
+    source: hostOf(lab, from).address[family],
+    destination: node ? lab.node(HERE).address[family] : serviceAddresses(setting.first + number)[frontend][family],
+    port: node ? nodePortOf(setting, number) : 80,
+    protocol,
+  };
+}
+
+function interfaceOf({ attachment, hostDevice }: PodHost): Interface {
+  return attachment === "bridged" ? { name: hostDevice, bridge: "cni0" } : { name: hostDevice };
+}
+
+/** What a run must not miss: Services by number, and what is asked of them. */
+export interface PlantedLab {
+  readonly shapes: readonly Shape[];
+  readonly questions: readonly LabQuestion[];
+}
+
+/** Every pod an endpoint, without anything more. */
+function plainShape(lab: Lab): Shape {
+  const pods = lab.pods.map(({ name }) => name);
+  return {
+    pods,
+    conditions: pods.map(() => ({ ready: true })),
+    hints: "none",
+    external: true,
+    internalTrafficPolicy: "Cluster",
+    externalTrafficPolicy: "Cluster",
+    affinity: false,
+    ranges: undefined,
+    annotations: {},
+  };
+}
+
+/** Each verdict with each family, protocol and hook. */
+export function everyVerdict(lab: Lab): PlantedLab {
+  const shape = plainShape(lab);
+  const elsewhere: Shape = {
+    ...{ ...shape, pods: shape.pods.slice(-1) },
+    ...{ internalTrafficPolicy: "Local", externalTrafficPolicy: "Local" },
+  };
+  const questions = LAB_FAMILIES.flatMap((family) =>
+    LAB_PROTOCOLS.flatMap((protocol) =>
+      // Answered, refused, met with silence, and an address that is no frontend.
+      [1, 2, 3, 4].flatMap((number): readonly LabQuestion[] => [
+        { from: "client", by: "wire", number, frontend: "loadBalancer", family, protocol },
+        { from: "p1a", by: "socket", number, frontend: number === 4 ? "loadBalancer" : "clusterIP", family, protocol },
+      ]),
+    ),
+  );
+  return { shapes: [shape, { ...shape, pods: [] }, elsewhere, { ...shape, external: false }], questions };
+}
+
+/** A fifth Service, with affinity and ranges; first its pods' sockets tell whose packets are theirs (row 51). */
+export function stickyAndRanged(lab: Lab): PlantedLab {
+  const ranges = ["10.9.1.0/24", "fd00:9:1::/64"];
+  const known = LAB_FAMILIES.flatMap((family) =>
+    (["p1a", "b1a"] as const).map((from): LabQuestion => {
+      return { from, by: "socket", number: 5, frontend: "clusterIP", family, protocol: "UDP" };
+    }),
+  );
+  const ranged = known.flatMap((question): readonly LabQuestion[] => [
+    { ...question, from: "client", by: "wire", frontend: "loadBalancer" },
+    { ...question, from: "n1", frontend: "loadBalancer" },
+    { ...question, frontend: "loadBalancer" },
+    { ...question, by: "wire" },
+  ]);
+  const shape = { ...plainShape(lab), pods: ["p1b", "b1b", "p2a"], affinity: true, ranges };
+  return { shapes: [shape], questions: [...known, ...ranged] };
+}
+
+const EVERYBODY: readonly Who[] = [
+  ...(["client", "p1a", "b1a", "p2a"] as const).map((from) => ({ from, by: "wire" as const })),
+  ...(["p1a", "n1"] as const).map((from) => ({ from, by: "socket" as const })),
+];
+
+/**
+ * Rows 34 to 38: everybody's question to a ClusterIP, and to the outer addresses of a Service of policy Cluster, of
+ * policy Local with endpoints on both nodes, and on the other one alone; in each family by one protocol.
+ */
+export function everyClient(lab: Lab): PlantedLab {
+  const shape = plainShape(lab);
+  const near: Shape = { ...shape, pods: ["p1b", "b1b"] };
+  const both: Shape = { ...shape, pods: ["p1b", "p2a"], externalTrafficPolicy: "Local" };
+  const away: Shape = { ...both, pods: ["p2a"] };
+  const outer = FRONTENDS.slice(1);
+  const questions = LAB_FAMILIES.flatMap((family, f) =>
+    EVERYBODY.flatMap((who, w) =>
+      [1, 1, 2, 3].map((number, n): LabQuestion => {
+        const frontend = n === 0 ? "clusterIP" : (outer[(w + n) % outer.length] ?? "nodePort");
+        return { ...who, number, frontend, family, protocol: LAB_PROTOCOLS[(f + w + n) % 2] ?? "TCP" };
+      }),
+    ),
+  );
+  return { shapes: [near, both, away], questions };
+}
