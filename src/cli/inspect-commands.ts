@@ -7,6 +7,7 @@ import type { DatapathState } from "../datapath/ebpf/state-types.ts";
 import { type Filterable, filterRows, type RowFilter } from "../inspect/filter.ts";
 import type { AffinityRow, BackendRow, DropRow, FlowRow, FrontendRow, ServiceRow, SourceRow } from "../inspect/rows.ts";
 import { type Listing, renderListing } from "./format/listing.ts";
+import { doctorCommand } from "./inspect-doctor.ts";
 import { explainCommand } from "./inspect-explain.ts";
 import {
   AFFINITY_LISTING,
@@ -24,6 +25,7 @@ import { statusCommand } from "./inspect-status.ts";
 export function inspectCommands(): readonly Command[] {
   return [
     statusCommand(),
+    doctorCommand(),
     listingCommand("services", "Service ports: frontends, endpoints, counters.", SERVICES),
     backendsCommand(),
     listingCommand("frontends", "Every address:port that is served.", FRONTENDS),

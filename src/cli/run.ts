@@ -4,6 +4,7 @@
 
 import { Command, CommanderError } from "commander";
 
+export const EXIT_NO = 1;
 export const EXIT_USAGE = 2;
 export const EXIT_NODE = 3;
 

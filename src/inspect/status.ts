@@ -6,7 +6,7 @@ import type { DetectLocalMode } from "../datapath/contract.ts";
 import { AgentConfig, deviceFlagsNames } from "../datapath/ebpf/abi.gen.ts";
 import { detectLocalMode } from "../datapath/ebpf/client-kinds.ts";
 import type { Pins } from "../datapath/ebpf/pins.ts";
-import type { DatapathState, DeviceState } from "../datapath/ebpf/state-types.ts";
+import type { DatapathState, DeviceState, MapFill } from "../datapath/ebpf/state-types.ts";
 import type { LinkInfo } from "../libbpf/types.ts";
 import { type AgentSettings, readIfThere, readSettings } from "./settings.ts";
 
@@ -37,7 +37,7 @@ export interface Status {
   /** Pods whose sockets are not balanced; by: "cgroup" or "netns". */
   readonly unbalancedPods: readonly { readonly pod: string; readonly by: string }[];
   readonly devices: readonly DeviceStatus[];
-  readonly maps: readonly { readonly map: string; readonly used: number; readonly size: number }[];
+  readonly maps: readonly MapFill[];
   /** Over all reasons. */
   readonly drops: number;
   readonly pins: string;
@@ -55,7 +55,7 @@ export interface DeviceStatus {
 /** links: of the node's network namespace; a device that is not among them goes by its index. */
 export function readStatus(state: DatapathState, pins: Pins, stateDir: string, links: readonly LinkInfo[]): Status {
   const agent = state.agent();
-  const pinned = readdirSync(pins.links);
+  const pinned = new Set(readdirSync(pins.links));
   const services = state.services();
   return {
     mode: "ebpf",
@@ -76,7 +76,7 @@ export function readStatus(state: DatapathState, pins: Pins, stateDir: string, l
     services: services.length,
     endpoints: state.backends().length,
     problems: agent?.problems ?? 0,
-    sockets: pinned.flatMap((name) => /^cgroup-(\w+)$/.exec(name)?.[1] ?? []).sort(),
+    sockets: socketHooks(pinned),
     unbalancedPods: unbalancedPods(state),
     devices: state.devices().map((device) => deviceStatus(device, links, pinned)),
     maps: state.fill(),
@@ -91,13 +91,23 @@ function unbalancedPods(state: DatapathState): Status["unbalancedPods"] {
   return [...by].map(([pod, how]) => ({ pod, by: how })).sort((a, b) => (a.pod < b.pod ? -1 : 1));
 }
 
-function deviceStatus(device: DeviceState, links: readonly LinkInfo[], pinned: readonly string[]): DeviceStatus {
+/** Of these links, by the names of their pins. */
+export function socketHooks(links: ReadonlySet<string>): readonly string[] {
+  return [...links].flatMap((name) => /^cgroup-(\w+)$/.exec(name)?.[1] ?? []).sort();
+}
+
+/** Likewise, those of a device. */
+export function deviceHooks(ifindex: number, links: ReadonlySet<string>): readonly string[] {
+  return ["ingress", "egress"].filter((direction) => links.has(`tcx-${ifindex}-${direction}`));
+}
+
+function deviceStatus(device: DeviceState, links: readonly LinkInfo[], pinned: ReadonlySet<string>): DeviceStatus {
   const { ifindex, flags } = device;
   return {
     device: links.find((link) => link.ifindex === ifindex)?.name ?? `interface ${ifindex}`,
     ifindex,
     roles: Object.entries(deviceFlagsNames).flatMap(([flag, name]) => (flags & Number(flag) ? [name] : [])),
-    hooks: ["ingress", "egress"].filter((direction) => pinned.includes(`tcx-${ifindex}-${direction}`)),
+    hooks: deviceHooks(ifindex, pinned),
   };
 }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the map writer cannot do, and what to do about it.
 
-/** The agent's flag that a map's size follows. */
-const FLAGS: Readonly<Record<string, string>> = {
+/** The agent's flag that a map's size follows; maps that are not named have one size. */
+export const SIZE_FLAGS: Readonly<Record<string, string>> = {
   services: "--max-services",
   frontends: "--max-services",
   node_addrs: "--max-services",
@@ -11,6 +11,7 @@ const FLAGS: Readonly<Record<string, string>> = {
   backends: "--max-backends",
   names: "--max-backends",
   source_ranges: "--max-services",
+  flows: "--max-flows",
 };
 
 /** A map has no room for a change; what runs stays, and the change is kept until there is room. */
@@ -24,7 +25,7 @@ export class MapFullError extends Error {
   /** size is max_entries. */
   constructor(map: string, size: number, needed: string) {
     super(
-      `map ${map} is full (${size} entries), no room for ${needed}: raise it with ${FLAGS[map]}, ` +
+      `map ${map} is full (${size} entries), no room for ${needed}: raise it with ${SIZE_FLAGS[map]}, ` +
         "after `portolan cleanup`, for a map that is there keeps its size",
     );
     this.map = map;

@@ -2,8 +2,9 @@
 // Pinned links: an attachment outlives the agent by its pin, and the next agent puts its own program into the same link,
 // so that at no time is nothing attached.
 
-import { existsSync, readFileSync, renameSync, unlinkSync } from "node:fs";
-import { type BpfLink, type BpfProgram, openPinnedLink } from "../../libbpf/index.ts";
+import { existsSync, readdirSync, readFileSync, renameSync, unlinkSync } from "node:fs";
+import { BpfError, type BpfLink, type BpfProgram, openPinnedLink } from "../../libbpf/index.ts";
+import { linkPin, type Pins } from "./pins.ts";
 
 /** What a link hangs on, as the kernel says in fdinfo. All undefined once that is gone. */
 export interface LinkTarget {
@@ -42,6 +43,22 @@ export function dropLink(pin: string): void {
     using link = openPinnedLink(path);
     link.detach();
     unlinkSync(path);
+  }
+}
+
+/** Names of the pinned links that hang on something: a link whose cgroup or device has gone, or that was detached, does not. */
+export function attachedLinks(pins: Pins): ReadonlySet<string> {
+  return new Set(readdirSync(pins.links).filter((name) => isAttached(linkPin(pins, name))));
+}
+
+function isAttached(pin: string): boolean {
+  try {
+    using link = openPinnedLink(pin);
+    const { cgroupId, ifindex } = linkTarget(link);
+    return cgroupId !== undefined || ifindex !== undefined;
+  } catch (error) {
+    if (error instanceof BpfError && error.code === "ENOENT") return false; // an agent has just taken it away
+    throw error;
   }
 }
 

@@ -24,7 +24,8 @@ import { linkPin, mapPin, type Pins } from "./pins.ts";
 const OBJECTS = ["cgroup", "tc", "sweep", "leave"] as const;
 type ObjectName = (typeof OBJECTS)[number];
 
-const CGROUP_HOOKS: readonly CgroupAttachType[] = [
+/** What balances the sockets below a cgroup; all of them, at every agent. */
+export const CGROUP_HOOKS: readonly CgroupAttachType[] = [
   "connect4",
   "connect6",
   "sendmsg4",

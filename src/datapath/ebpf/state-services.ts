@@ -118,7 +118,8 @@ export class ServiceReader {
     }
     let rows = 0;
     for (let row = 1; row < names.length; row++) if (!names.isZero(row)) rows++;
-    return [
+    // Ids 0 and rows 0 are never used.
+    const fills = [
       { map: "services", used: used.services, size: services.length - 1 },
       { map: "members", used: used.members, size: members.length - 1 },
       { map: "tables", used: used.tables, size: tables.length - 1 },
@@ -130,6 +131,7 @@ export class ServiceReader {
         size: map.maxEntries,
       })),
     ];
+    return fills.map((fill) => ({ ...fill, evicts: false }));
   }
 
   *#blocks(): Generator<readonly [id: number, block: BlockView]> {

@@ -149,6 +149,8 @@ export interface MapFill {
   readonly map: string;
   readonly used: number;
   readonly size: number;
+  /** Full is its usual state: a new entry then takes the place of the one unused longest. */
+  readonly evicts: boolean;
 }
 
 /** The pinned maps, read as they are at each call. Close it with `using` or dispose. */

@@ -24,6 +24,9 @@ import type {
   ServiceState,
 } from "./state-types.ts";
 
+/** BPF_MAP_TYPE_LRU_HASH of linux/bpf.h */
+const LRU_HASH = 9;
+
 /** There is no datapath where one was looked for. */
 export class NoStateError extends Error {
   override readonly name = "NoStateError";
@@ -142,11 +145,10 @@ class PinnedState implements DatapathState {
   }
 
   fill(): readonly MapFill[] {
-    const hashes = ["flows", "nascent", "affinity", "devices", "node_addrs"].map((map) => ({
-      map,
-      used: count(this.#map(map).entries()),
-      size: this.#map(map).maxEntries,
-    }));
+    const hashes = ["flows", "nascent", "affinity", "devices", "node_addrs"].map((name) => {
+      const map = this.#map(name);
+      return { map: name, used: count(map.entries()), size: map.maxEntries, evicts: map.type === LRU_HASH };
+    });
     return [...this.#services.fill(), ...hashes];
   }
 
