@@ -3,20 +3,32 @@
 // listing reads the pinned maps with the agent killed.
 
 import { beforeAll, describe, expect, test } from "vitest";
+import { linkPin, pinsUnder } from "../../src/datapath/ebpf/pins.ts";
 import { openState } from "../../src/datapath/ebpf/state.ts";
 import { inNetns, run } from "../../src/demo/lab/run.ts";
 import { portolan, portolanLine } from "../../src/demo/portolan.ts";
 import type { Answer } from "../../src/inspect/answer.ts";
+import type { Finding } from "../../src/inspect/doctor-types.ts";
 import type { BackendRow, FlowRow, ServiceRow } from "../../src/inspect/rows.ts";
 import type { Status } from "../../src/inspect/status.ts";
+import { openPinnedLink } from "../../src/libbpf/index.ts";
 import { useCluster } from "../support/cluster.ts";
-import { serviceAddresses } from "../support/manifests.ts";
+import { serviceAddresses, writeService } from "../support/manifests.ts";
+import { until } from "../support/until.ts";
 
 const WEB = 21;
 const EMPTY = 22;
 const AWAY = 23;
+const TRAP = 24;
 const NODE_PORT = 30_121;
 const BACKENDS = ["p1b", "b1a", "p2a"];
+
+const TRAPPED: Finding = {
+  check: "source-ranges",
+  severity: "warning",
+  what: "Service test/trap: its source ranges hold over IPv4 alone, so over IPv6 everybody is served (LoadBalancer)",
+  do: "add an IPv6 range to spec.loadBalancerSourceRanges, or the annotation portolan.dev/source-ranges-policy: strict to serve nobody; if everybody is meant, nothing",
+};
 
 const cluster = useCluster({
   services: (lab) => {
@@ -30,6 +42,7 @@ const cluster = useCluster({
         nodePort: 30_123,
         external: true,
         externalTrafficPolicy: "Local",
+        healthCheckNodePort: 30_223,
         endpoints: [endpoint("p2a")],
       },
     ];
@@ -198,6 +211,25 @@ test("from another network namespace explain answers alike, and says what it doe
   );
 });
 
+test("row 45: doctor finds nothing where all is well, and the family that source ranges leave open where one is", async () => {
+  const { lab, manifests } = cluster();
+  const node = lab.node("n1");
+  expect(await portolan(node, ["doctor"])).toBe(
+    "nothing found; checked: state, agent, objects, hooks, source-ranges, maps, drops\n",
+  );
+  const { address, nodeName } = lab.pod("p1b");
+  const trap = { name: "trap", number: TRAP, external: true, endpoints: [{ address, nodeName }] };
+  await cluster().write({ ...trap, sourceRanges: ["192.0.2.0/24", "2001:db8:99::/48"] });
+  expect(await listing<Finding>("doctor")).toEqual([]);
+  writeService(manifests, { ...trap, sourceRanges: ["192.0.2.0/24"] });
+  let found: readonly Finding[] = [];
+  await until("n1 has no IPv6 range for it", async () => {
+    found = await listing<Finding>("doctor");
+    return found.length > 0;
+  });
+  expect(found).toEqual([TRAPPED]);
+});
+
 test("with the agent killed every listing still reads the pinned maps", async () => {
   const { lab } = cluster();
   const client = await cluster().wire(lab.client);
@@ -231,10 +263,25 @@ test("with the agent killed every listing still reads the pinned maps", async ()
   await held.close();
 });
 
+test("row 45: with the agent killed doctor says so, finds the same, and a device that has lost a program", async () => {
+  const node = cluster().lab.node("n1");
+  const stopped = { check: "agent", severity: "warning" };
+  expect(await listing<Finding>("doctor")).toMatchObject([stopped, TRAPPED]);
+  const [eth0] = JSON.parse(await run(inNetns(node.netns, ["ip", "-json", "link", "show", "eth0"])));
+  using link = openPinnedLink(linkPin(pinsUnder(node.bpffs), `tcx-${eth0.ifindex}-ingress`));
+  link.detach();
+  await expect(portolan(node, ["doctor"])).rejects.toThrow(
+    /exit 1\nSEVERITY .*\nwarning +agent .*\nerror +hooks +device eth0 without our program at ingress: .*\nwarning +source-ranges .*\n$/,
+  );
+  // The same index is another device there, so of those nothing is said.
+  const elsewhere = inNetns(cluster().lab.client.netns, portolanLine(node, ["doctor", "-o", "json"]));
+  expect(JSON.parse(await run(elsewhere))).toMatchObject([stopped, TRAPPED]);
+});
+
 test("without a datapath a command says what is missing and exits with 3", async () => {
   const { lab } = cluster();
   const [node, other] = [lab.node("n1"), { ...lab.node("n1"), bpffs: "/nonexistent" }];
-  for (const command of ["services", "flows", "status"]) {
+  for (const command of ["services", "flows", "status", "doctor"]) {
     await expect(portolan(other, [command])).rejects.toThrow(/exit 3\nportolan: --bpffs \/nonexistent does not exist/);
   }
   await expect(portolan(node, ["services", "-o", "xml"])).rejects.toThrow(/exit 2\n/);

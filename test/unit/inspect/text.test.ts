@@ -27,7 +27,7 @@ const STATUS: Status = {
     { device: "eth0", ifindex: 2, roles: ["uplink"], hooks: ["ingress", "egress"] },
     { device: "veth1", ifindex: 5, roles: ["pod", "bridge_port"], hooks: [] },
   ],
-  maps: [{ map: "flows", used: 512, size: 2048 }],
+  maps: [{ map: "flows", used: 512, size: 2048, evicts: false }],
   drops: 6,
   pins: "/sys/fs/bpf/portolan/v1",
 };
