@@ -6,7 +6,7 @@ import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { compare, Disagreement, missedBackends } from "../support/differential/compare.ts";
 import { ExplainedNode, type Fault } from "../support/differential/explained-node.ts";
-import { PROGRAM_FAULTS, STATE_FAULTS } from "../support/differential/faults.ts";
+import { MASQUERADING_FAULTS, PROGRAM_FAULTS, STATE_FAULTS } from "../support/differential/faults.ts";
 import {
   CELLS,
   everyPacket,
@@ -41,6 +41,15 @@ const FAULTY_WORLDS = 25;
 const TIMEOUT_MS = 300_000;
 
 const seed = Number(process.env.PORTOLAN_SEED ?? Date.now() % 2 ** 31);
+
+const EVERY_MODE = [
+  ["the device", BY_DEVICE],
+  ["ClusterCIDR", BY_CLUSTER_CIDR],
+  ["ClusterCIDR of IPv6 alone", BY_CLUSTER_CIDR6],
+  ["NodeCIDR", BY_NODE_CIDR],
+  ["BridgeInterface", BY_BRIDGE],
+  ["InterfaceNamePrefix", BY_PREFIX],
+] as const;
 
 /** Call inside describe(): the returned function gives the node from within tests. */
 function useNode(masqueradeAll: boolean): () => ExplainedNode {
@@ -85,7 +94,7 @@ function agreement(node: ExplainedNode, counts: Map<string, number>, { worlds, f
 
 /** Throws Disagreement: in the world of landmarks every fault shows. */
 async function tour(node: ExplainedNode, told: Told, fault: Fault = {}): Promise<number> {
-  const world = landmarkWorld(told);
+  const world = { ...landmarkWorld(told), masqueradeAll: node.config.masqueradeAll };
   await node.serve(world, fault);
   const packets = everyPacket(world);
   for (const [i, packet] of packets.entries()) compare(node, world, packet, 20000 + i);
@@ -120,14 +129,7 @@ describe("the reference model and explain", () => {
     TIMEOUT_MS,
   );
 
-  test.each([
-    ["the device", BY_DEVICE],
-    ["ClusterCIDR", BY_CLUSTER_CIDR],
-    ["ClusterCIDR of IPv6 alone", BY_CLUSTER_CIDR6],
-    ["NodeCIDR", BY_NODE_CIDR],
-    ["BridgeInterface", BY_BRIDGE],
-    ["InterfaceNamePrefix", BY_PREFIX],
-  ])("rows 34-38: agree on every packet to the landmarks, pods told by %s", async (_, told) => {
+  test.each(EVERY_MODE)("rows 34 to 38: agree on every packet to the landmarks, pods told by %s", async (_, told) => {
     console.log(`${await tour(node(), told)} packets`);
   });
 
@@ -170,5 +172,19 @@ describe("the reference model and explain, with every connection masqueraded", (
     const counts = new Map<string, number>();
     const worlds = worldAtRandom(true);
     await fc.assert(agreement(node(), counts, { worlds, masqueradeAll: true }), { numRuns: 25, seed });
+  });
+
+  test.each(EVERY_MODE)("row 37: agree on every packet to the landmarks, pods told by %s", async (_, told) => {
+    console.log(`${await tour(node(), told)} packets`);
+  });
+
+  test.each(Object.entries(MASQUERADING_FAULTS))("disagree over a planted fault: %s", async (_, mutation) => {
+    using _mutant = useMutant(mutation);
+    node().usePrograms();
+    try {
+      await expect(tour(node(), BY_DEVICE)).rejects.toBeInstanceOf(Disagreement);
+    } finally {
+      node().dropPrograms();
+    }
   });
 });

@@ -180,3 +180,17 @@ export const PROGRAM_FAULTS: Readonly<Record<string, Mutation & Where>> = {
     to: "return length < SCTP_INIT_SIZE ? -1 : 0;",
   },
 };
+
+/** With every connection masqueraded. */
+export const MASQUERADING_FAULTS: Readonly<Record<string, Mutation>> = {
+  "row 37: what is a pod's is not masqueraded": {
+    file: "select.bpf.h",
+    from: "if (masquerade_all)",
+    to: "if (masquerade_all && who != CLIENT_POD)",
+  },
+  "row 37: pods' sockets leave nothing to the wire": {
+    file: "socket.bpf.h",
+    from: "(masquerade_all && who != CLIENT_HOST) || proto == IPPROTO_SCTP",
+    to: "proto == IPPROTO_SCTP",
+  },
+};
