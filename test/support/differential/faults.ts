@@ -39,6 +39,26 @@ export const STATE_FAULTS: Readonly<Record<string, Fault & Where>> = {
   "row 20: hints are not looked at": {
     world: (world) => withEndpoints(world, (endpoint) => ({ ...endpoint, hints: null })),
   },
+  "row 20: hints of zones are not looked at": {
+    world: (world) =>
+      withEndpoints(world, (endpoint) => ({
+        ...endpoint,
+        hints: endpoint.hints && { ...endpoint.hints, forZones: null },
+      })),
+  },
+  "row 17: an endpoint that terminates is never used": {
+    world: (world) =>
+      withEndpoints(world, (endpoint) => {
+        const { ready, terminating } = endpoint.conditions ?? {};
+        return terminating && !ready ? { ...endpoint, conditions: { ready, serving: false, terminating } } : endpoint;
+      }),
+  },
+  "row 18: the Local set falls back only with the Cluster set": {
+    service: (service) => {
+      const fallen = service.cluster.some(({ terminating }) => terminating);
+      return { ...service, local: service.local.filter(({ terminating }) => fallen || !terminating) };
+    },
+  },
   "row 17: an endpoint that terminates is used beside ready ones": {
     world: (world) =>
       withEndpoints(world, (endpoint) => {

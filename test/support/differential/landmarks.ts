@@ -41,6 +41,7 @@ function at(...places: readonly Place[]): Landmark["endpoints"] {
 
 const ENDING = { ready: false, serving: true, terminating: true } as const;
 const hint = (name: string) => ({ forNodes: [{ name }] });
+const zone = (name: string) => ({ forZones: [{ name }] });
 const apply = (kinds: string) => ({ "portolan.dev/source-ranges-apply": kinds });
 const deny = (ranges: string) => ({ "portolan.dev/denied-source-ranges": ranges });
 const BOTH = at({ place: "here", n: 1 }, { place: "here", n: 2, second: true }, { place: "there", n: 1 });
@@ -67,7 +68,25 @@ const MORE: readonly Landmark[] = [
       { place: "there", n: 1, hints: hint(THERE) },
     ),
   },
+  {
+    name: "zoned",
+    external: "Local",
+    endpoints: at(
+      { place: "here", n: 1, hints: zone("zone1") },
+      { place: "here", n: 2, hints: zone("zone2") },
+      { place: "there", n: 1, hints: zone("zone2") },
+    ),
+  },
   { name: "ending", endpoints: at({ place: "here", n: 1 }, { place: "there", n: 1, conditions: ENDING }) },
+  {
+    name: "all-ending",
+    endpoints: at({ place: "here", n: 1, conditions: ENDING }, { place: "there", n: 1, conditions: ENDING }),
+  },
+  {
+    name: "ending-here",
+    external: "Local",
+    endpoints: at({ place: "here", n: 1, conditions: ENDING }, { place: "there", n: 1 }),
+  },
   { name: "outer", external: "Local", endpoints: BOTH },
   { name: "inner", internal: "Local", endpoints: BOTH },
   { name: "ranged", ranges: [...OUTSIDE, ...NODE], endpoints: BOTH },
