@@ -125,6 +125,32 @@ export function stickyAndRanged(lab: Lab): PlantedLab {
   return { shapes: [shape], questions: [...known, ...ranged] };
 }
 
+/** Rows 17, 18, 20 and 21: hints for nodes and for zones, endpoints that terminate beside ready ones, here, and alone. */
+export function everyEndpoint(lab: Lab): PlantedLab {
+  const [ready, ending] = [{ ready: true }, { ready: false, serving: true, terminating: true }];
+  const shape: Shape = { ...plainShape(lab), pods: ["p1b", "b1b", "p2a"], externalTrafficPolicy: "Local" };
+  const shapes: readonly Shape[] = [
+    { ...shape, hints: "node", conditions: [ready, ending, ready] },
+    { ...shape, hints: "zone" },
+    { ...shape, conditions: [ending, ending, ready] },
+    { ...shape, hints: "node", conditions: [ending, ending, ending] },
+  ];
+  const asker: readonly Who[] = [
+    { from: "client", by: "wire" },
+    { from: "p1a", by: "wire" },
+    { from: "n1", by: "socket" },
+  ];
+  const questions = LAB_FAMILIES.flatMap((family, f) =>
+    asker.flatMap((who, w) =>
+      [1, 2, 3, 4].flatMap((number): readonly LabQuestion[] => [
+        { ...who, number, frontend: "clusterIP", family, protocol: LAB_PROTOCOLS[(f + w) % 2] ?? "TCP" },
+        { ...who, number, frontend: "loadBalancer", family, protocol: LAB_PROTOCOLS[(f + w + 1) % 2] ?? "TCP" },
+      ]),
+    ),
+  );
+  return { shapes, questions };
+}
+
 const EVERYBODY: readonly Who[] = [
   ...(["client", "p1a", "b1a", "p2a"] as const).map((from) => ({ from, by: "wire" as const })),
   ...(["p1a", "n1"] as const).map((from) => ({ from, by: "socket" as const })),
