@@ -28,6 +28,9 @@ const ANSWER_MS = 8000;
 /** Of each question, until every endpoint has answered: one of five is missed by all of them once in 10^77 times. */
 const MOST_REQUESTS = 800;
 
+/** Below those that Linux gives clients: explain is asked about a connection that does not exist. */
+const UNSEEN_PORT = 20_000;
+
 export interface Asking {
   readonly setting: Setting;
   readonly world: World;
@@ -199,7 +202,7 @@ export class AskedLab {
         .filter(({ by, from }) => (from === HERE ? "wire" : by) === way)
         .map((question) => labPacket(this.#cluster.lab, setting, question));
       const lines = asked.map(({ source, destination, port, protocol }) =>
-        JSON.stringify({ src: source, dst: destination, dport: port, proto: protocol }),
+        JSON.stringify({ src: source, sport: UNSEEN_PORT, dst: destination, dport: port, proto: protocol }),
       );
       const command = portolanLine(node, ["explain", "--batch", ...(way === "socket" ? ["--socket"] : [])]);
       const said = lines.length === 0 ? "" : await run(inNetns(node.netns, command), lines.join("\n"));
