@@ -8,7 +8,8 @@
 CARRY_ENUM(portolan_abi);
 CARRY_ENUM(limits);
 CARRY_ENUM(frontend_kind);
-CARRY_ENUM(node_addr_flags);
+CARRY_ENUM(frontend_flags);
+CARRY_ENUM(address_flags);
 CARRY_ENUM(scheduler);
 CARRY_ENUM(block_flags);
 CARRY_ENUM(source_bits);
@@ -30,7 +31,9 @@ CARRY_ENUM(affinity_part);
 
 CARRY_STRUCT(frontend_key);
 CARRY_STRUCT(frontend);
-CARRY_STRUCT(node_addr);
+CARRY_STRUCT(address);
+CARRY_STRUCT(service_range);
+CARRY_STRUCT(service_ranges);
 CARRY_STRUCT(service_word);
 CARRY_STRUCT(block_row);
 CARRY_STRUCT(table_row);

@@ -21,6 +21,7 @@ enum limits {
 	SLOTS_PER_ROW = 16,   /* lookup slots in one row of a Maglev table */
 	NAME_SIZE = 64,       /* DNS label (63) and a NUL */
 	LONG_NAME_SIZE = 256, /* DNS subdomain (253) and a NUL */
+	SERVICE_RANGES = 32,  /* that ClusterIPs come from */
 	SOCK_PEERS = 8,       /* frontends one unconnected UDP socket remembers */
 };
 

@@ -162,6 +162,9 @@ enum drop_reason {
 	DROP_FRAGMENT,        /* a later fragment to a frontend, whose first was refused */
 	DROP_SOURCE_RANGE,    /* the frontend does not serve this client's address: silent */
 	DROP_ENDPOINT_LEFT,   /* the connection's endpoint serves no more, and its Service wants it ended: RST */
+	DROP_UNUSED_PORT,     /* a ClusterIP that serves other ports or protocols: REJECT */
+	DROP_UNALLOCATED,     /* in a range of ClusterIPs, but no Service's: silent */
+	DROP_REPLY_LIMIT,     /* a refusal that its sender is not told of, or a ping of a VIP: there were too many */
 	DROP_REASONS          /* count; not a reason */
 };
 

@@ -23,19 +23,42 @@ struct frontend_key {
 	__u8 pad;
 };
 
+enum frontend_flags {
+	FRONTEND_ON_NODE = 1, /* a ClusterIP that an interface of this node has: who listens there comes first */
+};
+
 struct frontend {
 	__u32 service; /* index into services, service_meta, service_stats; never 0 */
 	__u8 kind;     /* enum frontend_kind */
-	__u8 pad[3];
+	__u8 flags;    /* enum frontend_flags */
+	__u8 pad[2];
 };
 
-enum node_addr_flags {
-	NODE_ADDR_NODEPORT = 1, /* NodePorts are served here */
-	NODE_ADDR_LOOPBACK = 2, /* 127/8, ::1: only for sockets of the host's own network namespace */
+/* What an address is, whatever the port; never 0. */
+enum address_flags {
+	ADDRESS_NODE_PORT = 1,  /* NodePorts are served here */
+	ADDRESS_LOOPBACK = 2,   /* 127/8, ::1: only for sockets of the host's own network namespace */
+	ADDRESS_NODE = 4,       /* of this node */
+	ADDRESS_CLUSTER_IP = 8, /* some port is served here as a ClusterIP's: the others are refused */
+	ADDRESS_EXTERNAL = 16,  /* likewise as an external IP's or a load balancer's: the others are left alone */
+	ADDRESS_FOREIGN = 32, /* the ClusterIP of a Service that is not served here: all but frontends is left alone */
 };
 
-struct node_addr {
-	__u32 flags; /* enum node_addr_flags */
+struct address {
+	__u32 flags; /* enum address_flags */
+	__u32 pad;
+};
+
+/* Leading bits of addr that count, of an IPv4 range 96 more than it says; 0: none, the slot is free. */
+struct service_range {
+	struct ip_addr addr;
+	__u32 prefix;
+};
+
+/* Ranges that the cluster gives ClusterIPs from, both families. A slot's prefix is written after its address. */
+struct service_ranges {
+	__u32 used; /* slots to look at */
+	struct service_range range[SERVICE_RANGES];
 	__u32 pad;
 };
 

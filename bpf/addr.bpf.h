@@ -39,6 +39,21 @@ static __always_inline bool addr_equal(const struct ip_addr *a, const struct ip_
 	return a->w[0] == b->w[0] && a->w[1] == b->w[1] && a->w[2] == b->w[2] && a->w[3] == b->w[3];
 }
 
+/* Whether the leading bits of both are the same; bits 0 to 128. */
+static __always_inline bool addr_same_prefix(const struct ip_addr *a, const struct ip_addr *b, __u32 bits)
+{
+	for (int i = 0; i < 4; i++) {
+		__u32 differ = bpf_ntohl(a->w[i] ^ b->w[i]);
+
+		if (bits < 32)
+			return !bits || !(differ >> (32 - bits));
+		if (differ)
+			return false;
+		bits -= 32;
+	}
+	return true;
+}
+
 /* One round of MurmurHash3's 32-bit mixing. */
 static __always_inline __u32 hash_mix(__u32 h, __u32 word)
 {

@@ -43,12 +43,14 @@ static __always_inline int plan_masquerade(struct __sk_buff *skb, struct flow *f
 	return 0;
 }
 
-#define BEGIN 0x100 /* none of TC_ACT_*: w->flow is to be made */
+/* None of TC_ACT_* */
+#define BEGIN 0x100  /* w->flow is to be made */
+#define REFUSE 0x101 /* the client is told that there are no endpoints */
 
 /*
- * Chooses where a new connection through a frontend goes, into w->flow. Returns BEGIN, or the verdict of a refusal. Its
- * frame is large and a chain of calls has 512 bytes, where 6.1 rounds each frame up to 32: so the chains below
- * flow_create() and to_backend() do not hang below this one. test/matrix loads all of it there.
+ * Chooses where a new connection through a frontend goes, into w->flow. Returns BEGIN, REFUSE, or the verdict of a
+ * silent refusal. Its frame is large and a chain of calls has 512 bytes, where 6.1 rounds each frame up to 32: so the
+ * chains below flow_create(), to_backend() and refuse() do not hang below this one. test/matrix loads all of it there.
  */
 static __noinline int plan(struct __sk_buff *skb, struct work *w, const struct device *device,
 			   const struct frontend *frontend)
@@ -66,11 +68,13 @@ static __noinline int plan(struct __sk_buff *skb, struct work *w, const struct d
 	w->client.key = (struct affinity_key){.client = p->src};
 	err = choose_backend(frontend, &w->client, hash_flow(&p->src, &p->dst, p->sport, p->dport, p->proto), &chosen);
 	if (err) {
-		explain_choice(err == -DROP_NO_ENDPOINTS ? VERDICT_REJECT : VERDICT_DROP, -err, &chosen, false);
+		explain_choice(reason_rejects(-err) ? VERDICT_REJECT : VERDICT_DROP, -err, &chosen, false);
 		if (dry_run)
 			return TC_ACT_SHOT;
+		if (reason_rejects(-err))
+			return REFUSE;
 		count_refusal(chosen.service, -err);
-		return err == -DROP_NO_ENDPOINTS ? reply_unreachable(skb, w) : TC_ACT_SHOT;
+		return TC_ACT_SHOT;
 	}
 	describe_client(w);
 	w->flow.backend = chosen.addr;
@@ -94,9 +98,11 @@ static __noinline int begin(struct __sk_buff *skb, struct work *w, const struct 
 {
 	int err;
 
-	if (!w || !device)
+	if (!w || !device || !frontend)
 		return TC_ACT_SHOT;
 	err = plan(skb, w, device, frontend);
+	if (err == REFUSE)
+		return refuse(skb, w, frontend->service, DROP_NO_ENDPOINTS);
 	if (err != BEGIN)
 		return err;
 	err = flow_create(skb, w);
@@ -108,34 +114,41 @@ static __noinline int begin(struct __sk_buff *skb, struct work *w, const struct 
 }
 
 /*
- * TCP or SCTP to a frontend that begins nothing and that we have no record of. Netfilter may know it (a kube-proxy
- * served it), or a socket of this host, or it was translated before it came to this device; else its peer is told that
- * there is no such connection, unless the frontend does not serve it: then it hears nothing at all. Of SCTP the kernel
- * lets nobody ask, so that passes: an association that lives on in netfilter's tables counts for more than a quick
- * answer to one that does not.
+ * TCP or SCTP to an address of ours that begins nothing and that we have no record of. Netfilter may know it (a
+ * kube-proxy served it), or a socket of this host, or it was translated before it came to this device; else its peer is
+ * told that there is no such connection, unless the frontend does not serve it: then it hears nothing at all. Of SCTP
+ * the kernel lets nobody ask, so that passes: an association that lives on in netfilter's tables counts for more than a
+ * quick answer to one that does not. frontend NULL: none serves that port.
  */
 static __noinline int no_flow(struct __sk_buff *skb, struct work *w, const struct device *device,
 			      const struct frontend *frontend)
 {
-	__u32 row = 0, epoch, reason = DROP_NO_FLOW;
+	__u32 row = 0, epoch, reason = DROP_NO_FLOW, service = 0;
 	struct block_row *block;
 	struct packet *p;
 
-	if (!w || !device || !frontend)
+	if (!w || !device)
 		return TC_ACT_SHOT;
 	p = &w->packet;
 	flow_between(&w->probe, &p->src, p->sport, &p->dst, p->dport, p->proto);
 	if (p->proto == IPPROTO_SCTP || flow_find(&w->probe) || conntrack_knows(skb, &w->tuple) ||
-	    socket_knows(skb, &w->tuple, false))
+	    socket_knows(skb, &w->tuple, LISTENERS_NONE))
 		return TC_NEXT;
-	block = block_of(frontend, &row, &epoch);
-	if (block && !admits(&block->header, frontend->kind, &p->src, client_kind(device, &p->src)))
-		reason = DROP_SOURCE_RANGE;
-	explain_refusal(VERDICT_DROP, reason, frontend->service);
+	if (p->later) /* its first was refused */
+		return drop(-DROP_FRAGMENT);
+	if (frontend) {
+		service = frontend->service;
+		block = block_of(frontend, &row, &epoch);
+		if (block && !admits(&block->header, frontend->kind, &p->src, client_kind(device, &p->src)))
+			reason = DROP_SOURCE_RANGE;
+	}
+	explain_refusal(VERDICT_DROP, reason, service);
 	if (dry_run)
 		return TC_ACT_SHOT;
-	count_refusal(frontend->service, reason);
-	return reason == DROP_SOURCE_RANGE || p->tcp_flags & TCP_RST ? TC_ACT_SHOT : reply_reset(skb, p);
+	if (reason == DROP_NO_FLOW && !(p->tcp_flags & TCP_RST))
+		return refuse(skb, w, service, DROP_NO_FLOW);
+	count_refusal(service, reason);
+	return TC_ACT_SHOT;
 }
 
 /*
@@ -160,8 +173,82 @@ static __always_inline void learn_client(struct __sk_buff *skb, const struct pac
 }
 
 /*
- * A packet to an address that is no frontend. If its tuple is claimed by a connection through a frontend, its backend
- * would take one for the other: the direct one gets a client port of its own (clause E1).
+ * A new packet to a port or protocol of a ClusterIP that nothing serves, or to a ClusterIP that no Service has (row
+ * 46). A datagram that netfilter knows is not new: a kube-proxy may have served it. What is routed to this host (a
+ * whole range may be) is the host's to answer. And nobody's is only what has no route of its own, and that a bridge
+ * does not hand to another of its ports.
+ */
+static __noinline int unserved(struct __sk_buff *skb, struct work *w, const struct device *device, __u32 reason)
+{
+	int way;
+
+	if (!w || !device)
+		return TC_ACT_SHOT;
+	if (w->packet.proto == IPPROTO_UDP && conntrack_knows(skb, &w->tuple))
+		return TC_NEXT;
+	if (reason == DROP_UNALLOCATED && (device->flags & DEVICE_BRIDGE_PORT) && !dry_run &&
+	    to_another_mac(skb, device))
+		return TC_NEXT;
+	way = way_of(skb, &w->packet, device->bridge ? device->bridge : skb->ifindex, 0);
+	if (way == WAY_HERE || (way != WAY_OF_ALL && reason == DROP_UNALLOCATED))
+		return TC_NEXT;
+	if (w->packet.later) /* its first was refused */
+		return drop(-DROP_FRAGMENT);
+	explain_refusal(reason_rejects(reason) ? VERDICT_REJECT : VERDICT_DROP, reason, 0);
+	if (dry_run)
+		return TC_ACT_SHOT;
+	return reason_rejects(reason) ? refuse(skb, w, 0, reason) : drop(-(__s32)reason);
+}
+
+/*
+ * At egress: a process of this node begins something with a ClusterIP that no Service has. A bridge's ports are passed
+ * with the sockets of pods too.
+ */
+static __always_inline bool leaves_for_nobody(struct __sk_buff *skb, const struct packet *p,
+					      const struct device *device)
+{
+	if (!skb->sk || (device->flags & DEVICE_BRIDGE_PORT) || (proto_connects(p->proto) && !packet_is_syn(p)))
+		return false;
+	return in_service_range(&p->dst) && !address_flags(&p->dst) && /* most nodes know no range */
+	       way_of(skb, p, skb->ifindex, BPF_FIB_LOOKUP_OUTPUT) == WAY_OF_ALL;
+}
+
+/* Whether a VIP answers this ping. A VIP that is an address of the node too has the node to answer for it. */
+static __always_inline bool pings_vip(const struct packet *p, __u32 flags)
+{
+	__u32 header = p->v4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
+
+	return vip_ping && p->echo && (flags & (ADDRESS_CLUSTER_IP | ADDRESS_EXTERNAL)) &&
+	       !(flags & (ADDRESS_NODE | ADDRESS_FOREIGN)) && p->l4 - p->l3 == header; /* options do not come back */
+}
+
+/*
+ * A packet without ports that asks its addressee for something: an echo request, or one of a protocol that no Service
+ * has.
+ */
+static __noinline int portless(struct __sk_buff *skb, struct work *w, const struct device *device)
+{
+	struct packet *p;
+	__u32 flags, reason;
+
+	if (!w || !device)
+		return TC_ACT_SHOT;
+	p = &w->packet;
+	if (p->fragment)
+		return TC_NEXT;
+	flags = address_flags(&p->dst);
+	if (pings_vip(p, flags)) {
+		if (dry_run)
+			return TC_NEXT;
+		return may_reply(w) ? reply_echo(skb, p) : drop(-DROP_REPLY_LIMIT);
+	}
+	reason = unserved_reason(&p->dst, flags);
+	return reason ? unserved(skb, w, device, reason) : TC_NEXT;
+}
+
+/*
+ * A packet to an address that is no frontend, of TCP a SYN. If its tuple is claimed by a connection through a frontend,
+ * its backend would take one for the other: the direct one gets a client port of its own (clause E1).
  */
 static __noinline int direct(struct __sk_buff *skb, struct work *w, const struct device *device)
 {
@@ -172,7 +259,7 @@ static __noinline int direct(struct __sk_buff *skb, struct work *w, const struct
 	if (!w || !device)
 		return TC_NEXT;
 	p = &w->packet;
-	if (dry_run || (proto_connects(p->proto) && !packet_is_syn(p)))
+	if (dry_run)
 		return TC_NEXT;
 	if (!from_outside(device))
 		learn_client(skb, p);

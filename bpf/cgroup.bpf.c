@@ -8,6 +8,7 @@
  * The hooks return 1 to go on and 0 to refuse.
  */
 #include <linux/errno.h>
+#include <linux/in.h>
 #include "socket.bpf.h"
 #include "peers.bpf.h"
 #include "optout.bpf.h"
@@ -57,13 +58,13 @@ static __always_inline struct sock_peers *socket_peers(struct bpf_sock *sk, __u6
 }
 
 /*
- * No endpoint anywhere is what REJECT says on the wire: ECONNREFUSED. A policy's silent DROP would leave the client to
+ * What REJECT says on the wire is ECONNREFUSED. A policy's silent DROP would leave the client to
  * its own timeout, which this hook cannot do; EHOSTUNREACH is what clients retry and, unlike EPERM or a hang, a reader
  * of their logs understands. A source that is not served gets what connect(2) has for a rule of the local firewall.
  */
 static __always_inline int errno_of(int reason)
 {
-	if (reason == DROP_NO_ENDPOINTS)
+	if (reason_rejects(reason))
 		return ECONNREFUSED;
 	return reason == DROP_SOURCE_RANGE ? EACCES : EHOSTUNREACH;
 }
@@ -145,20 +146,28 @@ static __always_inline int leave_alone(struct bpf_sock_addr *ctx, bool datagram,
 	return PROCEED;
 }
 
-/* The same for connect() and for a datagram with an address; only the latter keeps to the backend it had. */
+/*
+ * The same for connect() and for a datagram with an address; only the latter keeps to the backend it had. A port that
+ * nothing serves is refused to the host's processes, but for connect() of datagram sockets: getaddrinfo() and ping do
+ * that only to learn their own address, and never send there. A pod's namespace may translate the address yet: its
+ * packets are judged on the wire, and so is silence, where the way is known.
+ */
 static __always_inline int to_backend(struct bpf_sock_addr *ctx, bool v4, bool sticky)
 {
 	struct sock_peer slot = {.vip = get_address(ctx, v4), .vip_port = ctx->user_port};
 	struct client client = {.key.netns = bpf_get_netns_cookie(ctx)};
+	__u32 unserved;
 	struct bpf_sock *sk = ctx->sk;
 	struct sock_peers *peers = socket_peers(sk, 0);
 	struct choice chosen = {};
 	struct frontend *frontend;
 	struct sock_peer *peer;
+	bool refused;
 	int err;
 
 	client.kind = client.key.netns == host_netns_cookie ? CLIENT_HOST : CLIENT_POD;
-	frontend = socket_frontend(&slot.vip, slot.vip_port, ctx->protocol, client.kind);
+	frontend = socket_frontend(&slot.vip, slot.vip_port, ctx->protocol, client.kind, &unserved);
+	refused = unserved == DROP_UNUSED_PORT && client.kind == CLIENT_HOST;
 	peer = frontend && peers ? peers_find_vip(peers, &slot.vip, slot.vip_port) : NULL;
 	if (sticky && peer && peer_still_serves(peer, frontend->service)) {
 		peer_touch(peers, peer);
@@ -167,7 +176,13 @@ static __always_inline int to_backend(struct bpf_sock_addr *ctx, bool v4, bool s
 	}
 	if (frontend && opted_out_socket(client.kind, client.key.netns))
 		return leave_alone(ctx, sticky, peers, &slot);
-	if (!frontend)
+	if (refused && (sticky || ctx->protocol == IPPROTO_TCP) &&
+	    !listens_here(ctx, &slot.vip, slot.vip_port, ctx->protocol)) { /* by a route of type local (AnyIP) */
+		if (peers)
+			peers_forget(peers, &slot.vip, slot.vip_port);
+		return refuse(0, DROP_UNUSED_PORT);
+	}
+	if (!frontend || left_to_node(ctx, frontend, &slot.vip, slot.vip_port, ctx->protocol, client.kind))
 		return go_untranslated(peers, &slot, sticky);
 	/*
 	 * A socket that talks to more frontends than it can remember would take the answers of one for an endpoint's. A
@@ -230,6 +245,7 @@ static __always_inline int leave_node_ports(struct bpf_sock_addr *ctx, bool v4)
 {
 	struct ip_addr addr = get_address(ctx, v4);
 	struct frontend *frontend;
+	__u32 flags;
 
 	if (!ctx->user_port || bpf_get_netns_cookie(ctx) != host_netns_cookie)
 		return PROCEED;
@@ -238,7 +254,7 @@ static __always_inline int leave_node_ports(struct bpf_sock_addr *ctx, bool v4)
 		if (!frontend && !v4)
 			frontend = node_port_lookup(true, ctx->user_port, ctx->protocol);
 	} else {
-		frontend = frontend_lookup(&addr, ctx->user_port, ctx->protocol, true);
+		frontend = frontend_lookup(&addr, ctx->user_port, ctx->protocol, true, &flags);
 	}
 	if (!frontend || frontend->kind != FRONTEND_NODE_PORT)
 		return PROCEED;

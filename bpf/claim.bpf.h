@@ -70,7 +70,7 @@ static long try_snat_port(__u32 i, struct port_search *search)
 		return 0;
 	w->flow.snat_port = bpf_htons(port);
 	flow_snat_key(&w->snat, &w->flow);
-	if (snat_port_taken(w) || port_is_frontend(&w->flow) || socket_knows(search->skb, &w->snat, true) ||
+	if (snat_port_taken(w) || port_is_frontend(&w->flow) || socket_knows(search->skb, &w->snat, LISTENERS_ALL) ||
 	    conntrack_knows(search->skb, &w->snat))
 		return 0;
 	search->err = flow_claim(&w->snat, &w->flow);

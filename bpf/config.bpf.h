@@ -33,6 +33,17 @@ const volatile __u32 detect_local = 0;
 /* 1: every connection is masqueraded, ClusterIP included; sockets then leave the packet to tc. */
 const volatile __u32 masquerade_all = 0;
 
+/*
+ * How many refusals a CPU tells senders of, by ICMP or RST, and how many pings of VIPs it answers: so many a second,
+ * and after a quiet second so many at once; of all senders and of one. Far above what clients that are refused cause
+ * with their retries, far below what a flood could make a node send.
+ */
+const volatile __u32 reply_rate = 10000;
+const volatile __u32 reply_rate_source = 1000;
+
+/* 1: a VIP answers echo requests. */
+const volatile __u32 vip_ping = 0;
+
 /* 1: bpf_set_retval() is there (kernel 5.18), a refused connect() gets a fitting errno; 0: it gets EPERM. */
 const volatile __u32 has_set_retval = 1;
 

@@ -13,20 +13,25 @@
 #include "icmp.bpf.h"
 #include "route.bpf.h"
 
+/* A frame that is not for this node's stack: on a bridge port device->mac is the bridge's. */
+static __always_inline bool to_another_mac(struct __sk_buff *skb, const struct device *device)
+{
+	__u8 to[ETH_ALEN];
+
+	return bpf_skb_load_bytes(skb, 0, to, ETH_ALEN) == 0 && __builtin_memcmp(to, device->mac, ETH_ALEN);
+}
+
 /*
  * A frame to somebody else's MAC, met because the device is promiscuous: nothing of ours, and no reason to answer. On a
  * bridge port MACs tell nothing, unless it is an uplink: there what is for this node goes to the bridge's.
  */
 static __always_inline bool for_other_host(struct __sk_buff *skb, const struct device *device)
 {
-	__u8 to[ETH_ALEN];
-
 	if (skb->pkt_type != PACKET_OTHERHOST || (device->flags & DEVICE_L3))
 		return false;
 	if (!(device->flags & DEVICE_BRIDGE_PORT))
 		return true;
-	return from_outside(device) && bpf_skb_load_bytes(skb, 0, to, ETH_ALEN) == 0 &&
-	       __builtin_memcmp(to, device->mac, ETH_ALEN);
+	return from_outside(device) && to_another_mac(skb, device);
 }
 
 static __always_inline __u16 header_offset(const struct device *device)
@@ -53,12 +58,15 @@ static __always_inline void count_traffic(struct __sk_buff *skb, const struct fl
 	}
 }
 
-/* Reads the packet at a hook. Returns 0, or -1 for what belongs to no flow. */
+/* Reads the packet at a hook. Returns 0, or -1 for what belongs to no flow; 1 if that asks its addressee for something.
+ */
 static __always_inline int read_packet(struct __sk_buff *skb, struct packet *p, const struct device *device,
 				       enum flow_space space)
 {
-	if (packet_parse(skb, header_offset(device), p))
-		return -1;
+	int other = packet_parse(skb, header_offset(device), p);
+
+	if (other)
+		return other;
 	if (proto_is_icmp(p))
 		return icmp_parse(skb, p);
 	return p->fragment ? fragment_ports(p, space) : 0;

@@ -11,7 +11,7 @@ static __always_inline __u32 verdict_of(int reason)
 {
 	if (!reason)
 		return VERDICT_DNAT;
-	return reason == DROP_NO_ENDPOINTS ? VERDICT_REJECT : VERDICT_DROP;
+	return reason_rejects(reason) ? VERDICT_REJECT : VERDICT_DROP;
 }
 
 SEC("xdp")
@@ -23,6 +23,7 @@ int pt_explain_socket(struct xdp_md *ctx)
 	struct choice chosen = {};
 	struct frontend *frontend;
 	struct ip_addr dst;
+	__u32 unserved;
 	int err = 0;
 
 	if ((void *)(question + 1) > (void *)(long)ctx->data_end)
@@ -35,9 +36,15 @@ int pt_explain_socket(struct xdp_md *ctx)
 	else
 		client.key.client = question->client;
 	dst = question->dst;
-	frontend = socket_frontend(&dst, question->port, question->proto, client.kind);
+	frontend = socket_frontend(&dst, question->port, question->proto, client.kind, &unserved);
 	if (frontend)
+		answer.service = frontend->service;
+	if (frontend && left_to_node(ctx, frontend, &dst, question->port, question->proto, client.kind)) {
+		answer.on_wire = client.kind != CLIENT_HOST;
+		frontend = NULL;
+	} else if (frontend) {
 		err = socket_choose(frontend, &client, &dst, &chosen);
+	}
 	if (left_to_wire(err, client.kind)) {
 		answer.on_wire = 1;
 	} else if (frontend) {
@@ -51,6 +58,11 @@ int pt_explain_socket(struct xdp_md *ctx)
 		answer.backend = chosen.backend;
 		answer.backend_addr = chosen.addr;
 		answer.backend_port = chosen.port;
+	} else if (unserved && client.kind != CLIENT_HOST) {
+		answer.on_wire = 1;
+	} else if (unserved && !listens_here(ctx, &dst, question->port, question->proto)) {
+		answer.verdict = verdict_of(unserved);
+		answer.reason = unserved;
 	}
 	question->answer = answer;
 	return XDP_DROP;

@@ -14,12 +14,16 @@
 
 /* Own words: <linux/icmp.h> pulls in the C library. */
 enum icmp_type {
+	ICMP_ECHO_REPLY = 0,
 	ICMP_DEST_UNREACH = 3, /* fragmentation needed is one of its codes */
 	ICMP_REDIRECT = 5,
+	ICMP_ECHO = 8,
 	ICMP_TIME_EXCEEDED = 11,
 	ICMP_PARAMETER_PROBLEM = 12,
 	ICMPV6_DEST_UNREACH = 1, /* 2 packet too big, 3 time exceeded */
 	ICMPV6_PARAMETER_PROBLEM = 4,
+	ICMPV6_ECHO = 128,
+	ICMPV6_ECHO_REPLY = 129,
 	ICMPV6_REDIRECT = 137,
 };
 enum { ICMP_PORT_UNREACH = 3, ICMPV6_PORT_UNREACH = 4 }; /* codes */
@@ -53,6 +57,7 @@ static __always_inline __u32 quote_offset(struct __sk_buff *skb, struct packet *
 	if (bpf_skb_load_bytes(skb, p->l4, &type, 1) < 0)
 		return 0;
 	p->redirect = type == (p->v4 ? ICMP_REDIRECT : ICMPV6_REDIRECT);
+	p->echo = type == (p->v4 ? ICMP_ECHO : ICMPV6_ECHO) && p->l4 + ICMP_HEADER <= p->end;
 	if (!p->v4) {
 		if (p->redirect)
 			return redirected_header(skb, p->l4);
@@ -65,7 +70,7 @@ static __always_inline __u32 quote_offset(struct __sk_buff *skb, struct packet *
 
 /*
  * Makes p of a message the packet of the flow it is about. Returns 0, or -1 when it is about none: no error, or too
- * little quoted to tell.
+ * little quoted to tell; 1 for an echo request.
  */
 static __noinline int icmp_parse(struct __sk_buff *skb, struct packet *p)
 {
@@ -77,7 +82,7 @@ static __noinline int icmp_parse(struct __sk_buff *skb, struct packet *p)
 		return -1;
 	at = quote_offset(skb, p);
 	if (!at)
-		return -1;
+		return p->echo ? 1 : -1;
 	from = p->src;
 	to = p->dst;
 	end = p->end;

@@ -93,7 +93,8 @@ static __always_inline bool connection_left(struct sock_peer *peer, __u32 servic
  */
 static __always_inline bool left_behind(struct sock_peer *peer, __u8 proto)
 {
-	struct frontend *frontend = frontend_lookup(&peer->vip, peer->vip_port, proto, true);
+	__u32 flags;
+	struct frontend *frontend = frontend_lookup(&peer->vip, peer->vip_port, proto, true, &flags);
 
 	if (!frontend)
 		return false;

@@ -19,14 +19,22 @@ struct {
 	__type(value, struct frontend);
 } frontends SEC(".maps");
 
-/* Addresses of this node; agent writes, programs read. */
+/* Addresses of this node and of Services; agent writes, programs read. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 4096);
+	__uint(max_entries, 266240);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, struct ip_addr);
-	__type(value, struct node_addr);
-} node_addrs SEC(".maps");
+	__type(value, struct address);
+} addresses SEC(".maps");
+
+/* One cell: where ClusterIPs come from; agent writes, programs read. No trie: sleepable programs may not use one. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct service_ranges);
+} service_ranges SEC(".maps");
 
 /* service id -> the word that names its block in force; agent publishes with one 64-bit store. Id 0 is never used. */
 struct {

@@ -30,6 +30,7 @@ struct packet {
 	bool fragment; /* one of several */
 	bool later;    /* and not the first: it has no transport header */
 	bool redirect; /* an ICMP redirect (icmp.bpf.h) */
+	bool echo;     /* an ICMP echo request */
 	bool from_end; /* an ICMP error that the packet's addressee sent, no router on the way */
 	__u16 l3;      /* offset of the IP header */
 	__u16 l4;      /* offset of the transport header */
@@ -71,6 +72,12 @@ static __always_inline int parse_ipv4(struct __sk_buff *skb, struct packet *p, _
 	return 0;
 }
 
+static __always_inline bool is_extension_header(__u8 next)
+{
+	return next == IPPROTO_HOPOPTS || next == IPPROTO_DSTOPTS || next == IPPROTO_ROUTING ||
+	       next == IPPROTO_FRAGMENT || next == IPPROTO_AH;
+}
+
 /* Walks hop-by-hop, destination, routing, fragment and authentication headers (RFC 8200, RFC 4302). */
 static __always_inline int parse_ipv6(struct __sk_buff *skb, struct packet *p, __u32 at, bool quoted)
 {
@@ -93,8 +100,7 @@ static __always_inline int parse_ipv6(struct __sk_buff *skb, struct packet *p, _
 	for (int i = 0; i < IPV6_HEADERS_MAX && !p->later; i++) {
 		__u8 ext[8];
 
-		if (next != IPPROTO_HOPOPTS && next != IPPROTO_DSTOPTS && next != IPPROTO_ROUTING &&
-		    next != IPPROTO_FRAGMENT && next != IPPROTO_AH)
+		if (!is_extension_header(next))
 			break;
 		if (bpf_skb_load_bytes(skb, at, ext, sizeof(ext)) < 0)
 			return -1;
@@ -112,6 +118,8 @@ static __always_inline int parse_ipv6(struct __sk_buff *skb, struct packet *p, _
 		}
 		next = ext[0];
 	}
+	if (!p->later && (is_extension_header(next) || next == IPPROTO_NONE))
+		return -1;
 	p->proto = next;
 	p->l4 = at;
 	return 0;
@@ -134,8 +142,9 @@ static __always_inline bool proto_is_icmp(const struct packet *p)
 
 /*
  * Reads the headers of a TCP, UDP, SCTP or ICMP packet; l3 is the offset of the IP header. Of ICMP and of later
- * fragments only the IP header: icmp.bpf.h and fragment.bpf.h know whose they are. Returns 0, or -1 for anything else,
- * and what is truncated or malformed: the stack knows best what to do with that.
+ * fragments only the IP header: icmp.bpf.h and fragment.bpf.h know whose they are. Returns 0; 1 for another protocol's,
+ * of which only the IP header is read; -1 for what is truncated or malformed: the stack knows best what to do with
+ * that.
  */
 static __noinline int packet_parse(struct __sk_buff *skb, __u16 l3, struct packet *p)
 {
@@ -146,6 +155,7 @@ static __noinline int packet_parse(struct __sk_buff *skb, __u16 l3, struct packe
 	p->l3 = l3;
 	p->tcp_flags = 0;
 	p->quote = 0;
+	p->echo = false;
 	p->l4_csum = 0;
 	p->sctp = 0;
 	p->v4 = skb->protocol == bpf_htons(ETH_P_IP);
@@ -154,7 +164,7 @@ static __noinline int packet_parse(struct __sk_buff *skb, __u16 l3, struct packe
 	if (proto_is_icmp(p))
 		return 0;
 	if (!proto_connects(p->proto) && p->proto != IPPROTO_UDP)
-		return -1;
+		return p->l4 + 8 > p->end ? -1 : 1;
 	if (p->later)
 		return 0;
 	if (bpf_skb_load_bytes(skb, p->l4, ports, sizeof(ports)) < 0)

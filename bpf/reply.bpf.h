@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * reply.bpf.h: answers made from the packet they refuse: ICMP and ICMPv6 port unreachable (RFC 792, RFC 4443, the
- * REJECT of kube-proxy row 31) and TCP RST (RFC 9293 3.5.2). They leave where the packet came in, from the address it
- * was sent to.
+ * REJECT of kube-proxy row 31) and TCP RST (RFC 9293 3.5.2); and echo replies. They leave where the packet came in,
+ * from the address it was sent to, and not more often than reply_rate says.
  */
 #ifndef PORTOLAN_REPLY_BPF_H
 #define PORTOLAN_REPLY_BPF_H
@@ -12,9 +12,11 @@
 #include <linux/tcp.h>
 #include <bpf/bpf_helpers.h>
 #include "icmp.bpf.h"
+#include "select.bpf.h"
 #include "work.bpf.h"
 
 #define REPLY_TTL 64
+#define NSEC_PER_SEC 1000000000ULL
 
 struct icmp_error {
 	__u8 type;
@@ -84,7 +86,7 @@ static __always_inline int store_ip_header(struct __sk_buff *skb, const struct p
 
 static __always_inline __u32 quoted_l4(const struct packet *p)
 {
-	return p->proto == IPPROTO_UDP ? 8 : sizeof(struct tcphdr);
+	return proto_connects(p->proto) ? sizeof(struct tcphdr) : 8;
 }
 
 /*
@@ -101,9 +103,11 @@ static __noinline int settle_checksum(struct __sk_buff *skb, struct work *w)
 	__u32 size, at;
 	__u16 check, rest;
 
-	if (!w || w->packet.proto == IPPROTO_SCTP)
+	if (!w)
 		return 0;
 	p = &w->packet;
+	if (p->proto != IPPROTO_TCP && p->proto != IPPROTO_UDP)
+		return 0;
 	head = (__be32 *)w->quote;
 	size = quoted_l4(p);
 	at = p->proto == IPPROTO_UDP ? 6 : 16;
@@ -120,6 +124,33 @@ static __noinline int settle_checksum(struct __sk_buff *skb, struct work *w)
 	rest = csum_fold(bpf_csum_diff(NULL, 0, head, sizeof(struct tcphdr), 0));
 	check = rest >> 1 | rest << 15;
 	return bpf_skb_store_bytes(skb, p->l4 + at, &check, sizeof(check), 0);
+}
+
+/* A bucket of a second's tokens, told by up to when they are used up. Returns whether there was one, now taken. */
+static __always_inline bool take_token(__u64 *used_up, __u32 rate, __u64 now)
+{
+	__u64 each;
+
+	if (!rate)
+		return false;
+	each = NSEC_PER_SEC / rate;
+	if (*used_up + NSEC_PER_SEC < now)
+		*used_up = now - NSEC_PER_SEC;
+	if (*used_up + each > now)
+		return false;
+	*used_up += each;
+	return true;
+}
+
+/* Whether one more reply may leave, which counts as sent then. Who asks too much is not answered at others' cost. */
+static __always_inline bool may_reply(struct work *w)
+{
+	const struct ip_addr *to = &w->packet.src;
+	__u64 now = bpf_ktime_get_ns(), *used_up;
+	__u32 slot = hash_flow(to, to, 0, 0, 0) % REPLY_SOURCES;
+
+	used_up = bpf_map_lookup_elem(&reply_sources, &slot);
+	return used_up && take_token(used_up, reply_rate_source, now) && take_token(&w->replies_due, reply_rate, now);
 }
 
 /* Turns the refused packet into a port unreachable that quotes its headers. */
@@ -187,6 +218,37 @@ static __noinline int reply_reset(struct __sk_buff *skb, const struct packet *p)
 	    bpf_skb_store_bytes(skb, p->l4, &rst, sizeof(rst), 0) || bpf_l4_csum_replace(skb, p->l4 + 16, 0, rest, 0))
 		return TC_ACT_SHOT;
 	return send_back(skb, p);
+}
+
+/* Turns an echo request into its reply: addresses, type and TTL change, identifier and payload stay. */
+static __noinline int reply_echo(struct __sk_buff *skb, const struct packet *p)
+{
+	__u8 type;
+
+	if (!p)
+		return TC_ACT_SHOT;
+	type = p->v4 ? ICMP_ECHO_REPLY : ICMPV6_ECHO_REPLY;
+	/* the addresses change places, which no sum notices */
+	if (bpf_l4_csum_replace(skb, p->l4 + 2, bpf_htons((p->v4 ? ICMP_ECHO : ICMPV6_ECHO) << 8), bpf_htons(type << 8),
+				2) ||
+	    bpf_skb_store_bytes(skb, p->l4, &type, sizeof(type), 0) ||
+	    store_ip_header(skb, p, p->end - p->l4, p->proto))
+		return TC_ACT_SHOT;
+	return send_back(skb, p);
+}
+
+/*
+ * Refuses a packet and counts that; service 0: none's. Its sender is told while there are not too many to tell (row
+ * 32): by RST about a connection, else by ICMP.
+ */
+static __always_inline int refuse(struct __sk_buff *skb, struct work *w, __u32 service, __u32 reason)
+{
+	bool told = may_reply(w);
+
+	count_refusal(service, told ? reason : DROP_REPLY_LIMIT);
+	if (!told)
+		return TC_ACT_SHOT;
+	return reason_rejects(reason) ? reply_unreachable(skb, w) : reply_reset(skb, &w->packet);
 }
 
 #endif

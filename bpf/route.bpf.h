@@ -80,6 +80,53 @@ static __noinline int route_lookup(struct __sk_buff *skb, const struct ip_addr *
 	return 0;
 }
 
+enum way {
+	WAY_HERE,   /* to this host; where a device does not forward, all that it takes is */
+	WAY_OF_ALL, /* the default route's */
+	WAY_OF_ITS_OWN,
+};
+
+/*
+ * Asks the FIB which way a packet to dst goes that comes in by ifindex, or with BPF_FIB_LOOKUP_OUTPUT leaves by it. An
+ * address that is a neighbour's, or has a route of its own, is somebody's: its next hop is not the default route's.
+ */
+static __noinline int way_of(struct __sk_buff *skb, const struct packet *p, __u32 ifindex, __u32 flags)
+{
+	__u32 hop[5] = {}; /* device and address */
+	int rc;
+
+	if (!p)
+		return WAY_HERE;
+	for (int i = 0; i < 2; i++) {
+		struct bpf_fib_lookup fib = {.ifindex = ifindex};
+
+		fib.family = p->v4 ? AF_INET : AF_INET6;
+		if (p->v4) {
+			fib.ipv4_src = p->src.w[3];
+			fib.ipv4_dst = i ? 0 : p->dst.w[3];
+		} else {
+			__builtin_memcpy(fib.ipv6_src, p->src.w, sizeof(fib.ipv6_src));
+			if (!i)
+				__builtin_memcpy(fib.ipv6_dst, p->dst.w, sizeof(fib.ipv6_dst));
+		}
+		rc = bpf_fib_lookup(skb, &fib, sizeof(fib), flags);
+		if (rc == BPF_FIB_LKUP_RET_FWD_DISABLED && dry_run) /* the device it is tried on says nothing */
+			return WAY_OF_ALL;
+		if (rc == BPF_FIB_LKUP_RET_NOT_FWDED || rc == BPF_FIB_LKUP_RET_FWD_DISABLED)
+			return i ? WAY_OF_ITS_OWN : WAY_HERE;
+		if ((flags & BPF_FIB_LOOKUP_OUTPUT) && fib.ifindex != ifindex)
+			return WAY_OF_ITS_OWN; /* IPv6 names another device rather than none */
+		if (!i) {
+			hop[0] = fib.ifindex;
+			__builtin_memcpy(hop + 1, fib.ipv6_dst, sizeof(fib.ipv6_dst));
+		} else if (hop[0] != fib.ifindex || hop[1] != fib.ipv6_dst[0] || hop[2] != fib.ipv6_dst[1] ||
+			   hop[3] != fib.ipv6_dst[2] || hop[4] != fib.ipv6_dst[3]) {
+			return WAY_OF_ITS_OWN;
+		}
+	}
+	return WAY_OF_ALL;
+}
+
 /*
  * A translated packet on a bridge port (clause E4). If its destination is behind the same bridge, the bridge forwards
  * it, so that br_netfilter meets both directions; a redirect would hide one. Else, and for a hairpin (a port never

@@ -7,6 +7,7 @@
 #define PORTOLAN_SELECT_BPF_H
 
 #include "affinity.bpf.h"
+#include "frontend.bpf.h"
 
 #include <stdbool.h>
 
@@ -22,43 +23,6 @@ struct choice {
 	__u8 affinity; /* enum affinity_part */
 	bool ends;     /* with its endpoint: BLOCK_ENDS_CONNECTIONS */
 };
-
-/* The NodePort of a family, whichever addresses serve it; or NULL. */
-static __always_inline struct frontend *node_port_lookup(bool v4, __be16 port, __u8 proto)
-{
-	struct frontend_key key = {.addr = addr_wildcard(v4), .port = port, .proto = proto};
-
-	return bpf_map_lookup_elem(&frontends, &key);
-}
-
-/*
- * Returns the frontend of addr:port, or NULL when the address is not ours. NodePorts come last, on the addresses of
- * this node (row 27); loopback is the node only for its own processes (row 29), and the unspecified address is
- * loopback, as it is to connect().
- */
-static __always_inline struct frontend *frontend_lookup(const struct ip_addr *addr, __be16 port, __u8 proto,
-							bool own_process)
-{
-	struct frontend_key key = {.addr = *addr, .port = port, .proto = proto};
-	struct frontend *frontend;
-	struct node_addr *node;
-
-	if (addr_is_unspecified(addr)) { /* a NodePort's own key: not to be found by it */
-		key.addr = addr_loopback(addr_is_v4(addr));
-	} else {
-		frontend = bpf_map_lookup_elem(&frontends, &key);
-		if (frontend)
-			return frontend;
-	}
-	node = bpf_map_lookup_elem(&node_addrs, &key.addr);
-	if (!node || !(node->flags & NODE_ADDR_NODEPORT))
-		return NULL;
-	if ((node->flags & NODE_ADDR_LOOPBACK) && !own_process)
-		return NULL;
-	key.addr = addr_wildcard(addr_is_v4(addr));
-	return bpf_map_lookup_elem(&frontends,
-				   &key); /* not node_port_lookup(): a second key would not fit tc's frame */
-}
 
 /* Neither a process of the host nor a pod, as far as anybody can tell. */
 static __always_inline bool is_outsider(enum client_kind who)
@@ -215,9 +179,10 @@ static __always_inline void count_connection(__u32 service, __u32 backend)
 		count(&of_backend->connections, 1);
 }
 
+/* service 0: none is to blame. */
 static __always_inline void count_refusal(__u32 service, __u32 reason)
 {
-	struct service_stats *stats = bpf_map_lookup_elem(&service_stats, &service);
+	struct service_stats *stats = service ? bpf_map_lookup_elem(&service_stats, &service) : NULL;
 
 	if (stats)
 		count(&stats->rejects, 1);

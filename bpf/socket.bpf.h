@@ -8,19 +8,49 @@
 
 #include <linux/in.h>
 #include "select.bpf.h"
+#include "socket_table.bpf.h"
 
 /*
- * Returns the frontend a socket of a process of this kind meets at dst:port, or NULL: the packets go out as they are.
- * With masquerade_all a pod's connections must be translated on the wire, so its sockets leave them to tc; the host's
- * processes send from an address of the node anyway, and have no edge. And all SCTP: its connect() runs no cgroup
- * program (sctp_connect() in the kernel's net/sctp/socket.c).
+ * Returns the frontend a socket of a process of this kind meets at dst:port, or NULL: the packets go out as they are,
+ * unless *unserved is a reason to refuse them, for whoever is the one to do that. With masquerade_all a pod's
+ * connections must be translated on the wire, so its sockets leave them to tc; the host's processes send from an
+ * address of the node anyway, and have no edge. And all SCTP: its connect() runs no cgroup program (sctp_connect() in
+ * the kernel's net/sctp/socket.c).
  */
 static __always_inline struct frontend *socket_frontend(const struct ip_addr *dst, __be16 port, __u8 proto,
-							enum client_kind who)
+							enum client_kind who, __u32 *unserved)
 {
+	struct frontend *frontend;
+	__u32 flags;
+
+	*unserved = DROP_NONE;
 	if ((masquerade_all && who != CLIENT_HOST) || proto == IPPROTO_SCTP)
 		return NULL;
-	return frontend_lookup(dst, port, proto, who == CLIENT_HOST);
+	frontend = frontend_lookup(dst, port, proto, who == CLIENT_HOST, &flags);
+	if (!frontend)
+		*unserved = unserved_reason(dst, flags);
+	return frontend;
+}
+
+/* Whether a socket of the namespace of ctx that is bound to dst takes what comes to dst:port, whoever sends it. */
+static __noinline int listens_here(void *ctx, const struct ip_addr *dst, __be16 port, __u8 proto)
+{
+	struct flow_key packet = {.dst = *dst, .dport = port, .proto = proto};
+
+	packet.src = addr_wildcard(addr_is_v4(dst));
+	return socket_knows(ctx, &packet, LISTENERS_BOUND);
+}
+
+/*
+ * Whether the packets go to the frontend's address as they are: a ClusterIP that an interface of this node has, and a
+ * socket there is to take them. Of that a pod's hook knows nothing, for it sees the pod's sockets: the wire decides.
+ */
+static __always_inline bool left_to_node(void *ctx, const struct frontend *frontend, const struct ip_addr *dst,
+					 __be16 port, __u8 proto, enum client_kind who)
+{
+	if (!(frontend->flags & FRONTEND_ON_NODE))
+		return false;
+	return who != CLIENT_HOST || listens_here(ctx, dst, port, proto);
 }
 
 /*

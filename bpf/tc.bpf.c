@@ -9,20 +9,20 @@
 #define SYN_HEED_SECONDS 60 /* of silence, after which a SYN is believed to begin a connection */
 
 /* There is no room for a connection that both ends believe in: its client is told at once. */
-static __always_inline int refuse(struct __sk_buff *skb, const struct packet *p)
+static __always_inline int no_room(struct __sk_buff *skb, struct work *w)
 {
-	count_drop(DROP_FLOW_TABLE_FULL);
-	return p->proto == IPPROTO_TCP ? reply_reset(skb, p) : TC_ACT_SHOT;
+	return w->packet.proto == IPPROTO_TCP ? refuse(skb, w, 0, DROP_FLOW_TABLE_FULL) : drop(-DROP_FLOW_TABLE_FULL);
 }
 
 /* The Service that has the flow's VIP now, be it one that was made anew; 0: nobody has it. */
 static __noinline __u32 service_now(const struct flow *owner)
 {
 	struct frontend *frontend;
+	__u32 flags;
 
 	if (!owner)
 		return 0;
-	frontend = frontend_lookup(&owner->vip, owner->vip_port, owner->proto, false);
+	frontend = frontend_lookup(&owner->vip, owner->vip_port, owner->proto, false, &flags);
 	return frontend ? frontend->service : 0;
 }
 
@@ -145,7 +145,7 @@ static __always_inline int go_on(struct __sk_buff *skb, struct work *w, const st
 	if (dry_run)
 		return TC_ACT_SHOT;
 	owner = heard_client(w, owner);
-	return owner ? to_backend(skb, &w->packet, device, owner) : refuse(skb, &w->packet);
+	return owner ? to_backend(skb, &w->packet, device, owner) : no_room(skb, w);
 }
 
 /* An ICMP error goes the way of the flow it is about, and is no word of either end (clause E7). */
@@ -168,12 +168,13 @@ static __noinline int error_in(struct __sk_buff *skb, struct work *w, const stru
 SEC("tc")
 int pt_ingress(struct __sk_buff *skb)
 {
-	__u32 ifindex = skb->ifindex;
+	__u32 ifindex = skb->ifindex, flags, reason;
 	struct flow *record, *owner;
 	struct frontend *frontend;
 	struct device *device;
 	struct packet *p;
 	struct work *w;
+	int other;
 
 	if (skb->mark & mark_in) /* clause E3 */
 		return TC_NEXT;
@@ -182,8 +183,9 @@ int pt_ingress(struct __sk_buff *skb)
 	if (!device || !w || skb->vlan_present || for_other_host(skb, device))
 		return TC_NEXT;
 	p = &w->packet;
-	if (read_packet(skb, p, device, SPACE_OUTER))
-		return TC_NEXT;
+	other = read_packet(skb, p, device, SPACE_OUTER);
+	if (other)
+		return other > 0 ? portless(skb, w, device) : TC_NEXT;
 
 	explain_client(device, &p->src);
 	w->now = now_seconds();
@@ -225,14 +227,25 @@ int pt_ingress(struct __sk_buff *skb)
 	if (record)
 		return go_on(skb, w, device, record);
 
-	frontend = frontend_lookup(&p->dst, p->dport, p->proto, false);
-	if (p->later) /* its first begins, or is refused */
-		return frontend ? drop(-DROP_FRAGMENT) : TC_NEXT;
-	if (!frontend)
-		return direct(skb, w, device);
-	if (proto_connects(p->proto) && !packet_is_syn(p))
-		return no_flow(skb, w, device, frontend);
-	return begin(skb, w, device, frontend);
+	frontend = frontend_lookup(&p->dst, p->dport, p->proto, false, &flags);
+	if (frontend && (frontend->flags & FRONTEND_ON_NODE) && socket_knows(skb, &w->tuple, LISTENERS_BOUND)) {
+		explain_refusal(VERDICT_PASS, DROP_NONE, frontend->service);
+		frontend = NULL;
+		flags = ADDRESS_NODE;
+	}
+	if (frontend && p->later) /* its first begins, or is refused */
+		return drop(-DROP_FRAGMENT);
+	if (proto_connects(p->proto) && !packet_is_syn(p)) {
+		if (frontend || unserved_reason(&p->dst, flags) == DROP_UNUSED_PORT)
+			return no_flow(skb, w, device, frontend);
+		return TC_NEXT;
+	}
+	if (frontend)
+		return begin(skb, w, device, frontend);
+	reason = unserved_reason(&p->dst, flags);
+	if (reason)
+		return unserved(skb, w, device, reason);
+	return p->later ? TC_NEXT : direct(skb, w, device);
 }
 
 /*
@@ -267,8 +280,11 @@ static __noinline int leave_claimed(struct __sk_buff *skb, struct work *w)
 static __always_inline void note_pass(struct work *w)
 {
 	const struct packet *p = &w->packet;
+	struct frontend *frontend;
+	__u32 flags;
 
-	if (!frontend_lookup(&p->src, p->sport, p->proto, false))
+	frontend = frontend_lookup(&p->src, p->sport, p->proto, false, &flags);
+	if (!frontend || (frontend->flags & FRONTEND_ON_NODE)) /* there ingress asks for the socket itself */
 		return;
 	describe_client(w);
 	w->flow.role = FLOW_PASS;
@@ -276,11 +292,13 @@ static __always_inline void note_pass(struct work *w)
 }
 
 /* A packet of no flow of ours. */
-static __always_inline int leave_foreign(struct __sk_buff *skb, struct work *w)
+static __always_inline int leave_foreign(struct __sk_buff *skb, struct work *w, const struct device *device)
 {
 	const struct packet *p = &w->packet;
 	struct flow *record;
 
+	if (leaves_for_nobody(skb, p, device))
+		return drop(-DROP_UNALLOCATED);
 	flow_outer_key(&w->tuple, &p->dst, p->dport, &p->src, p->sport, p->proto);
 	record = flow_find(&w->tuple);
 	if (record && record->role == FLOW_INDEX && flow_owner_of(record, &w->probe))
@@ -314,7 +332,7 @@ int pt_egress(struct __sk_buff *skb)
 	record = flow_find(&w->inner);
 	owner = record ? flow_owner_of(record, &w->probe) : NULL;
 	if (!owner)
-		return p->quote ? TC_NEXT : leave_foreign(skb, w);
+		return p->quote ? TC_NEXT : leave_foreign(skb, w, device);
 	if (p->quote && p->redirect)
 		return drop(-DROP_ICMP_REDIRECT);
 

@@ -25,6 +25,7 @@ struct work {
 	struct flow flow;      /* under construction, or on the move */
 	__u8 quote[QUOTE_MAX]; /* headers an ICMP error quotes */
 	__u32 now;             /* seconds since boot */
+	__u64 replies_due;     /* ns since boot up to which this CPU's replies have used up their rate; kept */
 };
 
 struct {
@@ -33,6 +34,16 @@ struct {
 	__type(key, __u32);
 	__type(value, struct work);
 } work SEC(".maps");
+
+#define REPLY_SOURCES 1024
+
+/* Hash of a sender's address -> replies_due of this CPU's replies to such senders. Not pinned. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, REPLY_SOURCES);
+	__type(key, __u32);
+	__type(value, __u64);
+} reply_sources SEC(".maps");
 
 static __always_inline struct work *work_here(void)
 {

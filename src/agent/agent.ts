@@ -22,6 +22,7 @@ import { NodeFollower } from "./node-follower.ts";
 import { OptOutFollower } from "./opt-out-follower.ts";
 import type { AgentOptions } from "./options.ts";
 import { identifyPod } from "./pod-identity.ts";
+import { RangeFollower } from "./range-follower.ts";
 import { ServiceFollower } from "./service-follower.ts";
 import { socketLog } from "./socket-log.ts";
 import { writeStateFile } from "./state-file.ts";
@@ -61,7 +62,11 @@ export async function runAgent(options: AgentOptions, log: Log, stop: AbortSigna
     isServed: (namespace, name) => services.isServed(namespace, name),
     log,
   });
-  using node = new NodeFollower(options, nodePortRule, network, driver, health, log);
+  const { localDetector, serviceCidrs } = options;
+  const clusterCidrs = localDetector.mode === "ClusterCIDR" ? localDetector.cidrs : [];
+  const surroundings = { flagged: serviceCidrs, clusterCidrs, view: () => network.view() };
+  using ranges = new RangeFollower(surroundings, driver, log);
+  using node = new NodeFollower(options, nodePortRule, network, { driver, services, ranges, health }, log);
   using optOuts = new OptOutFollower({
     nodeName: options.nodeName,
     podCgroups,
@@ -70,7 +75,7 @@ export async function runAgent(options: AgentOptions, log: Log, stop: AbortSigna
     log,
   });
   await using source: Source = new ManifestSource(options.manifests);
-  await startSource(source, { node, services, health, optOuts, driver }, log);
+  await startSource(source, { node, services, ranges, health, optOuts, driver }, log);
 
   using forward = new ForwardKeeper(options.markBits.inbound, findFilterTables, log);
   await forward.begin();
@@ -94,6 +99,7 @@ function openDriver(options: AgentOptions, pins: Pins, features: Features, log: 
       hostNetnsCookie: netnsCookie(),
       masqueradeAll: options.masqueradeAll,
       detectLocalMode: options.localDetector.mode,
+      vipPing: options.vipPing,
       snatPorts: options.snatPorts,
       nodePorts: options.nodePorts,
       markBits: options.markBits,
@@ -114,17 +120,19 @@ function openDriver(options: AgentOptions, pins: Pins, features: Features, log: 
 interface Followers {
   readonly node: NodeFollower;
   readonly services: ServiceFollower;
+  readonly ranges: RangeFollower;
   readonly health: HealthFollower;
   readonly optOuts: OptOutFollower;
   readonly driver: EbpfDriver;
 }
 
 function startSource(source: Source, followers: Followers, log: Log): Promise<void> {
-  const { node, services, health, optOuts, driver } = followers;
+  const { node, services, ranges, health, optOuts, driver } = followers;
   return source.start(
     (changes, troubled) => {
       node.update(changes.nodes);
       services.update(changes);
+      ranges.update(changes, troubled.size === 0);
       health.update(changes);
       optOuts.update(changes);
       driver.noteProblems(new Set([...troubled, ...services.troubled]).size);

@@ -29,7 +29,7 @@ export function mapSizeTable(sizes: MapSizes): MapSizeTable {
     frontends: services * FRONTENDS_PER_SERVICE,
     members: Math.max(services * ROWS_PER_SERVICE, Math.ceil(backends / 2)),
     tables: Math.max(services * ROWS_PER_SERVICE, backends),
-    node_addrs: Math.max(MIN_NODE_ADDRESSES, Math.ceil(services / 16)),
+    addresses: services * FRONTENDS_PER_SERVICE + Math.max(MIN_NODE_ADDRESSES, Math.ceil(services / 16)),
     names: Math.max(MIN_NAMES, Math.ceil(backends / 32)),
     source_ranges: services * RANGES_PER_SERVICE,
     backends,

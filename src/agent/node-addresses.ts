@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which of the node's addresses serve NodePorts (behaviour rows 27 and 28). Pure.
+// The node's addresses, and which of them serve NodePorts (behaviour rows 27 and 28). Pure.
 
 import type { NodeAddress } from "../datapath/contract.ts";
 import type { NetworkView } from "../datapath/network.ts";
@@ -38,19 +38,33 @@ export function nodePortWarnings(rule: NodePortRule): readonly string[] {
     );
 }
 
+/** Where kube-proxy's IPVS mode puts all ClusterIPs: no addresses of the node. */
+const IPVS_DEVICE = "kube-ipvs0";
+
+/** Addresses on interfaces of this node. */
+export function localAddresses({ links, addresses }: NetworkView): ReadonlySet<Ip> {
+  const ipvs = links.find(({ name }) => name === IPVS_DEVICE)?.ifindex;
+  const own = addresses.filter(({ ifindex }) => ifindex !== ipvs);
+  return new Set(own.map(({ address }) => ipFromBytes(address)));
+}
+
+/** Those that a Service's ClusterIP could be: with every veth comes a link-local one, and goes. */
+export function globalAddresses(local: ReadonlySet<Ip>): ReadonlySet<Ip> {
+  return new Set([...local].filter((address) => !address.startsWith("fe80:")));
+}
+
 /**
  * Every local address once; then the Node object's others, own, which are on no interface (a cloud's external address):
  * they are this node to `explain`, but only local addresses serve NodePorts. localhost: those of loopback may too (29).
  * primary: what the rule of that name means, if local and not loopback.
  */
 export function nodeAddresses(
-  network: NetworkView,
+  local: ReadonlySet<Ip>,
   rule: NodePortRule,
   own: readonly Ip[],
   localhost = true,
   primary: readonly Ip[] = firstOfEachFamily(own),
 ): readonly NodeAddress[] {
-  const local = new Set(network.addresses.map(({ address }) => ipFromBytes(address)));
   return [...new Set([...local, ...own])].map((address) => {
     const loopback = isLoopback(address);
     const chosen = rule === "primary" ? !loopback && primary.includes(address) : isWithin(address, rule);

@@ -9,9 +9,11 @@ import type { Cidr } from "../model/ip.ts";
 import type { Node } from "../model/node.ts";
 import { firstOfEach, isLocalInterface } from "./local-detector.ts";
 import type { Log } from "./log.ts";
-import { type NodePortRule, nodeAddresses } from "./node-addresses.ts";
+import { globalAddresses, localAddresses, type NodePortRule, nodeAddresses } from "./node-addresses.ts";
 import type { AgentOptions } from "./options.ts";
+import type { RangeFollower } from "./range-follower.ts";
 import { Retry } from "./retry.ts";
+import type { ServiceFollower } from "./service-follower.ts";
 
 type Options = Pick<AgentOptions, "nodeName" | "localDetector" | "localhostNodePorts" | "devices" | "podDevices">;
 type Driver = Pick<
@@ -19,35 +21,48 @@ type Driver = Pick<
   "setPodRanges" | "setLocalRanges" | "setNodeAddresses" | "attachDevices" | "localRangesKnown" | "adoptedNodePorts"
 >;
 
+/** Who is told of the node's addresses, as they are and as they change. */
+interface Listeners {
+  readonly driver: Driver;
+  readonly services: Pick<ServiceFollower, "setLocalAddresses">;
+  readonly ranges: Pick<RangeFollower, "refresh">;
+  readonly health: Pick<Datapath, "setNodeAddresses">;
+}
+
 export class NodeFollower implements Disposable {
   readonly #options: Options;
   readonly #rule: NodePortRule;
   readonly #network: Pick<Network, "view" | "onChange">;
   readonly #driver: Driver;
-  readonly #health: Pick<Datapath, "setNodeAddresses">;
+  readonly #services: Listeners["services"];
+  readonly #ranges: Listeners["ranges"];
+  readonly #health: Listeners["health"];
   readonly #log: Log;
   #node: Node | undefined;
+  /** As the driver was last told. */
+  #addresses: readonly NodeAddress[] = [];
   #attached = false;
   readonly #retry: Retry;
   /** As last logged. */
   #localRanges: string | undefined;
 
-  /** health: is told of the node's addresses too, after the driver. */
   constructor(
     options: Options,
     rule: NodePortRule,
     network: Pick<Network, "view" | "onChange">,
-    driver: Driver,
-    health: Pick<Datapath, "setNodeAddresses">,
+    { driver, services, ranges, health }: Listeners,
     log: Log,
   ) {
     this.#options = options;
     this.#rule = rule;
     this.#network = network;
     this.#driver = driver;
+    this.#services = services;
+    this.#ranges = ranges;
     this.#health = health;
     this.#log = log;
     this.#retry = new Retry(log, "the node's devices or addresses could not be followed, it is tried again");
+    services.setLocalAddresses(globalAddresses(localAddresses(network.view())));
   }
 
   /** Changes of Node objects; only our own counts. Its going takes no hooks off a node that serves. */
@@ -82,9 +97,17 @@ export class NodeFollower implements Disposable {
 
   /** Brings addresses and devices up to date. */
   refresh(): void {
+    const local = localAddresses(this.#network.view());
     const addresses = this.#nodeAddresses();
-    this.#retry.attempt("addresses", () => this.#driver.setNodeAddresses(addresses));
+    // A ClusterIP among them is the node's before the Service steps back from it, and until it is the Service's again.
+    const there = new Set(addresses.map(({ address }) => address));
+    const gone = this.#addresses.filter(({ address }) => !there.has(address));
+    this.#retry.attempt("addresses", () => this.#driver.setNodeAddresses([...addresses, ...gone]));
+    this.#services.setLocalAddresses(globalAddresses(local));
+    if (gone.length > 0) this.#retry.attempt("addresses", () => this.#driver.setNodeAddresses(addresses));
+    this.#addresses = addresses;
     this.#health.setNodeAddresses(addresses);
+    this.#ranges.refresh();
     if (this.#attached) this.#retry.attempt("devices", () => this.#followDevices());
   }
 
@@ -95,9 +118,9 @@ export class NodeFollower implements Disposable {
   /** While no Node is known, its primary addresses are those where an earlier agent served NodePorts. */
   #nodeAddresses(): readonly NodeAddress[] {
     const { localhostNodePorts } = this.#options;
-    const view = this.#network.view();
-    if (this.#node) return nodeAddresses(view, this.#rule, this.#node.addresses, localhostNodePorts);
-    return nodeAddresses(view, this.#rule, [], localhostNodePorts, this.#driver.adoptedNodePorts);
+    const local = localAddresses(this.#network.view());
+    if (this.#node) return nodeAddresses(local, this.#rule, this.#node.addresses, localhostNodePorts);
+    return nodeAddresses(local, this.#rule, [], localhostNodePorts, this.#driver.adoptedNodePorts);
   }
 
   /** Whom the programs take for a local pod: not before they are there, an earlier agent's may ask the same map. */

@@ -5,6 +5,7 @@
 import { hostname } from "node:os";
 import { resolve } from "node:path";
 import type { DetectLocalMode } from "../datapath/contract.ts";
+import { type Cidr, parseCidr } from "../model/ip.ts";
 import { UsageError } from "./errors.ts";
 import { type LocalDetector, localDetector } from "./local-detector.ts";
 
@@ -55,6 +56,10 @@ export interface AgentOptions {
   readonly masqueradeAll: boolean;
   /** bind() to a NodePort is refused to processes of the host. */
   readonly protectNodePorts: boolean;
+  /** VIPs answer ping. */
+  readonly vipPing: boolean;
+  /** Ranges that ClusterIPs come from, beside those of ServiceCIDR objects. */
+  readonly serviceCidrs: readonly Cidr[];
   /** Where ports of masqueraded connections are drawn from, less nodePorts. */
   readonly snatPorts: PortRange;
   /** The cluster's --service-node-port-range. */
@@ -110,6 +115,8 @@ export interface AgentFlags {
   readonly maxFlows: number;
   readonly masqueradeAll?: boolean;
   readonly protectNodeports?: boolean;
+  readonly vipPing?: boolean;
+  readonly serviceCidr?: readonly string[];
   readonly snatPortRange: PortRange;
   readonly serviceNodePortRange: PortRange;
   readonly markBits: MarkBits;
@@ -143,10 +150,19 @@ export function agentOptions(flags: AgentFlags, file: FileSettings = NO_FILE): A
     sizes: { maxServices: flags.maxServices, maxBackends: flags.maxBackends, maxFlows: flags.maxFlows },
     masqueradeAll: flags.masqueradeAll ?? file.masqueradeAll,
     protectNodePorts: flags.protectNodeports ?? false,
+    vipPing: flags.vipPing ?? false,
+    serviceCidrs: (flags.serviceCidr ?? []).map(parseServiceCidr),
     snatPorts: flags.snatPortRange,
     nodePorts: flags.serviceNodePortRange,
     markBits: flags.markBits,
   };
+}
+
+function parseServiceCidr(text: string): Cidr {
+  const cidr = parseCidr(text);
+  if (!cidr) throw new UsageError(`--service-cidr: ${JSON.stringify(text)} is no CIDR; give one such as 10.96.0.0/12`);
+  if (cidr.prefixLength > 0) return cidr;
+  throw new UsageError(`--service-cidr: ${text} is every address there is: name a smaller range`);
 }
 
 function notYet(flag: string, instead = "use --manifests DIR"): UsageError {

@@ -5,9 +5,13 @@
 import { Compiler } from "../compile/compiler.ts";
 import type { CompiledService, Delta, ServiceKey } from "../compile/state.ts";
 import type { ApplyReport, Datapath } from "../datapath/contract.ts";
-import type { ModelChanges } from "../model/changes.ts";
+import { type ModelChanges, NO_CHANGES } from "../model/changes.ts";
+import type { Ip } from "../model/ip.ts";
 import type { Log } from "./log.ts";
 import { Retry } from "./retry.ts";
+
+const HALF_KNOWN = "not all could be read: until it can nothing is refused that may be a Service's";
+const HALF_KNOWN_SERVES = `${HALF_KNOWN}; what an earlier agent served stays, unless it is known better`;
 
 /** So long a Service may wait for its state to be published before its health checks say so (kube-proxy: two sync periods). */
 const OVERDUE_MS = 60_000;
@@ -19,6 +23,12 @@ export class ServiceFollower implements Disposable {
   /** Services that an earlier agent left, until an endpoint of theirs is known. */
   readonly #unknown: Set<ServiceKey>;
   readonly #adoptedAny: boolean;
+  /** Of the services that are not served here; told anew with the first complete state. */
+  #foreign: ReadonlySet<Ip> = new Set();
+  /** As the source last said. */
+  #synced = false;
+  /** The datapath was told of something, but not of all. */
+  #partial = false;
   /** What was applied before the state was complete; undefined once it is. */
   #untilSynced: Map<ServiceKey, CompiledService> | undefined = new Map();
   readonly #retry: Retry;
@@ -36,11 +46,12 @@ export class ServiceFollower implements Disposable {
   }
 
   update(changes: ModelChanges): void {
+    this.#synced = changes.synced;
     try {
       const { delta, warnings } = this.#compiler.update(changes);
       for (const { message } of warnings) this.#log.warn(message);
       const begin = performance.now();
-      const report = this.#publish(delta, changes.synced);
+      const report = this.#publish(delta);
       const tookMs = Math.round((performance.now() - begin) * 1000) / 1000;
       this.#log.debug({ ...report, tookMs }, "state published");
     } catch (error) {
@@ -63,25 +74,31 @@ export class ServiceFollower implements Disposable {
     );
   }
 
+  /** Addresses on interfaces of this node. */
+  setLocalAddresses(addresses: ReadonlySet<Ip>): void {
+    if (this.#compiler.setLocalAddresses(addresses)) this.update({ ...NO_CHANGES, synced: this.#synced });
+  }
+
   [Symbol.dispose](): void {
     this.#retry[Symbol.dispose]();
   }
 
   /** The first complete state takes away what an earlier agent left and nobody asks for any more. */
-  #publish(delta: Delta, synced: boolean): ApplyReport {
+  #publish(delta: Delta): ApplyReport {
     const before = this.#untilSynced;
-    if (!before) return this.#datapath.apply(delta);
+    const partial = !this.#synced;
+    this.#foreign = delta.foreign ?? this.#foreign;
+    const told = { ...delta, partial, ...(this.#partial && { foreign: this.#foreign }) };
+    if (partial && !this.#partial) this.#log.warn(this.#adoptedAny ? HALF_KNOWN_SERVES : HALF_KNOWN);
+    this.#partial = partial;
+    if (!before) return this.#datapath.apply(told);
     for (const key of delta.remove) before.delete(key);
     for (const service of delta.upsert) before.set(service.key, service);
-    if (!synced && this.#adoptedAny) {
-      this.#log.warn(
-        "not all could be read: what an earlier agent served stays until it can, unless it is known better",
-      );
-      const upsert = delta.upsert.filter((service) => !this.#isHalfKnown(service));
-      return this.#datapath.apply({ upsert, remove: delta.remove });
+    if (partial && this.#adoptedAny) {
+      return this.#datapath.apply({ ...told, upsert: delta.upsert.filter((service) => !this.#isHalfKnown(service)) });
     }
     this.#untilSynced = undefined;
-    return this.#datapath.sync({ upsert: [...before.values()], remove: [] });
+    return this.#datapath.sync({ upsert: [...before.values()], remove: [], foreign: this.#foreign, partial });
   }
 
   /**

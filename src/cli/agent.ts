@@ -75,6 +75,8 @@ export function agentCommand(): Command {
     .option("--masquerade-all", "backends see a node address for every connection to a Service")
     .option("--no-masquerade-all", "only where they must (default)")
     .option("--protect-nodeports", "refuse bind() to a NodePort, which no socket holds, to processes of the host")
+    .option("--vip-ping", "addresses of Services answer ping")
+    .option("--service-cidr <cidrs>", "where ClusterIPs come from, beside ServiceCIDR objects", parseList)
     .addOption(new Option("--log-format <format>", "of the log on stderr").choices(LOG_FORMATS).default("text"))
     .addOption(new Option("--log-level <level>", "least level logged").choices(LOG_LEVELS).default("info"))
     .action(run);

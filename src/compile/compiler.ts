@@ -5,6 +5,7 @@
 import { hash } from "node:crypto";
 import type { Change, ModelChanges } from "../model/changes.ts";
 import { type EndpointSlice, hasZoneHints, serviceOf } from "../model/endpoint-slice.ts";
+import { familyOf, type Ip } from "../model/ip.ts";
 import type { Node, NodePlace } from "../model/node.ts";
 import { sameValue } from "../model/same-value.ts";
 import { isProxied, type Service } from "../model/service.ts";
@@ -65,6 +66,11 @@ export class Compiler {
   readonly #unknownSchedulers = new Set<string>();
   /** Ports that lack a frontend which another has. */
   readonly #losers = new Set<Port>();
+  #localAddresses: ReadonlySet<Ip> = new Set();
+  /** Addresses of Services that are not served here, by `namespace/name`. */
+  readonly #foreign = new Map<string, readonly Ip[]>();
+  /** `namespace/name` of Services to compile anew with the next update. */
+  readonly #overdue = new Set<string>();
 
   /** nodeName: endpoints on this node are local. */
   constructor(nodeName: string) {
@@ -77,9 +83,24 @@ export class Compiler {
     return new Set([...this.#unknownSchedulers, ...losers].map((name) => `Service ${name}`));
   }
 
+  /**
+   * Addresses on interfaces of this node: a ClusterIP among them is left to who listens there, as NodeLocal DNSCache does.
+   * Returns whether the next update() has something to do for it.
+   */
+  setLocalAddresses(addresses: ReadonlySet<Ip>): boolean {
+    const before = this.#localAddresses;
+    this.#localAddresses = addresses;
+    const differs = (ip: Ip) => addresses.has(ip) !== before.has(ip);
+    if (![...addresses, ...before].some(differs)) return false;
+    for (const [name, { service }] of this.#known) if (service?.clusterIps.some(differs)) this.#overdue.add(name);
+    return this.#overdue.size > 0;
+  }
+
   update(changes: ModelChanges): Compiled {
     const warnings: CompileWarning[] = [];
-    const dirty = new Set<string>();
+    const foreign = changes.services.map((change) => this.#noteForeign(change)).some(Boolean);
+    const dirty = new Set(this.#overdue);
+    this.#overdue.clear();
     for (const change of changes.nodes) this.#takeNode(change, dirty);
     for (const change of changes.services) this.#takeService(change, dirty, warnings);
     for (const change of changes.endpointSlices) this.#takeSlice(change, dirty);
@@ -98,7 +119,25 @@ export class Compiler {
       port.told = digest;
       upsert.push(service);
     }
-    return { delta: { upsert, remove }, warnings };
+    const delta = foreign ? { upsert, remove, foreign: this.foreign } : { upsert, remove };
+    return { delta, warnings };
+  }
+
+  /** Addresses of Services that are not served here: another proxy's, most of all (row 1). */
+  get foreign(): ReadonlySet<Ip> {
+    return new Set([...this.#foreign.values()].flat());
+  }
+
+  /** Returns whether that changes any. */
+  #noteForeign({ previous, current }: Change<Service>): boolean {
+    const object = current ?? previous;
+    if (!object) return false;
+    const name = [object.namespace, object.name].join("/");
+    const before = this.#foreign.get(name) ?? [];
+    const after = current ? unserved(current) : [];
+    if (after.length > 0) this.#foreign.set(name, after);
+    else this.#foreign.delete(name);
+    return !sameValue(before, after);
   }
 
   /** What a Node that is gone last said still counts. */
@@ -153,7 +192,7 @@ export class Compiler {
   }
 
   #compile({ service, slices }: Known): readonly CompiledService[] {
-    return service && isProxied(service) ? compileService(service, slices, this.#here) : [];
+    return service && isProxied(service) ? compileService(service, slices, this.#here, this.#localAddresses) : [];
   }
 
   /** Brings the ports of one Service up to date; returns the keys the datapath has to forget. */
@@ -223,6 +262,14 @@ function touch(rivals: readonly Port[], touched: Touched): void {
 /** Two services of one digest are the same. */
 function digestOf(service: CompiledService): string {
   return hash("sha1", JSON.stringify(service), "base64");
+}
+
+/** Its addresses, as far as it is not served here (rows 1 and 3), or not in their family (row 6). */
+function unserved(service: Service): readonly Ip[] {
+  const { clusterIps, externalIps, loadBalancerIps } = service;
+  if (!isProxied(service)) return [...clusterIps, ...externalIps, ...loadBalancerIps];
+  const families = new Set(clusterIps.map(familyOf));
+  return [...externalIps, ...loadBalancerIps].filter((address) => !families.has(familyOf(address)));
 }
 
 function placeOf({ protocol, family }: ClaimingService, { kind, address, port }: Frontend): string {

@@ -9,14 +9,16 @@ import { membersOf } from "./members.ts";
 import { sourceFilter } from "./source-filter.ts";
 import type { CompiledService, Frontend, Scheduler, ServiceKey } from "./state.ts";
 
-/** The Service must be one that is proxied (isProxied); which of its frontends others claim too is not looked at. */
+/**
+ * The Service must be one that is proxied (isProxied); which of its frontends others claim too is not looked at. */
 export function compileService(
   service: Service,
   slices: readonly EndpointSlice[],
   here: NodePlace,
+  localAddresses: ReadonlySet<Ip>,
 ): readonly CompiledService[] {
   return service.clusterIps.flatMap((clusterIp) =>
-    service.ports.map((port) => compilePort(service, port, clusterIp, slices, here)),
+    service.ports.map((port) => compilePort(service, port, clusterIp, slices, here, localAddresses)),
   );
 }
 
@@ -32,10 +34,11 @@ function compilePort(
   clusterIp: Ip,
   slices: readonly EndpointSlice[],
   here: NodePlace,
+  localAddresses: ReadonlySet<Ip>,
 ): CompiledService {
   const { namespace, name } = service;
   const family = familyOf(clusterIp);
-  const frontends = frontendsOf(service, port, clusterIp);
+  const frontends = frontendsOf(service, port, clusterIp, localAddresses);
   const internalLocal = service.internalTrafficPolicy === "Local";
   const externalLocal = service.externalTrafficPolicy === "Local" && honoursExternalPolicy(service);
   // Row 15. Local clients of an external frontend get the Cluster set under policy Local too (row 34).
@@ -73,7 +76,12 @@ function compilePort(
  * All of the cluster IP's family, the cluster IP first. An address named twice is served as the first kind (row 4); with
  * source ranges as a load balancer's, which they close, whatever else it is (row 44, as kube-proxy's nftables mode).
  */
-function frontendsOf(service: Service, port: ServicePort, clusterIp: Ip): readonly Frontend[] {
+function frontendsOf(
+  service: Service,
+  port: ServicePort,
+  clusterIp: Ip,
+  localAddresses: ReadonlySet<Ip>,
+): readonly Frontend[] {
   const kinds = new Map<Ip, FrontendKind>([[clusterIp, "ClusterIP"]]);
   const add = (addresses: readonly Ip[], kind: FrontendKind) => {
     for (const address of addresses) {
@@ -83,7 +91,10 @@ function frontendsOf(service: Service, port: ServicePort, clusterIp: Ip): readon
   if (service.sourceRanges) add(service.loadBalancerIps, "LoadBalancer");
   add(service.externalIps, "ExternalIP");
   add(service.loadBalancerIps, "LoadBalancer");
-  const frontends: readonly Frontend[] = Array.from(kinds, ([address, kind]) => ({ kind, address, port: port.port }));
+  const frontends: readonly Frontend[] = Array.from(kinds, ([address, kind]) => {
+    const frontend = { kind, address, port: port.port };
+    return kind === "ClusterIP" && localAddresses.has(address) ? { ...frontend, onNode: true } : frontend;
+  });
   if (port.nodePort === 0) return frontends;
   return [...frontends, { kind: "NodePort", address: undefined, port: port.nodePort }];
 }

@@ -15,6 +15,8 @@ export interface Frontend {
   readonly address: Ip | undefined;
   /** 1..65535 */
   readonly port: number;
+  /** A ClusterIP that an interface of this node has: whoever listens there comes before the Service. */
+  readonly onNode?: true;
 }
 
 /** One endpoint a new connection may be sent to. Identity is (address, port, protocol). */
@@ -86,4 +88,8 @@ export interface CompiledService {
 export interface Delta {
   readonly upsert: readonly CompiledService[];
   readonly remove: readonly ServiceKey[];
+  /** All addresses of Services that are not served here; they are left alone (row 46). Absent: the same as before. */
+  readonly foreign?: ReadonlySet<Ip>;
+  /** Not all that is wanted could be read: what is not named may be somebody's all the same, and nothing is refused. */
+  readonly partial?: boolean;
 }

@@ -2,7 +2,7 @@
 // The one contract that every driver (ebpf; later nftables, ipvs, iptables) fulfils.
 
 import type { Delta, ServiceKey } from "../compile/state.ts";
-import type { Ip } from "../model/ip.ts";
+import type { Cidr, Ip } from "../model/ip.ts";
 
 /** An address of this node, as the kernel has it now. */
 export interface NodeAddress {
@@ -54,6 +54,8 @@ export interface Datapath extends Disposable {
   readonly unserved: ReadonlySet<ServiceKey>;
   /** Replaces the set of node addresses. */
   setNodeAddresses(addresses: readonly NodeAddress[]): void;
+  /** Replaces the ranges that ClusterIPs come from: what nobody serves there is dropped (row 46). */
+  setServiceRanges(ranges: readonly Cidr[]): void;
   /** Takes the datapath away: ours only. */
   cleanup(): void;
 }

@@ -65,12 +65,13 @@ export interface DecidedService {
 }
 
 export function composeAnswer(question: Question, entry: Entry, decision: Decision): Answer {
+  const service = decision.verdict === "pass" ? undefined : decision.service;
   return {
     verdict: decision.verdict,
-    endpoints: decision.service?.endpoints ?? [],
+    endpoints: service?.endpoints ?? [],
     chosen: decision.chosen,
     masquerade: decision.masquerade,
-    service: decision.service?.name ?? null,
+    service: service?.name ?? null,
     reason: [
       entryClause(question, entry, decision),
       verdictClause(question, entry, decision),
@@ -99,11 +100,14 @@ function verdictClause(question: Question, entry: Entry, decision: Decision): st
   const target = `${formatEndpoint(question.destination, question.destinationPort)}/${question.protocol}`;
   if (entry.socket && question.protocol === "SCTP")
     return "the kernel runs no program for SCTP sockets: only their packets are served, where tc meets them";
+  if (decision.verdict === "pass" && decision.service)
+    return `${target} is ${decision.service.name}, but an address of this node too: left to the socket that listens there`;
   if (decision.verdict === "pass") return `${target} is no Service's address: left to the kernel`;
+  const why = DROP_EXPLANATIONS[decision.dropReason] ?? decision.dropReason;
+  if (decision.verdict !== "dnat" && !decision.service) return `${target}: ${why}`;
   const service = `${target} is ${decision.kind} of ${decision.service?.name ?? "an unknown Service"}`;
   const frontend = service + sourceClause(decision);
-  if (decision.verdict !== "dnat")
-    return `${frontend}; ${DROP_EXPLANATIONS[decision.dropReason] ?? decision.dropReason}`;
+  if (decision.verdict !== "dnat") return `${frontend}; ${why}`;
   if (decision.existing) return `${frontend}; the connection exists already and keeps its endpoint`;
   return `${frontend}; ${choiceClause(decision)}, traffic policy ${decision.policy}`;
 }

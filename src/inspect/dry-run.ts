@@ -11,7 +11,7 @@ import { bpfObjectPath } from "../datapath/ebpf/programs.ts";
 import { type LoadedBpfObject, openObject, openPinnedMap, probeFeatures, readBtf } from "../libbpf/index.ts";
 
 /** What was decided, scratch space, and a copy of the devices with the one that test packets come from. */
-const OWN_MAPS: ReadonlySet<string> = new Set(["explained", "work", "devices"]);
+const OWN_MAPS: ReadonlySet<string> = new Set(["explained", "work", "reply_sources", "devices"]);
 
 /** A test packet comes from loopback, which has this index in every network namespace. */
 const TEST_IFINDEX = 1;

@@ -41,7 +41,7 @@ function frontendEntries({ destination, destinationPort }: Question, service: Se
   if (own) return [frontendEntry(destination, destinationPort, service)];
   const nodePort = service.frontends.find(({ kind, port }) => kind === "NodePort" && port === destinationPort);
   if (!nodePort) return [];
-  return [`node_addrs ${destination}`, frontendEntry(nodePort.address, nodePort.port, service)];
+  return [`addresses ${destination}`, frontendEntry(nodePort.address, nodePort.port, service)];
 }
 
 function frontendEntry(address: Ip, port: number, service: ServiceState): string {

@@ -117,7 +117,9 @@ export class Explainer {
 
   /** Why the packets of a socket decide instead of its connect(); undefined: they do not. SCTP's meets no program at all. */
   #whyOnWire({ source, protocol }: Question, entry: Entry, asked: abi.Explanation): string | undefined {
-    if (asked.onWire !== 0) return "which leaves source ranges to its packets";
+    if (asked.onWire !== 0 && this.#services.get(asked.service)?.sources)
+      return "which leaves source ranges to its packets";
+    if (asked.onWire !== 0) return "which leaves this to its packets";
     const pod = this.#optedOut.get(source);
     if (!pod || !entry.socket || entry.client !== "pod" || protocol === "SCTP") return undefined;
     return `which leaves all to its packets: ${pod} is opted out of socket balancing`;
@@ -167,7 +169,7 @@ export class Explainer {
       client,
       detectLocalMode: this.#detectLocalMode,
       dropReason: abi.dropReasonNames[said.reason] ?? String(said.reason),
-      service: service && verdict !== "pass" ? decidedService(service, said, client) : undefined,
+      service: service && decidedService(service, said, client),
       kind: KINDS[said.kind] ?? "an address",
       chosen,
       // A process of the host sends from a node address whatever happens.

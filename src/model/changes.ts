@@ -6,8 +6,9 @@ import type { Node } from "./node.ts";
 import type { Namespace, Pod } from "./pod.ts";
 import { sameValue } from "./same-value.ts";
 import type { Service } from "./service.ts";
+import type { ServiceCidr } from "./service-cidr.ts";
 
-export type ModelObject = Service | EndpointSlice | Node | Pod | Namespace;
+export type ModelObject = Service | EndpointSlice | Node | Pod | Namespace | ServiceCidr;
 
 /** previous undefined: new; current undefined: gone. */
 export interface Change<T> {
@@ -26,6 +27,7 @@ export interface ModelChanges {
   readonly nodes: readonly Change<Node>[];
   readonly pods: readonly Change<Pod>[];
   readonly namespaces: readonly Change<Namespace>[];
+  readonly serviceCidrs: readonly Change<ServiceCidr>[];
 }
 
 /** For who tells of one kind only. */
@@ -35,6 +37,7 @@ export const NO_CHANGES: Omit<ModelChanges, "synced"> = {
   nodes: [],
   pods: [],
   namespaces: [],
+  serviceCidrs: [],
 };
 
 /** The parts of any ModelObject, or of what may become one, that tell it from others. */
@@ -44,7 +47,7 @@ export interface ObjectName {
   readonly name: string;
 }
 
-/** `Kind/namespace/name`: identity of an object; a Node and a Namespace have the empty namespace. */
+/** `Kind/namespace/name`: identity of an object; what has no namespace, such as a Node, has the empty one. */
 export function objectKey({ kind, namespace = "", name }: ObjectName): string {
   // join() makes a string in one piece; the pieces of a template literal would stay in memory with it.
   return [kind, namespace, name].join("/");
@@ -68,16 +71,18 @@ export class ChangeTracker {
     const nodes: Change<Node>[] = [];
     const pods: Change<Pod>[] = [];
     const namespaces: Change<Namespace>[] = [];
+    const serviceCidrs: Change<ServiceCidr>[] = [];
     for (const change of this.#pending.values()) {
       const kind = (change.current ?? change.previous)?.kind;
       if (kind === "Service") services.push(change as Change<Service>);
       else if (kind === "EndpointSlice") endpointSlices.push(change as Change<EndpointSlice>);
       else if (kind === "Pod") pods.push(change as Change<Pod>);
       else if (kind === "Namespace") namespaces.push(change as Change<Namespace>);
+      else if (kind === "ServiceCIDR") serviceCidrs.push(change as Change<ServiceCidr>);
       else nodes.push(change as Change<Node>);
     }
     this.#pending.clear();
-    return { synced, services, endpointSlices, nodes, pods, namespaces };
+    return { synced, services, endpointSlices, nodes, pods, namespaces, serviceCidrs };
   }
 
   get empty(): boolean {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reads an untyped object field by field and names the path of what is not as it should be.
 
-import { type Cidr, type Ip, ipToBytes, isInCidr, parseIp } from "../model/ip.ts";
+import { type Cidr, type Ip, ipToBytes, isInCidr, parseCidr, parseIp } from "../model/ip.ts";
 
 /** A field that cannot be used. The message begins with its path and ends with what to do. */
 export class InvalidField extends Error {
@@ -153,6 +153,13 @@ export class Field {
     const scope = refused.find((one) => SCOPES[one].some((block) => isInCidr(ip, block)));
     if (scope) this.fail(`${ip} is a ${scope} address, which means another host to everyone who uses it: use another`);
     return ip;
+  }
+
+  /** A range of addresses. */
+  cidr(): Cidr {
+    const text = this.requiredString();
+    const range = parseCidr(text);
+    return range ?? this.fail(`${JSON.stringify(text)} is not an address range: use one such as 10.244.1.0/24`);
   }
 
   fail(problem: string): never {

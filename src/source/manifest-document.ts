@@ -9,6 +9,7 @@ import { dnsName, namespacedName } from "./metadata.ts";
 import { toNode } from "./node.ts";
 import { toNamespace, toPod } from "./pod.ts";
 import { toService, unassigned } from "./service.ts";
+import { toServiceCidr } from "./service-cidr.ts";
 
 /** What nobody can know for an error: one object, by objectKey(), some object, or what else is in the file. */
 export type Hidden = { readonly key: string } | "some object" | "the file";
@@ -39,7 +40,11 @@ const READERS: ReadonlyMap<string, Reader> = new Map<string, Reader>([
   ["v1 Node", toNode],
   ["v1 Pod", toPod],
   ["v1 Namespace", toNamespace],
+  ["networking.k8s.io/v1 ServiceCIDR", toServiceCidr],
 ]);
+
+/** Kinds without a namespace. */
+const CLUSTER_WIDE: ReadonlySet<string> = new Set(["Node", "Namespace", "ServiceCIDR"]);
 
 const KINDS = [...READERS.keys()].join(", ");
 
@@ -183,5 +188,5 @@ function kindOf(type: string): string {
 }
 
 function isNamespaced(kind: string): boolean {
-  return kind !== "Node" && kind !== "Namespace";
+  return !CLUSTER_WIDE.has(kind);
 }

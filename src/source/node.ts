@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // v1 Node -> model.
 
-import { type Cidr, parseCidr } from "../model/ip.ts";
+import type { Cidr } from "../model/ip.ts";
 import type { Node } from "../model/node.ts";
 import type { Field } from "./field.ts";
 import { dnsName } from "./metadata.ts";
@@ -38,10 +38,8 @@ function podCidrs(spec: Field): readonly Cidr[] {
 }
 
 function podCidr(field: Field): Cidr | undefined {
-  const text = field.string();
-  if (!text) return undefined;
-  const cidr =
-    parseCidr(text) ?? field.fail(`${JSON.stringify(text)} is not an address range: use one such as 10.244.1.0/24`);
-  if (cidr.prefixLength === 0) field.fail(`${text} would make a pod of everything: name the range of this node's pods`);
-  return cidr;
+  if (!field.string()) return undefined;
+  const cidr = field.cidr();
+  if (cidr.prefixLength > 0) return cidr;
+  return field.fail(`${field.string()} would make a pod of everything: name the range of this node's pods`);
 }

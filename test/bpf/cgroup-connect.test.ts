@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // Real sockets of this process through the cgroup programs, on loopback: connect(), getpeername(), refusals.
 
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import * as abi from "../../src/datapath/ebpf/abi.gen.ts";
+import { netnsCookie } from "../../src/libbpf/system.ts";
 import { service } from "../support/compiled.ts";
 import { TcpClient, UdpClient } from "../support/loopback.ts";
 import { memberOf, useSocketDatapath, WAYS } from "../support/socket-fixture.ts";
 
-const fixture = useSocketDatapath("connect");
+const fixture = useSocketDatapath("connect", { hostNetnsCookie: netnsCookie() });
 
 describe.each(WAYS)("$name sockets", ({ family, udp, vip, dial, shown }) => {
   test("a TCP connection to a VIP reaches a backend, and getpeername() answers the VIP", async () => {
@@ -98,6 +100,41 @@ describe.each(WAYS)("$name sockets", ({ family, udp, vip, dial, shown }) => {
   });
 });
 
+describe.each(WAYS)("row 46: $name sockets of the node, where nothing is served", ({ family, udp, vip, dial }) => {
+  test("another port of a ClusterIP refuses TCP and datagrams with ECONNREFUSED, and counts it", async () => {
+    const { datapath, servers } = fixture();
+    const cluster = [memberOf(servers[family][0], "TCP")];
+    const [web, more] = [
+      service({ name: "web", at: vip(8), port: 80, cluster }),
+      service({ name: "more", at: vip(8), port: 8080, cluster }),
+    ];
+    datapath.publish(web, more);
+    const before = datapath.drops(abi.DropReason.DROP_UNUSED_PORT);
+    await expect(TcpClient.open(dial(8), 81)).rejects.toMatchObject({ code: "ECONNREFUSED" });
+    using sending = new UdpClient(udp);
+    await expect(sending.ask(dial(8), 80)).rejects.toMatchObject({ code: "ECONNREFUSED" });
+    expect(datapath.drops(abi.DropReason.DROP_UNUSED_PORT) - before).toBe(2);
+    using served = await TcpClient.open(dial(8), 80);
+    expect(served.server).toBe("a");
+    datapath.remove(web.key); // the other port keeps the address in use
+    await expect(TcpClient.open(dial(8), 80)).rejects.toMatchObject({ code: "ECONNREFUSED" });
+    expect(datapath.drops(abi.DropReason.DROP_UNUSED_PORT) - before).toBe(3);
+    datapath.remove(more.key); // now it is nobody's: whether there is a route is the kernel's business
+    using leaving = new UdpClient(udp);
+    await Promise.race([Promise.allSettled([leaving.ask(dial(8), 80)]), nextTurn()]);
+    expect(datapath.drops(abi.DropReason.DROP_UNUSED_PORT) - before).toBe(3);
+  });
+
+  test("connect() of a datagram socket only asks for a route: it may", async () => {
+    const { datapath, servers } = fixture();
+    const at = family === 4 ? "127.77.0.1" : "::1"; // where there always is one
+    datapath.publish(service({ name: "web", at, port: 80, cluster: [memberOf(servers[family][0], "TCP")] }));
+    using client = new UdpClient(udp);
+    expect(await client.connect(dial(8).startsWith("::ffff:") ? `::ffff:${at}` : at, 1025)).toMatch(/:1025$/);
+    datapath.remove(service({ name: "web", at, port: 80 }).key);
+  });
+});
+
 test("a socket that is bound to an address before it connects keeps it", async () => {
   const { datapath, servers } = fixture();
   datapath.publish(service({ name: "web", at: "10.96.7.1", port: 80, cluster: [memberOf(servers[4][0], "TCP")] }));
@@ -136,10 +173,11 @@ test("the same address and port is another Service for another protocol", async 
   expect(await udp.ask(at, 90)).toEqual({ server: "b", from: "10.96.7.1:90" });
 });
 
-test("addresses without a Service, and other ports of a VIP, are left alone", async () => {
+test("row 46: addresses without a Service, and other ports of a load balancer's, are left alone", async () => {
   const { datapath, servers } = fixture();
-  const [a] = servers[4];
-  datapath.publish(service({ name: "web", at: "127.77.0.1", port: 80, cluster: [memberOf(servers[4][1], "TCP")] }));
+  const [a, b] = servers[4];
+  const web = { name: "web", port: 80, kind: "LoadBalancer", cluster: [memberOf(b, "TCP")] } as const;
+  datapath.publish(service({ ...web, at: "127.77.0.1" }));
   using other = await TcpClient.open(a.address, a.tcpPort);
   expect(other).toMatchObject({ server: "a", remote: `127.77.0.1:${a.tcpPort}` });
   await expect(TcpClient.open("127.77.0.1", 81)).rejects.toMatchObject({ code: "ECONNREFUSED" });

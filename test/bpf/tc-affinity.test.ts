@@ -211,7 +211,7 @@ describe.each(FAMILIES)("IPv$family", (family) => {
       const asking = clients();
       const to = `${family.external}9`;
       const key = encode(abi.frontendKey, { ...end(at(to, 80)), proto: 6 });
-      const second = { service: 1, kind: abi.FrontendKind.FRONTEND_LOAD_BALANCER };
+      const second = { service: 1, kind: abi.FrontendKind.FRONTEND_LOAD_BALANCER, flags: 0 };
       await datapath().write("frontends", [[key, encode(abi.frontend, second)]]);
       expect(await asking.connectAll(MANY, { to })).toEqual(await asking.connectAll(MANY));
     });

@@ -6,14 +6,6 @@ import { services4 } from "./support/services.ts";
 
 table("packets left alone over IPv4", services4, [
   passes(
-    "ICMP to a VIP",
-    "ingress client",
-    `
-        020000000021 02000000ff10 0800
-        45000020 00014000 40012672 0a00000a 0a600001
-        0800192d0001000170696e67`,
-  ),
-  passes(
     "a protocol we do not balance",
     "ingress client",
     `
@@ -133,23 +125,6 @@ table("packets left alone over IPv4", services4, [
     "malformed",
   ),
   passes(
-    "a port that no frontend has",
-    "ingress client",
-    `
-        020000000021 02000000ff10 0800
-        45000028 00014000 40062665 0a00000a 0a600001
-        c350 0051 00001001 00000000 5002ffff c7d5 0000`,
-  ),
-  passes(
-    "the protocol that the frontend does not have",
-    "ingress client",
-    `
-        020000000021 02000000ff10 0800
-        45000021 00014000 40112661 0a00000a 0a600001
-        c350 0050 000d e3f6
-        68656c6c6f`,
-  ),
-  passes(
     "a NodePort on an address that is not the node's",
     "ingress client",
     `
@@ -236,15 +211,6 @@ table("packets left alone over IPv4", services4, [
         020000000022 02000000ff20 0800
         45000028 00014000 40066eba 0a000014 c0000201
         1f90a02800002000000010015012fffff4030000`,
-  ),
-  passes(
-    "GRE whose bytes look like ports of a Service, to its VIP",
-    "ingress client",
-    `
-        020000000021 02000000ff10 0800
-        45000024 00014000 402f2640 0a00000a 0a600001
-        c350005000001001000000005002ffff`,
-    "malformed",
   ),
   passes(
     "ESP whose bytes look like ports of an endpoint, on its way out of one",

@@ -190,7 +190,7 @@ describe("the map writer over kernel maps", () => {
       { map: "nascent", used: 0, size: 64 },
       { map: "affinity", used: 0, size: 64 },
       { map: "devices", used: 0, size: 64 },
-      { map: "node_addrs", used: 0, size: 64 },
+      { map: "addresses", used: 0, size: 4160 },
     ]);
   });
 

@@ -39,9 +39,9 @@ export const EDGE_MUTANTS: readonly Mutant[] = [
   {
     clause: "E1",
     what: "a direct SYN does not look for claims",
-    file: "begin.bpf.h",
-    from: "if (dry_run || (proto_connects(p->proto) && !packet_is_syn(p)))",
-    to: "if (true)",
+    file: "tc.bpf.c",
+    from: ": direct(skb, w, device)",
+    to: ": TC_NEXT",
     test: TUPLES,
   },
   {

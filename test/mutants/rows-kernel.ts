@@ -9,10 +9,18 @@ export const KERNEL_ROWS: readonly RowMutant[] = [
   {
     row: 29,
     what: "loopback serves no NodePort",
-    file: "bpf/select.bpf.h",
-    from: "if ((node->flags & NODE_ADDR_LOOPBACK) && !own_process)",
-    to: "if (node->flags & NODE_ADDR_LOOPBACK)",
+    file: "bpf/frontend.bpf.h",
+    from: "if ((*flags & ADDRESS_LOOPBACK) && !own_process)",
+    to: "if (*flags & ADDRESS_LOOPBACK)",
     test: "test/bpf/cgroup-nodeport.test.ts",
+  },
+  {
+    row: 32,
+    what: "one sender is told as much as all",
+    file: "bpf/reply.bpf.h",
+    from: "take_token(used_up, reply_rate_source, now) &&",
+    to: "",
+    test: "test/bpf/tc-reply-rate.test.ts",
   },
   {
     row: 34,
@@ -61,6 +69,14 @@ export const KERNEL_ROWS: readonly RowMutant[] = [
     from: "__u32 random = bpf_get_prandom_u32();",
     to: "__u32 random = 0;",
     test: "test/bpf/tc-ports.test.ts",
+  },
+  {
+    row: 46,
+    what: "the Services of other proxies are nobody's",
+    file: "src/compile/compiler.ts",
+    from: "const after = current ? unserved(current) : [];",
+    to: "const after: readonly Ip[] = [];",
+    test: "test/netns/unserved.test.ts",
   },
   {
     row: 48,

@@ -2,11 +2,17 @@
 // Compiled services for datapath tests, from as few words as a test needs.
 
 import type { CompiledService, FrontendKind, Member, ServiceKey } from "../../src/compile/state.ts";
-import { familyOf, type Ip, parseIp } from "../../src/model/ip.ts";
+import { type Cidr, familyOf, type Ip, parseCidr, parseIp } from "../../src/model/ip.ts";
 
 export function ip(text: string): Ip {
   const parsed = parseIp(text);
   if (parsed === undefined) throw new Error(`${text} is no IP address`);
+  return parsed;
+}
+
+export function cidr(text: string): Cidr {
+  const parsed = parseCidr(text);
+  if (parsed === undefined) throw new Error(`${text} is no address range`);
   return parsed;
 }
 

@@ -85,6 +85,12 @@ export function writeNode(
   writeList(directory, `node-${name}`, [node]);
 }
 
+/** A ServiceCIDR of these ranges. */
+export function writeServiceCidr(directory: string, name: string, cidrs: readonly string[]): void {
+  const item = { apiVersion: "networking.k8s.io/v1", kind: "ServiceCIDR", metadata: { name }, spec: { cidrs } };
+  writeList(directory, name, [item]);
+}
+
 function writeList(directory: string, name: string, items: readonly object[]): void {
   const path = join(directory, `${name}.json`);
   writeFileSync(`${path}.new`, JSON.stringify({ apiVersion: "v1", kind: "List", items }));

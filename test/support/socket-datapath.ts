@@ -71,7 +71,8 @@ export class SocketDatapath implements Disposable {
     this.writer = new MapWriter(
       {
         frontends: map("frontends"),
-        node_addrs: map("node_addrs"),
+        addresses: map("addresses"),
+        service_ranges: map("service_ranges"),
         source_ranges: map("source_ranges"),
         services: map("services"),
         members: map("members"),

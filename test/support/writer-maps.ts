@@ -13,7 +13,8 @@ const [NO_PREALLOC, MMAPABLE] = [1, 1024];
 /** type, key size, value size, entries, flags */
 const SPECS: Readonly<Record<string, readonly [number, number, number, number, number]>> = {
   frontends: [HASH, abi.frontendKey.size, abi.frontend.size, 4096, NO_PREALLOC],
-  node_addrs: [HASH, abi.ipAddr.size, abi.nodeAddr.size, 64, NO_PREALLOC],
+  addresses: [HASH, abi.ipAddr.size, abi.address.size, 4160, NO_PREALLOC],
+  service_ranges: [ARRAY, 4, abi.serviceRanges.size, 1, 0],
   source_ranges: [LPM_TRIE, abi.sourceKey.size, abi.sourceVerdict.size, 1024, NO_PREALLOC],
   services: [ARRAY, 4, abi.serviceWord.size, 1024, MMAPABLE],
   members: [ARRAY, 4, abi.blockRow.size, 8192, MMAPABLE],
@@ -46,7 +47,8 @@ export function openWriterMaps(bpffs: string): WriterMaps {
   const open = (name: string) => openPinnedMap(mapPin(pinsUnder(bpffs), name));
   return {
     frontends: open("frontends"),
-    node_addrs: open("node_addrs"),
+    addresses: open("addresses"),
+    service_ranges: open("service_ranges"),
     source_ranges: open("source_ranges"),
     services: open("services"),
     members: open("members"),

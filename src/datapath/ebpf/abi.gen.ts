@@ -14,6 +14,7 @@ export const Limits = {
   SLOTS_PER_ROW: 16,
   NAME_SIZE: 64,
   LONG_NAME_SIZE: 256,
+  SERVICE_RANGES: 32,
   SOCK_PEERS: 8,
 } as const;
 
@@ -31,14 +32,30 @@ export const frontendKindNames: Readonly<Record<number, string>> = {
   4: "load_balancer",
 };
 
-export const NodeAddrFlags = {
-  NODE_ADDR_NODEPORT: 1,
-  NODE_ADDR_LOOPBACK: 2,
+export const FrontendFlags = {
+  FRONTEND_ON_NODE: 1,
 } as const;
 /** value → name without its prefix */
-export const nodeAddrFlagsNames: Readonly<Record<number, string>> = {
-  1: "nodeport",
+export const frontendFlagsNames: Readonly<Record<number, string>> = {
+  1: "on_node",
+};
+
+export const AddressFlags = {
+  ADDRESS_NODE_PORT: 1,
+  ADDRESS_LOOPBACK: 2,
+  ADDRESS_NODE: 4,
+  ADDRESS_CLUSTER_IP: 8,
+  ADDRESS_EXTERNAL: 16,
+  ADDRESS_FOREIGN: 32,
+} as const;
+/** value → name without its prefix */
+export const addressFlagsNames: Readonly<Record<number, string>> = {
+  1: "node_port",
   2: "loopback",
+  4: "node",
+  8: "cluster_ip",
+  16: "external",
+  32: "foreign",
 };
 
 export const Scheduler = {
@@ -226,7 +243,10 @@ export const DropReason = {
   DROP_FRAGMENT: 13,
   DROP_SOURCE_RANGE: 14,
   DROP_ENDPOINT_LEFT: 15,
-  DROP_REASONS: 16,
+  DROP_UNUSED_PORT: 16,
+  DROP_UNALLOCATED: 17,
+  DROP_REPLY_LIMIT: 18,
+  DROP_REASONS: 19,
 } as const;
 /** value → name without its prefix */
 export const dropReasonNames: Readonly<Record<number, string>> = {
@@ -246,7 +266,10 @@ export const dropReasonNames: Readonly<Record<number, string>> = {
   13: "fragment",
   14: "source_range",
   15: "endpoint_left",
-  16: "reasons",
+  16: "unused_port",
+  17: "unallocated",
+  18: "reply_limit",
+  19: "reasons",
 };
 
 export const Verdict = {
@@ -333,11 +356,13 @@ export const ipAddr = { name: "ip_addr", size: 16 } as const;
 export interface Frontend {
   readonly service: number;
   readonly kind: number;
+  readonly flags: number;
 }
 /** bytes from the start of the struct */
 export const frontendOffset = {
   service: 0,
   kind: 4,
+  flags: 5,
 } as const;
 export const frontend: Codec<Frontend> = {
   name: "frontend",
@@ -346,33 +371,87 @@ export const frontend: Codec<Frontend> = {
     return {
       service: view.getUint32(offset + 0, LE),
       kind: view.getUint8(offset + 4),
+      flags: view.getUint8(offset + 5),
     };
   },
   write(view: DataView, offset: number, value: Frontend): void {
     view.setUint32(offset + 0, value.service, LE);
     view.setUint8(offset + 4, value.kind);
-    writeZeros(view, offset + 5, 3);
+    view.setUint8(offset + 5, value.flags);
+    writeZeros(view, offset + 6, 2);
   },
 };
 
-export interface NodeAddr {
+export interface Address {
   readonly flags: number;
 }
 /** bytes from the start of the struct */
-export const nodeAddrOffset = {
+export const addressOffset = {
   flags: 0,
 } as const;
-export const nodeAddr: Codec<NodeAddr> = {
-  name: "node_addr",
+export const address: Codec<Address> = {
+  name: "address",
   size: 8,
-  read(view: DataView, offset: number): NodeAddr {
+  read(view: DataView, offset: number): Address {
     return {
       flags: view.getUint32(offset + 0, LE),
     };
   },
-  write(view: DataView, offset: number, value: NodeAddr): void {
+  write(view: DataView, offset: number, value: Address): void {
     view.setUint32(offset + 0, value.flags, LE);
     writeZeros(view, offset + 4, 4);
+  },
+};
+
+export interface ServiceRange {
+  readonly addr: Uint8Array;
+  readonly prefix: number;
+}
+/** bytes from the start of the struct */
+export const serviceRangeOffset = {
+  addr: 0,
+  prefix: 16,
+} as const;
+export const serviceRange: Codec<ServiceRange> = {
+  name: "service_range",
+  size: 20,
+  read(view: DataView, offset: number): ServiceRange {
+    return {
+      addr: readBytes(view, offset + 0, 16),
+      prefix: view.getUint32(offset + 16, LE),
+    };
+  },
+  write(view: DataView, offset: number, value: ServiceRange): void {
+    writeBytes(view, offset + 0, 16, value.addr);
+    view.setUint32(offset + 16, value.prefix, LE);
+  },
+};
+
+export interface ServiceRanges {
+  readonly used: number;
+  readonly range: readonly ServiceRange[];
+}
+/** bytes from the start of the struct */
+export const serviceRangesOffset = {
+  used: 0,
+  range: 4,
+} as const;
+export const serviceRanges: Codec<ServiceRanges> = {
+  name: "service_ranges",
+  size: 648,
+  read(view: DataView, offset: number): ServiceRanges {
+    return {
+      used: view.getUint32(offset + 0, LE),
+      range: Array.from({ length: 32 }, (_, i) => serviceRange.read(view, offset + 4 + i * 20)),
+    };
+  },
+  write(view: DataView, offset: number, value: ServiceRanges): void {
+    view.setUint32(offset + 0, value.used, LE);
+    for (let i = 0; i < 32; i++) {
+      const item = value.range[i];
+      if (item !== undefined) serviceRange.write(view, offset + 4 + i * 20, item);
+    }
+    writeZeros(view, offset + 644, 4);
   },
 };
 
@@ -1440,8 +1519,10 @@ export const socketQuestion: Codec<SocketQuestion> = {
 export const layouts: Readonly<Record<string, StructLayout>> = {
   frontend_key: { size: 20, fields: { addr: [0, "struct ip_addr"], port: [16, "be16"], proto: [18, "u8"], pad: [19, "u8"] } },
   ip_addr: { size: 16, fields: { w: [0, "be32[4]"] } },
-  frontend: { size: 8, fields: { service: [0, "u32"], kind: [4, "u8"], pad: [5, "u8[3]"] } },
-  node_addr: { size: 8, fields: { flags: [0, "u32"], pad: [4, "u32"] } },
+  frontend: { size: 8, fields: { service: [0, "u32"], kind: [4, "u8"], flags: [5, "u8"], pad: [6, "u8[2]"] } },
+  address: { size: 8, fields: { flags: [0, "u32"], pad: [4, "u32"] } },
+  service_range: { size: 20, fields: { addr: [0, "struct ip_addr"], prefix: [16, "u32"] } },
+  service_ranges: { size: 648, fields: { used: [0, "u32"], range: [4, "struct service_range[32]"], pad: [644, "u32"] } },
   service_word: { size: 8, fields: { row: [0, "u32"], epoch: [4, "u32"] } },
   block_row: { size: 64, fields: { header: [0, "struct block_header"], ids: [0, "struct block_ids"] } },
   block_header: { size: 64, fields: { service: [0, "u32"], rows: [4, "u32"], cluster: [8, "struct endpoint_set"], local: [24, "struct endpoint_set"], scheduler: [40, "u8"], source_kinds: [41, "u8"], flags: [42, "u16"], affinity_timeout: [44, "u32"], serving_count: [48, "u32"], ends_epoch: [52, "u32"], affinity_epoch: [56, "u32"], source_set: [60, "u32"] } },

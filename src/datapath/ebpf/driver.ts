@@ -60,7 +60,8 @@ export class EbpfDriver implements Datapath {
     this.#writer = new MapWriter(
       {
         frontends: map("frontends"),
-        node_addrs: map("node_addrs"),
+        addresses: map("addresses"),
+        service_ranges: map("service_ranges"),
         source_ranges: map("source_ranges"),
         services: map("services"),
         members: map("members"),
@@ -105,7 +106,7 @@ export class EbpfDriver implements Datapath {
   adopt(): readonly AdoptedService[] {
     const keys = this.#writer.adopt(this.#state.state.node);
     const found = keys.map((key) => ({ key, localEndpoints: this.#writer.localEndpoints(key) }));
-    this.#adoptedNodePorts = this.#writer.stores.nodeAddresses.serving();
+    this.#adoptedNodePorts = this.#writer.stores.addresses.servingNodePorts();
     this.optedOut.adopt();
     const { nodeName, version, config } = this.#options;
     // Ifindexes say nothing about another namespace, as that of a node in a container that was made anew.
@@ -153,6 +154,10 @@ export class EbpfDriver implements Datapath {
 
   setNodeAddresses(addresses: readonly NodeAddress[]): void {
     this.#writer.setNodeAddresses(addresses);
+  }
+
+  setServiceRanges(ranges: readonly Cidr[]): void {
+    this.#writer.setServiceRanges(ranges);
   }
 
   /** The node's own pod ranges, the first of each family: explain tells pods by them. */

@@ -5,7 +5,7 @@
 export const SIZE_FLAGS: Readonly<Record<string, string>> = {
   services: "--max-services",
   frontends: "--max-services",
-  node_addrs: "--max-services",
+  addresses: "--max-services",
   members: "--max-services",
   tables: "--max-backends",
   backends: "--max-backends",
@@ -40,6 +40,16 @@ export class MapFullError extends Error {
   }
 }
 
+/** More ranges of ClusterIPs than the programs look at. */
+export class TooManyRangesError extends Error {
+  override readonly name = "TooManyRangesError";
+  readonly code = "PORTOLAN_TOO_MANY_RANGES";
+
+  constructor(left: number) {
+    super(`${left} ranges of ClusterIPs more than there is room for: join them to larger ones`);
+  }
+}
+
 /** A service that does not fit the ABI, whatever the size of the maps. */
 export class ServiceTooLargeError extends Error {
   override readonly name = "ServiceTooLargeError";
@@ -50,4 +60,13 @@ export class ServiceTooLargeError extends Error {
 export class BpfObjectMissingError extends Error {
   override readonly name = "BpfObjectMissingError";
   readonly code = "PORTOLAN_BPF_OBJECT_MISSING";
+}
+
+/** Notes what action throws instead of ending there. */
+export function attempt(failures: unknown[], action: () => void): void {
+  try {
+    action();
+  } catch (error) {
+    failures.push(error);
+  }
 }

@@ -6,6 +6,7 @@ import type { BpfMap } from "../../libbpf/types.ts";
 import { type Family, type Ip, ipToBytes } from "../../model/ip.ts";
 import type { ApplyReport } from "../contract.ts";
 import * as abi from "./abi.gen.ts";
+import type { AddressTable } from "./addresses.ts";
 import { FRONTEND_KINDS, protocolNumber } from "./service-plan.ts";
 
 /** NodePorts stand under the wildcard address of their family. */
@@ -30,6 +31,13 @@ export interface FrontendEntry {
   readonly service: number;
   /** abi.FrontendKind */
   readonly kind: number;
+  /** abi.FrontendFlags */
+  readonly flags: number;
+}
+
+/** All of an entry but its id as one number. */
+function packed({ service, kind, flags }: Omit<FrontendEntry, "id">): number {
+  return service * 256 + flags * 16 + kind;
 }
 
 /** A service's frontends; one that stands twice (an externalIP that is also the VIP) counts once, as the first. */
@@ -38,7 +46,8 @@ export function frontendEntries(service: CompiledService, id: number): readonly 
   const entries = new Map<FrontendId, FrontendEntry>();
   for (const frontend of service.frontends) {
     const key = frontendId(frontend, service.family, proto);
-    if (!entries.has(key)) entries.set(key, { id: key, service: id, kind: FRONTEND_KINDS[frontend.kind] });
+    const flags = frontend.onNode ? abi.FrontendFlags.FRONTEND_ON_NODE : 0;
+    if (!entries.has(key)) entries.set(key, { id: key, service: id, kind: FRONTEND_KINDS[frontend.kind], flags });
   }
   return [...entries.values()];
 }
@@ -50,28 +59,33 @@ export const NOTHING_MOVED: Moved = { frontendsWritten: 0, frontendsRemoved: 0 }
 
 export class FrontendTable {
   readonly #map: BpfMap;
-  /** What the map holds: service * 8 + kind. */
+  readonly #addresses: AddressTable;
+  /** What the map holds, packed(). */
   readonly #entries = new Map<FrontendId, number>();
 
-  constructor(map: BpfMap) {
+  /** addresses is told what is written and removed; flushing it is the caller's. */
+  constructor(map: BpfMap, addresses: AddressTable) {
     this.#map = map;
+    this.#addresses = addresses;
   }
 
   /** The service a frontend belongs to, undefined when it is not in the map. */
   owner(id: FrontendId): number | undefined {
     const entry = this.#entries.get(id);
-    return entry === undefined ? undefined : Math.floor(entry / 8);
+    return entry === undefined ? undefined : Math.floor(entry / 256);
   }
 
   /** Reads the map as an earlier agent, or a call that failed, left it. */
   adopt(): readonly FrontendEntry[] {
     const found: FrontendEntry[] = [];
     this.#entries.clear();
+    this.#addresses.forgetFrontends();
     for (const [key, value] of this.#map.entries()) {
-      const { service, kind } = abi.frontend.read(viewOf(value), 0);
+      const { service, kind, flags } = abi.frontend.read(viewOf(value), 0);
       const id = Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString("latin1");
-      this.#entries.set(id, service * 8 + kind);
-      found.push({ id, service, kind });
+      const entry = { id, service, kind, flags };
+      this.#set(entry);
+      found.push(entry);
     }
     return found;
   }
@@ -88,7 +102,7 @@ export class FrontendTable {
 
   /** Those of the wanted that the map does not hold yet. */
   missing(wanted: readonly FrontendEntry[]): readonly FrontendEntry[] {
-    return wanted.filter(({ id, service, kind }) => this.#entries.get(id) !== service * 8 + kind);
+    return wanted.filter((entry) => this.#entries.get(entry.id) !== packed(entry));
   }
 
   /** Nothing is to be done: a service that had these before wants the same, and the map holds them. */
@@ -103,18 +117,31 @@ export class FrontendTable {
     return this.adopt().filter(({ id, service }) => owners.get(id) !== service);
   }
 
+  /**
+   * New and moved frontends first, then those nobody has any more; the other way round only when the map is full. left:
+   * services some of whose frontends found no room.
+   */
+  move(wanted: readonly FrontendEntry[], stale: readonly FrontendEntry[]): Moved & { left: ReadonlySet<number> } {
+    const missing = this.missing(wanted);
+    let frontendsRemoved = this.hasRoom(missing) ? 0 : this.remove(stale, missing);
+    const unwritten = this.write(missing);
+    const left = new Set(unwritten.map((entry) => entry.service));
+    frontendsRemoved += this.remove(stale);
+    return { frontendsWritten: missing.length - unwritten.length, frontendsRemoved, left };
+  }
+
   /** Writes as many entries as fit, taking them from other services if need be; returns those that did not fit. */
   write(entries: readonly FrontendEntry[]): readonly FrontendEntry[] {
     const fitting = this.#fitting(entries);
     if (fitting.length > 0) {
       const values = Buffer.alloc(fitting.length * abi.frontend.size);
       const view = viewOf(values);
-      for (const [i, { service, kind }] of fitting.entries()) {
-        abi.frontend.write(view, i * abi.frontend.size, { service, kind });
+      for (const [i, { service, kind, flags }] of fitting.entries()) {
+        abi.frontend.write(view, i * abi.frontend.size, { service, kind, flags });
       }
       this.#map.updateBatch(packIds(fitting), values, fitting.length);
     }
-    for (const { id, service, kind } of fitting) this.#entries.set(id, service * 8 + kind);
+    for (const entry of fitting) this.#set(entry);
     if (fitting === entries) return [];
     const written = new Set(fitting);
     return entries.filter((entry) => !written.has(entry));
@@ -126,8 +153,21 @@ export class FrontendTable {
     const gone = entries.filter(({ id, service }) => this.owner(id) === service && !kept.has(id));
     if (gone.length === 0) return 0;
     this.#map.deleteBatch(packIds(gone), gone.length);
-    for (const { id } of gone) this.#entries.delete(id);
+    for (const { id } of gone) this.#unset(id);
     return gone.length;
+  }
+
+  #set(entry: FrontendEntry): void {
+    this.#unset(entry.id);
+    this.#entries.set(entry.id, packed(entry));
+    this.#addresses.count(addressOf(entry.id), entry.kind, 1);
+  }
+
+  #unset(id: FrontendId): void {
+    const entry = this.#entries.get(id);
+    if (entry === undefined) return;
+    this.#entries.delete(id);
+    this.#addresses.count(addressOf(id), entry % 16, -1);
   }
 
   #fitting(entries: readonly FrontendEntry[]): readonly FrontendEntry[] {
@@ -141,6 +181,10 @@ export class FrontendTable {
 export function without(entries: readonly FrontendEntry[], others: readonly FrontendEntry[]): readonly FrontendEntry[] {
   const ids = new Set(others.map((entry) => entry.id));
   return entries.filter((entry) => !ids.has(entry.id));
+}
+
+function addressOf(id: FrontendId): string {
+  return id.slice(abi.frontendKeyOffset.addr, abi.frontendKeyOffset.addr + abi.ipAddr.size);
 }
 
 /** Keys back to back, for one batch. */

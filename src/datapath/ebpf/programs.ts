@@ -36,6 +36,9 @@ export const CGROUP_HOOKS: readonly CgroupAttachType[] = [
   "getpeername6",
 ];
 
+/** Not pinned: `explained` belongs to explain's own dry runs, the others to one load of tc. */
+const LOCAL_MAPS: ReadonlySet<string> = new Set(["explained", "work", "reply_sources"]);
+
 /** Only with protectNodePorts. */
 const BIND_HOOKS: readonly CgroupAttachType[] = ["bind4", "bind6"];
 
@@ -44,6 +47,8 @@ export interface ProgramConfig {
   readonly hostNetnsCookie: bigint;
   readonly masqueradeAll: boolean;
   readonly detectLocalMode: DetectLocalMode;
+  /** VIPs answer echo requests. */
+  readonly vipPing: boolean;
   /** Ports, both ends included, for masqueraded connections; nodePorts are left out of them. */
   readonly snatPorts: { readonly min: number; readonly max: number };
   readonly nodePorts: { readonly min: number; readonly max: number };
@@ -194,8 +199,8 @@ function loadObject(name: ObjectName, pins: Pins, sizes: MapSizeTable, config: P
   checkAbi(path, readBtf(path));
   using object = openObject(path);
   for (const map of object.mapNames) {
-    // `explained` belongs to explain's own dry runs, `work` to one load of tc; names with a dot are .rodata and the like.
-    if (map === "explained" || map === "work" || map.includes(".")) continue;
+    // Names with a dot are .rodata and the like.
+    if (LOCAL_MAPS.has(map) || map.includes(".")) continue;
     object.setPinPath(map, mapPin(pins, map));
     const size = sizes[map];
     if (size !== undefined) object.setMaxEntries(map, size);
@@ -203,6 +208,7 @@ function loadObject(name: ObjectName, pins: Pins, sizes: MapSizeTable, config: P
   object.setRodata("host_netns_cookie", u64(config.hostNetnsCookie));
   object.setRodata("masquerade_all", flag(config.masqueradeAll));
   object.setRodata("detect_local", u32(DETECT_LOCAL[config.detectLocalMode]));
+  object.setRodata("vip_ping", flag(config.vipPing));
   object.setRodata("mark_in", u32(2 ** config.markBits.inbound));
   object.setRodata("mark_out", u32(2 ** config.markBits.outbound));
   object.setRodata("snat_port_min", u16(config.snatPorts.min));

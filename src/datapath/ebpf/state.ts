@@ -128,13 +128,12 @@ class PinnedState implements DatapathState {
   }
 
   nodeAddresses(): readonly NodeAddressState[] {
-    return [...this.#map("node_addrs").entries()].map(([key, value]) => {
-      const { flags } = decode(abi.nodeAddr, value);
-      return {
-        address: ipFromBytes(key),
-        nodePort: (flags & abi.NodeAddrFlags.NODE_ADDR_NODEPORT) !== 0,
-        loopback: (flags & abi.NodeAddrFlags.NODE_ADDR_LOOPBACK) !== 0,
-      };
+    const { ADDRESS_NODE, ADDRESS_NODE_PORT, ADDRESS_LOOPBACK } = abi.AddressFlags;
+    return [...this.#map("addresses").entries()].flatMap(([key, value]) => {
+      const { flags } = decode(abi.address, value);
+      if ((flags & ADDRESS_NODE) === 0) return [];
+      const [nodePort, loopback] = [(flags & ADDRESS_NODE_PORT) !== 0, (flags & ADDRESS_LOOPBACK) !== 0];
+      return [{ address: ipFromBytes(key), nodePort, loopback }];
     });
   }
 
@@ -145,7 +144,7 @@ class PinnedState implements DatapathState {
   }
 
   fill(): readonly MapFill[] {
-    const hashes = ["flows", "nascent", "affinity", "devices", "node_addrs"].map((name) => {
+    const hashes = ["flows", "nascent", "affinity", "devices", "addresses"].map((name) => {
       const map = this.#map(name);
       return { map: name, used: count(map.entries()), size: map.maxEntries, evicts: map.type === LRU_HASH };
     });

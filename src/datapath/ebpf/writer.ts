@@ -3,20 +3,21 @@
 // old frontends go, then what nothing names any more waits for an RCU period. A kill at any point leaves whole sets.
 
 import type { CompiledService, Delta, ServiceKey } from "../../compile/state.ts";
-import type { Ip } from "../../model/ip.ts";
+import type { Cidr, Ip } from "../../model/ip.ts";
 import type { ApplyReport, NodeAddress } from "../contract.ts";
 import { type Adopted, adoptServices, discardBroken, retireService } from "./adopt.ts";
 import type { Block } from "./blocks.ts";
 import { Departures, GRACE_MS } from "./departures.ts";
-import { MapFullError } from "./errors.ts";
+import { attempt, MapFullError } from "./errors.ts";
 import { type FrontendEntry, frontendEntries, type Moved, NOTHING_MOVED, without } from "./frontends.ts";
 import { splitLifting } from "./lifting.ts";
 import { Reclaimer } from "./reclaim.ts";
+import { Refusals } from "./refusals.ts";
 import { blockFor, stillUnread, type Unread, unreadOf, withUnread } from "./service-block.ts";
 import { checkSize, endsConnections, leavingProtocol, serviceMeta } from "./service-plan.ts";
 import { lackOf, throwUnless } from "./shortage.ts";
 import type { SocketProtocol } from "./stale-sockets.ts";
-import { openStores, type ServiceEntry, type Stores, type WriterMaps } from "./stores.ts";
+import { openStores, type ServiceEntry, type Stores, takeServiceId, type WriterMaps } from "./stores.ts";
 import { publishRow } from "./words.ts";
 import type { WriterOptions } from "./writer-options.ts";
 
@@ -41,21 +42,26 @@ export class MapWriter implements Disposable {
   #adopted: Adopted | undefined;
   /** Of adopted services, until sync(). */
   readonly #unread = new Map<ServiceKey, Unread>();
+  /** Since the first sync() what is wanted takes the place of what was adopted. */
   #synced = false;
+  /** As the last delta said, or it was none: not all that is wanted is known. */
+  #partial = true;
+  readonly #refusals: Refusals;
 
   constructor(maps: WriterMaps, options: WriterOptions) {
     this.#options = options;
     const { rcuSync, onError } = options;
     this.#reclaimer = new Reclaimer({ rcuSync, onError, onReclaimed: () => this.#reclaimed() });
     this.stores = openStores(maps, this.#reclaimer, options.onWrite);
+    this.#refusals = new Refusals(this.stores.addresses, this.stores.serviceRanges);
     const { graceMs = GRACE_MS } = options;
-    const onDue = (services: readonly CompiledService[]) => void this.#change(services, []);
+    const onDue = (upsert: readonly CompiledService[]) => void this.#change({ upsert, remove: [] });
     this.#departures = new Departures(this.stores.backends, graceMs, { onDue, onError });
   }
 
   /** Services whose change is not in the maps yet. */
-  get pending(): ReadonlySet<ServiceKey> {
-    return new Set(this.#pending.keys());
+  get pending(): ReadonlyMap<ServiceKey, CompiledService> {
+    return this.#pending;
   }
 
   /** Services that new connections meet as they were before, or not at all. */
@@ -74,9 +80,10 @@ export class MapWriter implements Disposable {
    */
   adopt(nodeRow = 0): readonly ServiceKey[] {
     this.stores.names.adopt(nodeRow);
+    this.stores.addresses.adopt();
     this.#adopted = adoptServices(this.stores, this.#reclaimer);
     for (const [key, entry] of this.#adopted.services) this.#services.set(key, entry);
-    this.stores.nodeAddresses.adopt();
+    this.stores.serviceRanges.adopt();
     return [...this.#services.keys()];
   }
 
@@ -89,11 +96,12 @@ export class MapWriter implements Disposable {
   /** Like apply(); what the maps hold beyond it goes away. Errors as of apply(). */
   sync(delta: Delta): ApplyReport {
     this.#synced = true;
+    this.#partial = delta.partial === true;
     this.#unread.clear();
     const wanted = new Set(delta.upsert.map((service) => service.key));
     const gone = [...this.#services.keys()].filter((key) => !wanted.has(key));
     try {
-      return this.#change(delta.upsert, gone);
+      return this.#change({ foreign: new Set(), ...delta, remove: gone });
     } finally {
       if (this.#adopted) discardBroken(this.stores, this.#reclaimer, this.#adopted);
       this.stores.cells.serviceMeta.unmap();
@@ -106,16 +114,22 @@ export class MapWriter implements Disposable {
    * retried then, else its MapFullError (several: an AggregateError) is thrown after everything else was published.
    */
   apply(delta: Delta): ApplyReport {
-    return this.#change(delta.upsert, delta.remove);
+    this.#partial = delta.partial === true || !this.#synced;
+    return this.#change(delta);
   }
 
   /** Tries again what failed before. Errors as of apply(). */
   retry(): ApplyReport {
-    return this.#change([...this.#pending.values()], []);
+    return this.#change({ upsert: [...this.#pending.values()], remove: [] });
   }
 
   setNodeAddresses(addresses: readonly NodeAddress[]): void {
-    this.stores.nodeAddresses.replace(addresses);
+    this.#refusals.setNodeAddresses(addresses);
+  }
+
+  /** Throws TooManyRangesError when those are in force that there is room for. */
+  setServiceRanges(ranges: readonly Cidr[]): void {
+    this.#refusals.setRanges(ranges);
   }
 
   /** Resolves when nothing waits for an RCU period any more. */
@@ -128,15 +142,18 @@ export class MapWriter implements Disposable {
     this.#reclaimer.close();
   }
 
-  #change(upserts: readonly CompiledService[], removes: readonly ServiceKey[]): ApplyReport {
+  #change({ upsert, remove, foreign }: Delta): ApplyReport {
     const written = this.stores.backends.written;
     const failures: unknown[] = [];
-    for (const key of removes) this.#forget(key);
-    const { lifting, others, gone, taken } = splitLifting(this.stores, this.#services, this.#withOverdue(upserts));
+    this.#refusals.begin(foreign, this.#partial);
+    for (const key of remove) this.#forget(key);
+    const { lifting, others, gone, taken } = splitLifting(this.stores, this.#services, this.#withOverdue(upsert));
     const { changed, stale, servicesWritten } = this.#publishAll(others, failures);
     for (const entry of this.#leaving) stale.push(...entry.frontends);
+    if (this.#synced) stale.push(...(this.#adopted?.orphans ?? []));
     const moved = this.#tryMoveFrontends(changed, [...without(stale, taken), ...gone], failures);
     const late = this.#publishLifting(lifting, stale, failures);
+    this.#refusals.end(foreign, this, this.#frontendsBehind, failures);
     const leaving = this.#frontendsBehind ? [] : this.#leaving.splice(0);
     for (const entry of leaving) this.#withdraw(entry, failures);
     const retried = this.#reclaimer.pending;
@@ -223,7 +240,7 @@ export class MapWriter implements Disposable {
   #publish(service: CompiledService, before: ServiceEntry | undefined): ServiceEntry {
     checkSize(service);
     const { cells, blocks, serviceIds, frontends: table } = this.stores;
-    const id = before?.id ?? this.#takeId(service);
+    const id = before?.id ?? takeServiceId(this.stores, service.key);
     let block: Block | undefined;
     try {
       const meta = serviceMeta(service);
@@ -247,17 +264,11 @@ export class MapWriter implements Disposable {
     }
   }
 
-  #takeId(service: CompiledService): number {
-    const { serviceIds } = this.stores;
-    const id = serviceIds.take();
-    if (id === undefined) throw new MapFullError("services", serviceIds.size, service.key);
-    return id;
-  }
-
   /** After a system call that failed, what is stale is found by comparing the whole map with all that is wanted. */
   #tryMoveFrontends(changed: readonly CompiledService[], stale: readonly FrontendEntry[], failures: unknown[]): Moved {
     const wanted = () => [...this.#services.values()].flatMap(({ frontends }) => frontends);
     try {
+      this.#refusals.announce();
       const behind = this.#frontendsBehind ? this.stores.frontends.besides(wanted()) : [];
       const moved = this.#moveFrontends(changed, [...behind, ...without(stale, behind)], failures);
       this.#frontendsBehind = false;
@@ -270,22 +281,17 @@ export class MapWriter implements Disposable {
     }
   }
 
-  /** New and moved frontends first, then those nobody has any more; the other way round only when the map is full. */
   #moveFrontends(changed: readonly CompiledService[], stale: readonly FrontendEntry[], failures: unknown[]): Moved {
     const table = this.stores.frontends;
     const entries = changed.flatMap((service) => this.#services.get(service.key)?.frontends ?? []);
-    const missing = table.missing(entries);
-    let frontendsRemoved = table.hasRoom(missing) ? 0 : table.remove(stale, missing);
-    const unwritten = table.write(missing);
-    const left = new Set(unwritten.map((entry) => entry.service));
-    frontendsRemoved += table.remove(stale);
+    const { left, ...moved } = table.move(entries, stale);
     if (left.size > 0) {
       failures.push(new MapFullError("frontends", table.size, `${left.size} services' addresses`));
       for (const service of changed) {
         if (left.has(this.#services.get(service.key)?.id ?? 0)) this.#waits(service);
       }
     }
-    return { frontendsWritten: missing.length - unwritten.length, frontendsRemoved };
+    return moved;
   }
 
   #waits(service: CompiledService): void {
@@ -313,11 +319,7 @@ export class MapWriter implements Disposable {
       blocks.retire(entry.block);
       retireService(this.stores, this.#reclaimer, entry.id);
     });
-    try {
-      cells.serviceMeta.clear(entry.id);
-    } catch (error) {
-      failures.push(error);
-    }
+    attempt(failures, () => cells.serviceMeta.clear(entry.id));
   }
 
   #reclaimed(): void {

@@ -30,11 +30,13 @@ export interface FlowRecord {
 export interface Settings {
   readonly rodata?: LoadOptions["rodata"];
   readonly sizes?: LoadOptions["sizes"];
+  /** Addresses of Services and their ranges are unknown as such: what is no frontend passes. */
+  readonly frontendsOnly?: boolean;
 }
 
 const smallMaps = {
   frontends: 128,
-  node_addrs: 16,
+  addresses: 128,
   source_ranges: 64,
   services: 64,
   members: 256,
@@ -78,7 +80,10 @@ export class Datapath {
     const rodata = { ...csumFlag, ...onePort, ...settings.rodata };
     const handle = await machine.load({ rodata, sizes: { ...smallMaps, ...settings.sizes } });
     const datapath = new Datapath(machine, handle, services);
-    for (const state of [nodeEntries, serviceEntries(services)]) {
+    const { addresses, ...served } = serviceEntries(services);
+    const { service_ranges, ...node } = nodeEntries;
+    const unserved = { addresses: addresses ?? [], service_ranges: service_ranges ?? [] };
+    for (const state of [node, served, ...(settings.frontendsOnly ? [] : [unserved])]) {
       for (const [map, entries] of Object.entries(state)) await datapath.write(map, entries);
     }
     return datapath;

@@ -9,6 +9,8 @@ import { bytes } from "./hex.ts";
 import type { Entry } from "./machine.ts";
 import { type DeviceName, deviceIndex, macOf } from "./topology.ts";
 
+const { ADDRESS_NODE, ADDRESS_NODE_PORT, ADDRESS_CLUSTER_IP, ADDRESS_EXTERNAL } = abi.AddressFlags;
+
 export type FrontendKind = "ClusterIP" | "NodePort" | "externalIP" | "LoadBalancer";
 
 export interface Service {
@@ -38,6 +40,8 @@ export interface Service {
     readonly set: number;
     readonly rules: readonly string[];
   };
+  /** What its address is besides: enum address_flags. */
+  readonly addressFlags?: number;
   /** The frontend names a service that has no block. */
   readonly stale?: boolean;
 }
@@ -91,6 +95,7 @@ export function encodeVerdict([key, verdict]: readonly [Uint8Array, abi.SourceVe
 class Layout {
   readonly entries: Record<string, Entry[]> = {
     frontends: [],
+    addresses: [],
     services: [],
     members: [],
     tables: [],
@@ -108,7 +113,15 @@ class Layout {
   service(id: number, service: Service): void {
     const front = end(service.frontend);
     const key = encode(abi.frontendKey, { ...front, proto: protocol[service.proto] });
-    this.add("frontends", key, abi.frontend, { service: id, kind: kinds[service.kind] });
+    this.add("frontends", key, abi.frontend, {
+      service: id,
+      kind: kinds[service.kind],
+      flags: 0,
+    });
+    if (service.kind !== "NodePort") {
+      const flags = service.kind === "ClusterIP" ? ADDRESS_CLUSTER_IP : ADDRESS_EXTERNAL;
+      this.add("addresses", front.addr, abi.address, { flags: flags | (service.addressFlags ?? 0) });
+    }
     if (service.stale === true) return;
     for (const [key, verdict] of sourceEntries(service)) {
       this.add("source_ranges", key, abi.sourceVerdict, verdict);
@@ -190,9 +203,9 @@ function device(name: DeviceName, flags: number, snat4 = node4, snat6 = node6, b
   return [u32(deviceIndex[name]), encode(abi.device, value)];
 }
 
-const nodeAddress = (text: string, flags: number = abi.NodeAddrFlags.NODE_ADDR_NODEPORT): Entry => [
+const nodeAddress = (text: string, flags = 0): Entry => [
   address(text),
-  encode(abi.nodeAddr, { flags }),
+  encode(abi.address, { flags: ADDRESS_NODE | ADDRESS_NODE_PORT | flags }),
 ];
 
 /** What the agent knows of the machine in topology.ts. */
@@ -207,9 +220,17 @@ export const nodeEntries: MapEntries = {
     device("portB", DEVICE_BRIDGE_PORT | DEVICE_POD, "10.0.1.1", "fd00:1::1", "bridge"),
     device("tunnel", DEVICE_UPLINK | DEVICE_L3, "0.0.0.0", "::"),
   ],
-  node_addrs: [
-    nodeAddress(node4),
-    nodeAddress(node6),
-    nodeAddress("127.0.0.1", abi.NodeAddrFlags.NODE_ADDR_NODEPORT | abi.NodeAddrFlags.NODE_ADDR_LOOPBACK),
+  addresses: [nodeAddress(node4), nodeAddress(node6), nodeAddress("127.0.0.1", abi.AddressFlags.ADDRESS_LOOPBACK)],
+  service_ranges: [
+    [
+      u32(0),
+      encode(abi.serviceRanges, {
+        used: 2,
+        range: [
+          { addr: address("10.96.128.0"), prefix: 96 + 17 },
+          { addr: address("fd00:96::8000"), prefix: 113 },
+        ],
+      }),
+    ],
   ],
 };

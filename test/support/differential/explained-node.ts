@@ -37,7 +37,7 @@ const FILE = "world.json";
 /** Room for a few dozen Services and the blocks of the world before. */
 const SIZES = {
   ...{ services: 1024, service_meta: 1024, service_stats: 1024, frontends: 4096, members: 8192, tables: 65536 },
-  ...{ node_addrs: 64, names: 256, backends: 4096, backend_stats: 4096, flows: 1024, nascent: 1024 },
+  ...{ addresses: 4096, names: 256, backends: 4096, backend_stats: 4096, flows: 1024, nascent: 1024 },
   ...{ affinity: 4096, client_netns: 1024 },
 };
 
@@ -106,7 +106,7 @@ export class ExplainedNode implements Disposable {
     this.#store.replace(FILE, objects);
     const { delta } = this.#compiler.update(this.#store.take(true));
     await rcuSync(); // what the worlds before used is free again
-    this.#driver.apply({ upsert: delta.upsert.map(fault.service ?? same), remove: delta.remove });
+    this.#driver.apply({ ...delta, upsert: delta.upsert.map(fault.service ?? same) });
     this.#driver.setNodeAddresses(
       world.addresses.map(({ address, ...rest }) => ({ ...rest, address: known(parseIp(address)) })),
     );
@@ -214,6 +214,7 @@ function configOf({ masqueradeAll = false, hostNetnsCookie = netnsCookie() }: No
     hostNetnsCookie,
     masqueradeAll,
     detectLocalMode: "Device",
+    vipPing: false,
     snatPorts: { min: 1024, max: 65535 },
     nodePorts: { min: 30000, max: 32767 },
     markBits: { inbound: 29, outbound: 30 },

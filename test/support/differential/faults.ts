@@ -132,14 +132,24 @@ export const PROGRAM_FAULTS: Readonly<Record<string, Mutation & Where>> = {
     to: "bpf_get_prandom_u32() * (set->count > 1 ? set->count - 1 : 1)",
   },
   "row 27: NodePorts answer on addresses that are excluded": {
-    file: "select.bpf.h",
-    from: "!(node->flags & NODE_ADDR_NODEPORT)",
-    to: "!node",
+    file: "frontend.bpf.h",
+    from: "!(*flags & ADDRESS_NODE_PORT)",
+    to: "!*flags",
   },
   "row 29: loopback NodePorts answer pods": {
-    file: "select.bpf.h",
-    from: "(node->flags & NODE_ADDR_LOOPBACK) && !own_process",
+    file: "frontend.bpf.h",
+    from: "(*flags & ADDRESS_LOOPBACK) && !own_process",
     to: "false",
+  },
+  "row 46: an unused port of a cluster IP passes": {
+    file: "frontend.bpf.h",
+    from: "if ((flags & (ADDRESS_CLUSTER_IP | ADDRESS_NODE | ADDRESS_FOREIGN)) == ADDRESS_CLUSTER_IP)",
+    to: "if (0)",
+  },
+  "row 46: an unused port of an external address is refused": {
+    file: "frontend.bpf.h",
+    from: "if ((flags & (ADDRESS_CLUSTER_IP | ADDRESS_NODE | ADDRESS_FOREIGN)) == ADDRESS_CLUSTER_IP)",
+    to: "if (flags & (ADDRESS_CLUSTER_IP | ADDRESS_EXTERNAL))",
   },
   "row 34: policy Local binds the node's own pods": {
     file: "select.bpf.h",

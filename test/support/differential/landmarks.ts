@@ -211,15 +211,20 @@ export function landmarkWorld(told: Told): World {
   };
 }
 
+/** Of no landmark. */
+const UNUSED_PORT = 8443;
+
 /**
  * Everybody's question to every frontend, where a NodePort may be asked for and where it may not: by one protocol, and
- * to the first Service by each.
+ * to the first Service by each, and at a port that it has not (row 46).
  */
 export function everyPacket(world: World): readonly Packet[] {
   const frontends = world.services.flatMap((service, i) =>
     frontendsOf(service).filter(({ protocol }) => i === 0 || protocol === PROTOCOLS[i % 2]),
   );
-  return frontends.flatMap(({ family, protocol, address, port, balancers }) => {
+  const [first] = world.services;
+  const unused = (first ? frontendsOf(first) : []).map((frontend) => ({ ...frontend, port: UNUSED_PORT }));
+  return [...frontends, ...unused].flatMap(({ family, protocol, address, port, balancers }) => {
     const vips = balancers.map(({ text }) => ({ hook: "wire", client: "outside", source: text }) as const);
     const nodes = [nodeAddress(family, 1), nodeAddress(family, 2), loopback(family)];
     return (address === undefined ? nodes : [address.text]).flatMap((destination) =>

@@ -6,7 +6,7 @@ import { addressOf } from "./address.ts";
 import { clientKind, isOutsider } from "./clients.ts";
 import { setsOf, type Target } from "./endpoints.ts";
 import { once } from "./once.ts";
-import { type Frontend, frontendOf } from "./services.ts";
+import { type Frontend, frontendOf, isClusterIp } from "./services.ts";
 import { sourceFilter } from "./sources.ts";
 import type { Packet, Verdict, World } from "./world.ts";
 
@@ -20,7 +20,7 @@ export function verdictOf(world: World, packet: Packet): Verdict {
     return { ...refused, verdict: "pass" };
   if (packet.hook === "socket" && packet.protocol === "SCTP") return { ...refused, verdict: "pass" }; // row 48
   const frontend = frontendOf(world, packet);
-  if (frontend === undefined) return { ...refused, verdict: "pass" };
+  if (frontend === undefined) return { ...refused, verdict: isClusterIp(world, packet) ? "reject" : "pass" }; // row 46
   const filter = filtersIn(world)(frontend);
   // row 44: a pod's own address shows on the wire only
   return filter && packet.client === "pod"

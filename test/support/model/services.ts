@@ -36,6 +36,20 @@ export function frontendOf(world: World, packet: Packet): Frontend | undefined {
 }
 
 export const frontendsIn: (world: World) => readonly Frontend[] = once(({ services }) => services.flatMap(frontendsOf));
+/**
+ * Row 46: some port is served there as a cluster IP's, whatever the packet asks for. The node's own addresses, and cluster
+ * IPs of Services that are not served here (row 1), are others' to refuse.
+ */
+export function isClusterIp(world: World, packet: Packet): boolean {
+  const destination = addressOf(packet.destination).text;
+  const foreign = world.services.filter((service) => !isServed(service)).flatMap(clusterIps);
+  const others = [...foreign, ...world.addresses.map(({ address }) => addressOf(address))];
+  if (others.some(({ text }) => text === destination)) return false;
+  const there = world.services.flatMap(frontendsOf).filter(({ address }) => address?.text === destination);
+  const rivals = ({ port, protocol }: Frontend) =>
+    there.filter((other) => other.port === port && other.protocol === protocol);
+  return there.some((frontend) => oldest(rivals(frontend))?.kind === "ClusterIP");
+}
 
 const UNSPECIFIED = new Set(["0.0.0.0", addressOf("::").text]);
 
@@ -52,10 +66,13 @@ function servesNodePorts(world: World, packet: Packet, destination: Address): bo
 
 /** Rows 1, 3 and 4: what it asks for, whoever gets it. */
 export function frontendsOf(service: ServiceManifest): readonly Frontend[] {
-  const { metadata, spec } = service;
-  if (metadata.labels?.["service.kubernetes.io/service-proxy-name"] !== undefined) return []; // row 1
-  if (spec.type === "ExternalName") return []; // row 3
+  if (!isServed(service)) return [];
   return clusterIps(service).flatMap((clusterIp) => ofFamily(service, clusterIp));
+}
+
+/** Rows 1 and 3 */
+function isServed({ metadata, spec }: ServiceManifest): boolean {
+  return metadata.labels?.["service.kubernetes.io/service-proxy-name"] === undefined && spec.type !== "ExternalName";
 }
 
 /** Row 6: clusterIPs, or clusterIP in objects older than it. Row 3: "None" and "" are headless. */

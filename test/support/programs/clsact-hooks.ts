@@ -13,6 +13,7 @@ using programs = Programs.load(pins, mapSizeTable({ maxServices: 1024, maxBacken
   hostNetnsCookie: netnsCookie(),
   masqueradeAll: false,
   detectLocalMode: "Device",
+  vipPing: false,
   snatPorts: { min: 1024, max: 65_535 },
   nodePorts: { min: 30_000, max: 32_767 },
   markBits: { inbound: 29, outbound: 30 },

@@ -67,7 +67,8 @@ function world(rule: NodePortRule = [], adopted: readonly Ip[] = []) {
     setNodeAddresses: (all: readonly NodeAddress[]) =>
       serving.push(all.filter(({ nodePort }) => nodePort).map((entry) => entry.address)),
   };
-  const follower = new NodeFollower(options, rule, devices, driver, health, log);
+  const others = { services: { setLocalAddresses: () => {} }, ranges: { refresh: () => {} }, health };
+  const follower = new NodeFollower(options, rule, devices, { driver, ...others }, log);
   const fail = (code: number): void => {
     errno = code;
   };

@@ -30,6 +30,7 @@ class NotingDatapath implements Datapath {
   apply = (delta: Delta) => this.#note("apply", delta);
   retry = () => this.#note("retry", { upsert: [], remove: [] });
   setNodeAddresses(): void {}
+  setServiceRanges(): void {}
   cleanup(): void {}
   [Symbol.dispose](): void {}
 
@@ -37,6 +38,17 @@ class NotingDatapath implements Datapath {
     const removed = remove.map((key) => `-${key.split(":")[0]}`);
     this.told.push([call, ...upsert.map(({ name }) => name), ...removed].join(" "));
     if (this.failure) throw this.failure;
+    return NOTHING;
+  }
+}
+
+/** What of row 46 it says with each delta. */
+class NotingForeign extends NotingDatapath {
+  override sync = (delta: Delta) => this.#note(delta);
+  override apply = (delta: Delta) => this.#note(delta);
+
+  #note({ foreign, partial }: Delta): ApplyReport {
+    this.told.push([partial ? "partial" : "whole", ...(foreign ? ["foreign", ...foreign] : [])].join(" "));
     return NOTHING;
   }
 }
@@ -135,6 +147,23 @@ test("row 13: where no earlier agent served, what can be read is all there is", 
   services.update(changes(true, { previous: undefined, current: API }));
   expect(datapath.told).toEqual(["sync web", "apply api"]);
 });
+
+test.each([[[OLD]], [[]]])(
+  "row 46: the datapath hears that not all is known, and of others' Services anew once it is: adopted %j",
+  (adopted) => {
+    const datapath = new NotingForeign();
+    const services = new ServiceFollower("n1", datapath, adopted, openLog("text", "silent"));
+    const others = { ...API, foreignProxy: true };
+    services.update(changes(false, { previous: undefined, current: others }));
+    services.setLocalAddresses(new Set([ip("10.0.0.1")]));
+    services.update(changes(false, { previous: undefined, current: WEB }));
+    services.setLocalAddresses(new Set());
+    services.update(changes(true));
+    services.setLocalAddresses(new Set([ip("10.0.0.1")]));
+    const partial = "partial foreign 10.0.0.2";
+    expect(datapath.told).toEqual([partial, partial, partial, "whole foreign 10.0.0.2", "whole"]);
+  },
+);
 
 test("a change that cannot be published ends nothing", () => {
   const { datapath, services } = follower();

@@ -3,9 +3,58 @@
 
 import { describe, expect, test } from "vitest";
 import { Compiler } from "../../../src/compile/compiler.ts";
+import type { Ip } from "../../../src/model/ip.ts";
 import { appear, changes, endpoint, frontendLines, memberLines, service, slice } from "./manifest.ts";
 
 const nothing = { upsert: [], remove: [] };
+
+describe("a ClusterIP on an interface of this node", () => {
+  const dual = service({ clusterIPs: ["10.96.0.10", "fd00:96::a"], externalIPs: ["192.0.2.1"], type: "NodePort" });
+  const addresses = (...ips: readonly string[]) => new Set(ips) as ReadonlySet<string> as ReadonlySet<Ip>;
+
+  test("is marked as such, and no other frontend of its Service", () => {
+    const compiler = new Compiler("here");
+    expect(compiler.setLocalAddresses(addresses("10.96.0.10", "192.0.2.1"))).toBe(false);
+    const { upsert } = compiler.update(appear(dual)).delta;
+    expect(upsert.map(({ frontends }) => frontends)).toEqual([
+      [
+        { kind: "ClusterIP", address: "10.96.0.10", port: 80, onNode: true },
+        { kind: "ExternalIP", address: "192.0.2.1", port: 80 },
+      ],
+      [{ kind: "ClusterIP", address: "fd00:96::a", port: 80 }],
+    ]);
+  });
+
+  test("is followed as the address comes and goes; other addresses are no change", () => {
+    const compiler = new Compiler("here");
+    compiler.update(appear(dual, service({ clusterIP: "10.96.0.11" }, { metadata: { name: "api" } })));
+    expect(compiler.setLocalAddresses(addresses("10.244.0.1"))).toBe(false);
+    expect(compiler.update(changes([])).delta).toEqual(nothing);
+    expect(compiler.setLocalAddresses(addresses("10.244.0.1", "fd00:96::a"))).toBe(true);
+    const frontend = { kind: "ClusterIP", address: "fd00:96::a", port: 80 };
+    const taken = compiler.update(changes([])).delta.upsert;
+    expect(taken.map(({ key, frontends }) => [key, frontends])).toEqual([
+      ["default/web:http/TCP/IPv6", [{ ...frontend, onNode: true }]],
+    ]);
+    expect(compiler.setLocalAddresses(addresses("10.244.0.1"))).toBe(true);
+    expect(compiler.update(changes([])).delta.upsert.map(({ frontends }) => frontends)).toEqual([[frontend]]);
+  });
+});
+
+describe("row 46: ClusterIPs of Services that are not served here", () => {
+  test("are told with every change of them, and with no other", () => {
+    const compiler = new Compiler("here");
+    const labels = { "service.kubernetes.io/service-proxy-name": "x" };
+    const ours = service({ clusterIP: "10.96.0.20" }, { metadata: { name: "theirs" } });
+    const theirs = service({ clusterIP: "10.96.0.20" }, { metadata: { name: "theirs", labels } });
+    const told = (given: ReturnType<typeof changes>) => compiler.update(given).delta.foreign;
+    expect(told(appear(theirs, service()))).toEqual(new Set(["10.96.0.20"]));
+    expect(told(appear(slice([endpoint("10.244.1.1")])))).toBeUndefined();
+    expect(told(changes([[theirs, ours]]))).toEqual(new Set());
+    expect(told(changes([[ours, theirs]]))).toEqual(new Set(["10.96.0.20"]));
+    expect(told(changes([[theirs, undefined]]))).toEqual(new Set());
+  });
+});
 
 describe("deltas", () => {
   test("a Service that goes is removed by key", () => {

@@ -39,9 +39,9 @@ describe("the ABI codec", () => {
   });
 
   it("writes numbers of the host's side in host order", () => {
-    const bytes = encode(abi.frontend, { service: 0x01020304, kind: abi.FrontendKind.FRONTEND_NODE_PORT });
+    const bytes = encode(abi.frontend, { service: 0x01020304, kind: abi.FrontendKind.FRONTEND_NODE_PORT, flags: 1 });
     const service = endianness() === "LE" ? [4, 3, 2, 1] : [1, 2, 3, 4];
-    expect([...bytes]).toEqual([...service, 2, 0, 0, 0]);
+    expect([...bytes]).toEqual([...service, 2, 1, 0, 0]);
   });
 
   it("reads back a nested header", () => {

@@ -117,7 +117,8 @@ export function memoryMaps(sizes: Partial<Sizes> = {}): MemoryMaps {
   const array = (name: string, size: number, count: number) => new MemoryMap(name, 4, size, count);
   return {
     frontends: new MemoryMap("frontends", abi.frontendKey.size, abi.frontend.size, frontends),
-    node_addrs: new MemoryMap("node_addrs", 16, abi.nodeAddr.size, 16),
+    addresses: new MemoryMap("addresses", 16, abi.address.size, frontends + 16),
+    service_ranges: array("service_ranges", abi.serviceRanges.size, 1),
     source_ranges: new MemoryMap("source_ranges", abi.sourceKey.size, abi.sourceVerdict.size, sourceRanges),
     services: array("services", abi.serviceWord.size, services),
     members: array("members", abi.blockRow.size, members),

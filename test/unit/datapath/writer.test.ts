@@ -146,7 +146,7 @@ describe("the map writer", () => {
     expect(() => writer.apply(upsert(big))).toThrow(
       "map backends is full (4 entries), no room for endpoint 10.1.0.2 port 8080 of default/big:/TCP/IPv4: raise it with --max-backends, after",
     );
-    expect([...writer.pending]).toEqual([big.key]);
+    expect([...writer.pending.keys()]).toEqual([big.key]);
     expect(violations(maps, writer)).toEqual([]);
     expect(writer.apply(upsert(web))).toEqual(NOTHING);
   });
@@ -206,8 +206,8 @@ describe("the map writer", () => {
     const [a, b] = ["192.0.2.1" as Ip, "2001:db8::1" as Ip];
     writer.setNodeAddresses([{ address: a, loopback: false, nodePort: true }]);
     writer.setNodeAddresses([{ address: b, loopback: false, nodePort: false }]);
-    const entries = [...maps.node_addrs.entries()].map(([key, value]) => [Buffer.from(key).toString("hex"), value[0]]);
-    expect(entries).toEqual([["20010db8000000000000000000000001", 0]]);
+    const entries = [...maps.addresses.entries()].map(([key, value]) => [Buffer.from(key).toString("hex"), value[0]]);
+    expect(entries).toEqual([["20010db8000000000000000000000001", 4]]);
   });
 
   it("drops a service whose block was damaged, says so, and serves it anew", async () => {

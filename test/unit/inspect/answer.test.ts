@@ -67,6 +67,20 @@ test("an address of no Service passes", () => {
   });
 });
 
+test("an unused port of a ClusterIP is no Service's, and says why it is refused", () => {
+  const unused: Decision = { ...PASS, verdict: "reject", dropReason: "unused_port" };
+  expect(composeAnswer(QUESTION, POD, unused)).toEqual({
+    verdict: "reject",
+    endpoints: [],
+    chosen: null,
+    masquerade: false,
+    service: null,
+    reason:
+      "connect() of a pod of this node; 172.30.0.41:80/TCP: the ClusterIP is served, but not this port or protocol: " +
+      "refused (REJECT)",
+  });
+});
+
 test("a Service without endpoints says so", () => {
   expect(composeAnswer(QUESTION, POD, REJECT)).toEqual({
     verdict: "reject",
@@ -95,6 +109,13 @@ test.each<[string, Entry, Decision, string]>([
     "connect() of a pod of this node, which leaves source ranges to its packets; 172.30.0.41:80/TCP is a ClusterIP of " +
       "ns1/svc1:http; source range 10.0.0.0/8 admits the client; chosen from 2 endpoints by Maglev, traffic policy " +
       "Cluster; masqueraded: the backend sees a node address",
+  ],
+  [
+    "a ClusterIP that a socket of the node has",
+    { ...POD, onWire: "which leaves this to its packets" },
+    { ...DNAT, verdict: "pass" },
+    "connect() of a pod of this node, which leaves this to its packets; 172.30.0.41:80/TCP is ns1/svc1:http, but an " +
+      "address of this node too: left to the socket that listens there",
   ],
   [
     "the node itself",

@@ -72,7 +72,7 @@ test("a NodePort is met by way of the node's address", () => {
     service: { name: "default/web:http", endpoints: [], scheduler: "random choice", affinitySeconds: 0 },
   };
   expect(usedEntries(parseQuestion("10.244.1.9", "192.0.2.11:30080"), SAID, random, SERVICE)).toEqual([
-    "node_addrs 192.0.2.11",
+    "addresses 192.0.2.11",
     "frontends 0.0.0.0:30080/TCP -> service 7",
     "services 7 -> default/web:http",
     "backends 5 -> 10.244.1.5:8080",

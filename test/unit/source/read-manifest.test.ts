@@ -96,6 +96,33 @@ describe("objects", () => {
     });
   });
 
+  test("row 46: of a ServiceCIDR are its ranges, but not one of every address", () => {
+    const text = (cidrs: string) =>
+      `apiVersion: networking.k8s.io/v1\nkind: ServiceCIDR\nmetadata: { name: kubernetes }\nspec:\n  cidrs: ${cidrs}\n`;
+    expect(
+      read("a.yaml", text('[10.96.0.0/16, "fd00:96::/112"]')).objects.get("ServiceCIDR//kubernetes")?.object,
+    ).toEqual({
+      kind: "ServiceCIDR",
+      name: "kubernetes",
+      cidrs: [
+        { address: "10.96.0.0", prefixLength: 16 },
+        { address: "fd00:96::", prefixLength: 112 },
+      ],
+    });
+    const { objects, problems } = read("a.yaml", text("[0.0.0.0/0, 10.96.0.0/33, 10.96.0.0/16]"));
+    expect(objects.get("ServiceCIDR//kubernetes")?.object).toMatchObject({
+      cidrs: [{ address: "10.96.0.0", prefixLength: 16 }],
+    });
+    expect(problems).toMatchObject([
+      {
+        severity: "warning",
+        place: "a.yaml:5",
+        message: expect.stringContaining("0.0.0.0/0 is every address there is"),
+      },
+      { severity: "warning", message: expect.stringContaining('"10.96.0.0/33" is not an address range') },
+    ]);
+  });
+
   test("of other kinds are ignored, which only a debug event says", () => {
     const { objects, problems } = read("a.yaml", `${service}---\napiVersion: apps/v1\nkind: Deployment\n`);
     expect(objects.size).toBe(1);
@@ -104,7 +131,7 @@ describe("objects", () => {
         severity: "debug",
         place: "a.yaml:10",
         message:
-          "apps/v1 Deployment is ignored: only v1 Service, discovery.k8s.io/v1 EndpointSlice, v1 Node, v1 Pod, v1 Namespace count",
+          "apps/v1 Deployment is ignored: only v1 Service, discovery.k8s.io/v1 EndpointSlice, v1 Node, v1 Pod, v1 Namespace, networking.k8s.io/v1 ServiceCIDR count",
       },
     ]);
   });

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: Apache-2.0
+// Packets to addresses of Services that nothing serves here, with real sockets and ping (behaviour row 46): what is
+// refused, what meets silence, and what is another's and must pass.
+import { isDeepStrictEqual } from "node:util";
+import { beforeAll, describe, expect, test } from "vitest";
+import { openState } from "../../src/datapath/ebpf/state.ts";
+import { inNetns, run } from "../../src/demo/lab/run.ts";
+import type { TrafficAgent } from "../../src/demo/lab/traffic.ts";
+import { portolanLine } from "../../src/demo/portolan.ts";
+import { useCluster } from "../support/cluster.ts";
+import { type ServiceSpec, serviceAddresses, writeService, writeServiceCidr } from "../support/manifests.ts";
+import { hostOf } from "../support/paths.ts";
+import { until } from "../support/until.ts";
+
+const families = ["v4", "v6"] as const;
+const served = serviceAddresses(1);
+const foreign = serviceAddresses(20).clusterIP;
+const nobodys = serviceAddresses(200).clusterIP;
+const routedHere = {
+  v4: { range: "10.96.77.0/24", address: "10.96.77.7" },
+  v6: { range: "fd00:10:96::7700/120", address: "fd00:10:96::7707" },
+};
+const network = { v4: ["10.96.50.7", "10.96.51.7"], v6: ["fd00:10:96::5007", "fd00:10:96::5107"] } as const;
+const others: ServiceSpec = {
+  name: "others",
+  number: 20,
+  labels: { "service.kubernetes.io/service-proxy-name": "another" },
+  endpoints: [],
+};
+
+const cluster = useCluster({
+  firewall: "realistic",
+  agentFlags: ["--service-cidr", "fd00:10:96::/64"],
+  services: (lab) => [
+    { name: "web", number: 1, external: true, endpoints: [{ address: lab.pod("p1b").address, nodeName: "n1" }] },
+    others,
+  ],
+});
+
+type Asker = readonly [name: string, by: "wire" | "socket"];
+const ASKERS: readonly Asker[] = [
+  ["p1a", "wire"],
+  ["b1a", "wire"],
+  ["client", "wire"],
+  ["p1a", "socket"],
+  ["n1", "socket"],
+];
+const ON_NODE = ASKERS.filter(([name]) => name !== "client");
+const n1 = () => cluster().lab.node("n1");
+const clientOf = ([name, by]: Asker): Promise<TrafficAgent> => cluster()[by](hostOf(cluster().lab, name));
+
+/** What became of it by asker: who answered, and errors. */
+async function ask(askers: readonly Asker[], what: (client: TrafficAgent) => ReturnType<TrafficAgent["tcp"]>) {
+  const told = askers.map(async (asker) => {
+    const { pods, failures } = await what(await clientOf(asker));
+    return [asker.join(" by "), { ...pods, ...failures }] as const;
+  });
+  return Object.fromEntries(await Promise.all(told));
+}
+
+const each = (askers: readonly Asker[], outcome: object) =>
+  Object.fromEntries(askers.map((asker) => [asker.join(" by "), outcome]));
+
+/** How often n1 had this reason. */
+function drops(reason: string): number {
+  using state = openState(n1().bpffs);
+  return Number(state.drops().find(({ name }) => name === reason)?.count);
+}
+
+beforeAll(async () => {
+  const { lab, manifests } = cluster();
+  await Promise.all(["p1b", "p2a"].map((name) => lab.serve(lab.pod(name))));
+  writeServiceCidr(manifests, "kubernetes", ["10.96.0.0/16"]);
+  const probe = { address: nobodys.v4, port: 80, count: 1, timeoutMs: 200 };
+  const client = await clientOf(["p1a", "wire"]);
+  await until("the range of the ServiceCIDR counts", async () => {
+    await client.tcp(probe);
+    return drops("unallocated") > 0;
+  });
+});
+
+describe.each(families)("what nothing serves over %s", (family) => {
+  test("row 46: an unused port of a ClusterIP is refused, by ICMP or in connect(), and counted", async () => {
+    const unused = { address: served.clusterIP[family], port: 81, count: 2, timeoutMs: 4000 };
+    const before = drops("unused_port");
+    expect(await ask(ASKERS, (client) => client.tcp(unused))).toEqual(each(ASKERS, { ECONNREFUSED: 2 }));
+    expect(drops("unused_port") - before).toBeGreaterThanOrEqual(2 * ASKERS.length);
+    const viaWire = ASKERS.filter(([name]) => name !== "n1"); // connected datagrams of the node pass no hook
+    const datagrams = { ...unused, connected: true };
+    expect(await ask(viaWire, (client) => client.udp(datagrams))).toEqual(each(viaWire, { ECONNREFUSED: 2 }));
+    expect(await ask(ASKERS, (client) => client.tcp({ ...unused, port: 80 }))).toEqual(each(ASKERS, { p1b: 2 }));
+  });
+
+  test("row 46: silence at an address of the range that no Service has, TCP and UDP", async () => {
+    const asked = { address: nobodys[family], port: 80, count: 1, timeoutMs: 400 };
+    const before = drops("unallocated");
+    expect(await ask(ASKERS, (client) => client.tcp(asked))).toEqual(each(ASKERS, { TIMEOUT: 1 }));
+    expect(await ask(ASKERS, (client) => client.udp(asked))).toEqual(each(ASKERS, { TIMEOUT: 1 }));
+    expect(drops("unallocated") - before).toBeGreaterThanOrEqual(2 * ASKERS.length);
+  });
+
+  test("row 46: ping of a ClusterIP says that it is no host", async () => {
+    const { lab } = cluster();
+    const ping = (address: string) => lab.exec(lab.pod("p1a"), ["sh", "-c", `ping -n -c 1 -W 1 ${address} || true`]);
+    const unreachable = family === "v4" ? "Destination Port Unreachable" : "Destination unreachable: Port unreachable";
+    expect(await ping(served.clusterIP[family])).toContain(
+      `From ${served.clusterIP[family]} icmp_seq=1 ${unreachable}`,
+    );
+    expect(await ping(nobodys[family])).toContain("1 packets transmitted, 0 received");
+  });
+
+  test("row 46: explain says why, of the wire, of a pod's socket and of the node", async () => {
+    const src = cluster().lab.pod("p1a").address[family];
+    const wire = [served.clusterIP, nobodys, served.externalIP, foreign].map((dst) => ({
+      src,
+      dst: dst[family],
+      dport: 81,
+    }));
+    const questions = [...wire, { ...wire[0], src: n1().address[family] }];
+    const explain = async (...flags: readonly string[]) => {
+      const line = portolanLine(n1(), ["explain", "--batch", ...flags]);
+      const said = await run(
+        inNetns(n1().netns, line),
+        questions.map((question) => JSON.stringify(question)).join("\n"),
+      );
+      return said
+        .trim()
+        .split("\n")
+        .map((answer) => JSON.parse(answer));
+    };
+    const unused = { verdict: "reject", service: null, reason: expect.stringContaining("not this port or protocol") };
+    const answers = [unused, { verdict: "drop", service: null }, { verdict: "pass" }, { verdict: "pass" }, unused];
+    const [onWire, bySocket] = await Promise.all([explain(), explain("--socket")]);
+    expect(onWire).toMatchObject(answers);
+    expect(bySocket).toMatchObject(answers);
+    expect(bySocket[0].reason).toContain("which leaves this to its packets");
+  });
+});
+
+describe.each(families)("what is not ours to refuse over %s", (family) => {
+  const nft = (rules: string, host: { readonly netns: string } = n1()) =>
+    run(inNetns(host.netns, ["nft", "-f", "-"]), rules);
+  const ip = family === "v4" ? "ip" : "ip6";
+  const to = (pod: string) => cluster().lab.pod(pod).address[family];
+  const end = (address: string, port: number) => (family === "v4" ? `${address}:${port}` : `[${address}]:${port}`);
+  const translate = (hook: string, address: string, port: number, pod: string) =>
+    `table ${ip} another { chain ${hook} { type nat hook ${hook} priority -110;
+      ${ip} daddr ${address} tcp dport ${port} dnat to ${end(to(pod), 8080)}
+    }
+    }\n`;
+
+  test("row 46: the Service of another proxy is reached on every port, and taken over when its label goes", async () => {
+    await nft(
+      [81, 82]
+        .flatMap((port) => ["prerouting", "output"].map((hook) => translate(hook, foreign[family], port, "p2a")))
+        .join(""),
+    );
+    const asked = { address: foreign[family], count: 2, timeoutMs: 2000 };
+    for (const port of [81, 82]) {
+      expect(await ask(ON_NODE, (client) => client.tcp({ ...asked, port }))).toEqual(each(ON_NODE, { p2a: 2 }));
+    }
+    await cluster().write({ ...others, labels: {}, endpoints: [{ address: cluster().lab.pod("p1b").address }] });
+    expect(await ask(ON_NODE, (client) => client.tcp({ ...asked, port: 80 }))).toEqual(each(ON_NODE, { p1b: 2 }));
+    const socket: readonly Asker[] = [["n1", "socket"]];
+    expect(await ask(socket, (client) => client.tcp({ ...asked, port: 81 }))).toEqual(
+      each(socket, { ECONNREFUSED: 2 }),
+    );
+    writeService(cluster().manifests, others);
+    const again = () => ask(ON_NODE, (client) => client.tcp({ ...asked, port: 81 }));
+    await until("it is the other proxy's again", async () =>
+      isDeepStrictEqual(await again(), each(ON_NODE, { p2a: 2 })),
+    );
+    await nft(`delete table ${ip} another\n`);
+  });
+
+  test("row 46: a pod's own namespace may translate an unused port: its sockets are not refused", async () => {
+    const pod = cluster().lab.pod("p1a");
+    await nft(translate("output", served.clusterIP[family], 83, "p1b"), pod);
+    const socket: readonly Asker[] = [["p1a", "socket"]];
+    const asked = { address: served.clusterIP[family], port: 83, count: 2, timeoutMs: 2000 };
+    expect(await ask(socket, (client) => client.tcp(asked))).toEqual(each(socket, { p1b: 2 }));
+    await nft(`delete table ${ip} another\n`, pod);
+  });
+
+  test("row 46: another network in the range: its addresses answer, routed to a pod or behind a bridge", async () => {
+    const { lab } = cluster();
+    const bits = family === "v4" ? 32 : 128;
+    const [routed, bridged] = network[family];
+    const [p1b, b1b] = [lab.pod("p1b"), lab.pod("b1b")];
+    const flag = family === "v6" ? " nodad" : "";
+    await lab.ip(p1b, `addr add ${routed}/${bits} dev eth0${flag}`);
+    await lab.ip(n1(), `route add ${routed}/${bits} dev ${p1b.hostDevice}`);
+    await lab.ip(b1b, `addr add ${bridged}/${bits} dev eth0${flag}`);
+    await lab.ip(lab.pod("b1a"), `route add ${bridged}/${bits} via ${b1b.address[family]}`);
+    const listener = { tcp: [85], udp: [85] };
+    await lab.serve(p1b, { ...listener, address: routed, name: "p1b" });
+    await lab.serve(b1b, { ...listener, address: bridged, name: "b1b" });
+    const before = drops("unallocated");
+    const asked = { address: routed, port: 85, count: 2, timeoutMs: 2000 };
+    const others = ASKERS.filter(([name]) => name !== "client");
+    expect(await ask(others, (client) => client.tcp(asked))).toEqual(each(others, { p1b: 2 }));
+    expect(await ask(others, (client) => client.udp(asked))).toEqual(each(others, { p1b: 2 }));
+    const neighbour: readonly Asker[] = [["b1a", "wire"]];
+    expect(await ask(neighbour, (client) => client.tcp({ ...asked, address: bridged }))).toEqual(
+      each(neighbour, { b1b: 2 }),
+    );
+    expect(await ask(neighbour, (client) => client.udp({ ...asked, address: bridged }))).toEqual(
+      each(neighbour, { b1b: 2 }),
+    );
+    expect(drops("unallocated")).toBe(before);
+    await lab.ip(n1(), `route del ${routed}/${bits} dev ${p1b.hostDevice}`);
+    await lab.ip(lab.pod("b1a"), `route del ${bridged}/${bits} via ${b1b.address[family]}`);
+  });
+
+  test("row 46: what is routed to the node itself (AnyIP) is the node's to answer", async () => {
+    const { lab } = cluster();
+    const { range, address } = routedHere[family];
+    await lab.ip(n1(), `route add local ${range} dev lo`);
+    const listener = await lab.serve(n1(), { tcp: [84], udp: [84], name: "any-ip" });
+    const asked = { address, port: 84, count: 2, timeoutMs: 2000 };
+    expect(await ask(ASKERS, (client) => client.tcp(asked))).toEqual(each(ASKERS, { "any-ip": 2 }));
+    await listener.stop();
+    await lab.ip(n1(), `route del local ${range} dev lo`);
+  });
+});
