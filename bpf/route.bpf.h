@@ -35,10 +35,21 @@ struct route {
 };
 
 /*
- * Asks the FIB as if a packet src -> dst had come in by ifindex. Whether IPv6 is forwarded the kernel asks of all
- * devices at once (conf.all.forwarding), where bpf_fib_lookup() asks the device, which has another mind where it takes
- * router advertisements: then lo is asked, which has the mind of all.
+ * Asks the FIB as bpf_fib_lookup() does. Whether IPv6 is forwarded the kernel asks of all devices at once
+ * (conf.all.forwarding), where that asks the device, which has another mind where it takes router advertisements: then
+ * lo is asked, which has the mind of all. Not of packets that leave by a device: lo is another.
  */
+static __always_inline int fib_ask(struct __sk_buff *skb, struct bpf_fib_lookup *fib, __u32 flags)
+{
+	int rc = bpf_fib_lookup(skb, fib, sizeof(*fib), flags);
+
+	if (rc != BPF_FIB_LKUP_RET_FWD_DISABLED || fib->family != AF_INET6 || (flags & BPF_FIB_LOOKUP_OUTPUT))
+		return rc;
+	fib->ifindex = LOOPBACK_IFINDEX;
+	return bpf_fib_lookup(skb, fib, sizeof(*fib), flags);
+}
+
+/* Asks the FIB as if a packet src -> dst had come in by ifindex. */
 static __noinline int route_lookup(struct __sk_buff *skb, const struct ip_addr *src, const struct ip_addr *dst,
 				   __u32 ifindex, struct route *route)
 {
@@ -57,11 +68,7 @@ static __noinline int route_lookup(struct __sk_buff *skb, const struct ip_addr *
 		__builtin_memcpy(fib.ipv6_src, src->w, sizeof(fib.ipv6_src));
 		__builtin_memcpy(fib.ipv6_dst, dst->w, sizeof(fib.ipv6_dst));
 	}
-	rc = bpf_fib_lookup(skb, &fib, sizeof(fib), 0);
-	if (rc == BPF_FIB_LKUP_RET_FWD_DISABLED && fib.family == AF_INET6) {
-		fib.ifindex = LOOPBACK_IFINDEX;
-		rc = bpf_fib_lookup(skb, &fib, sizeof(fib), 0);
-	}
+	rc = fib_ask(skb, &fib, 0);
 	route->ifindex = fib.ifindex;
 	__builtin_memcpy(route->neighbour, fib.dmac, ETH_ALEN);
 	if (rc == BPF_FIB_LKUP_RET_SUCCESS)
@@ -109,7 +116,7 @@ static __noinline int way_of(struct __sk_buff *skb, const struct packet *p, __u3
 			if (!i)
 				__builtin_memcpy(fib.ipv6_dst, p->dst.w, sizeof(fib.ipv6_dst));
 		}
-		rc = bpf_fib_lookup(skb, &fib, sizeof(fib), flags);
+		rc = fib_ask(skb, &fib, flags);
 		if (rc == BPF_FIB_LKUP_RET_FWD_DISABLED && dry_run) /* the device it is tried on says nothing */
 			return WAY_OF_ALL;
 		if (rc == BPF_FIB_LKUP_RET_NOT_FWDED || rc == BPF_FIB_LKUP_RET_FWD_DISABLED)

@@ -97,7 +97,7 @@ export const KERNEL_ROWS: readonly RowMutant[] = [
   {
     row: 50,
     what: "connections leave an endpoint that leaves its Service",
-    file: "bpf/tc.bpf.c",
+    file: "bpf/ongoing.bpf.h",
     from: "if (!syn && p->proto != IPPROTO_UDP)",
     to: "if (0)",
     test: "test/bpf/tc-gone.test.ts",

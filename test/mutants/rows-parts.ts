@@ -216,7 +216,7 @@ export const PARTS_OF_ROWS: readonly RowMutant[] = [
   {
     row: 58,
     what: "datagrams stay with an endpoint that serves no more",
-    file: "bpf/tc.bpf.c",
+    file: "bpf/ongoing.bpf.h",
     from: "return standing == ENDPOINT_LEFT;",
     to: "return false;",
     test: "test/bpf/tc-gone.test.ts",
