@@ -113,12 +113,19 @@ static __noinline int begin(struct __sk_buff *skb, struct work *w, const struct 
 	return to_backend(skb, &w->packet, device, &w->flow);
 }
 
+/* Which way a packet of no frontend goes from here, or from the bridge it came by. */
+static __always_inline int way_in(struct __sk_buff *skb, const struct packet *p, const struct device *device)
+{
+	return way_of(skb, p, device->bridge ? device->bridge : skb->ifindex, 0);
+}
+
 /*
  * TCP or SCTP to an address of ours that begins nothing and that we have no record of. Netfilter may know it (a
  * kube-proxy served it), or a socket of this host, or it was translated before it came to this device; else its peer is
  * told that there is no such connection, unless the frontend does not serve it: then it hears nothing at all. Of SCTP
  * the kernel lets nobody ask, so that passes: an association that lives on in netfilter's tables counts for more than a
- * quick answer to one that does not. frontend NULL: none serves that port.
+ * quick answer to one that does not. frontend NULL: none serves that port; then what is routed to this host is the
+ * host's to answer: with SYN cookies no socket knows the connection yet.
  */
 static __noinline int no_flow(struct __sk_buff *skb, struct work *w, const struct device *device,
 			      const struct frontend *frontend)
@@ -133,6 +140,8 @@ static __noinline int no_flow(struct __sk_buff *skb, struct work *w, const struc
 	flow_between(&w->probe, &p->src, p->sport, &p->dst, p->dport, p->proto);
 	if (p->proto == IPPROTO_SCTP || flow_find(&w->probe) || conntrack_knows(skb, &w->tuple) ||
 	    socket_knows(skb, &w->tuple, LISTENERS_NONE))
+		return TC_NEXT;
+	if (!frontend && way_in(skb, p, device) == WAY_HERE)
 		return TC_NEXT;
 	if (p->later) /* its first was refused */
 		return drop(-DROP_FRAGMENT);
@@ -189,7 +198,7 @@ static __noinline int unserved(struct __sk_buff *skb, struct work *w, const stru
 	if (reason == DROP_UNALLOCATED && (device->flags & DEVICE_BRIDGE_PORT) && !dry_run &&
 	    to_another_mac(skb, device))
 		return TC_NEXT;
-	way = way_of(skb, &w->packet, device->bridge ? device->bridge : skb->ifindex, 0);
+	way = way_in(skb, &w->packet, device);
 	if (way == WAY_HERE || (way != WAY_OF_ALL && reason == DROP_UNALLOCATED))
 		return TC_NEXT;
 	if (w->packet.later) /* its first was refused */

@@ -148,9 +148,8 @@ static __always_inline int leave_alone(struct bpf_sock_addr *ctx, bool datagram,
 
 /*
  * The same for connect() and for a datagram with an address; only the latter keeps to the backend it had. A port that
- * nothing serves is refused to the host's processes, but for connect() of datagram sockets: getaddrinfo() and ping do
- * that only to learn their own address, and never send there. A pod's namespace may translate the address yet: its
- * packets are judged on the wire, and so is silence, where the way is known.
+ * nothing serves is refused to the host's processes. A pod's namespace may translate the address yet: its packets are
+ * judged on the wire, and so is silence, where the way is known.
  */
 static __always_inline int to_backend(struct bpf_sock_addr *ctx, bool v4, bool sticky)
 {
@@ -176,12 +175,9 @@ static __always_inline int to_backend(struct bpf_sock_addr *ctx, bool v4, bool s
 	}
 	if (frontend && opted_out_socket(client.kind, client.key.netns))
 		return leave_alone(ctx, sticky, peers, &slot);
-	if (refused && (sticky || ctx->protocol == IPPROTO_TCP) &&
-	    !listens_here(ctx, &slot.vip, slot.vip_port, ctx->protocol)) { /* by a route of type local (AnyIP) */
-		if (peers)
-			peers_forget(peers, &slot.vip, slot.vip_port);
+	if (!sticky && refused &&
+	    !listens_here(ctx, &slot.vip, slot.vip_port, ctx->protocol, LISTENERS_ALL)) /* by a local route (AnyIP) */
 		return refuse(0, DROP_UNUSED_PORT);
-	}
 	if (!frontend || left_to_node(ctx, frontend, &slot.vip, slot.vip_port, ctx->protocol, client.kind))
 		return go_untranslated(peers, &slot, sticky);
 	/*

@@ -60,7 +60,8 @@ int pt_explain_socket(struct xdp_md *ctx)
 		answer.backend_port = chosen.port;
 	} else if (unserved && client.kind != CLIENT_HOST) {
 		answer.on_wire = 1;
-	} else if (unserved && !listens_here(ctx, &dst, question->port, question->proto)) {
+	} else if (unserved && !listens_here(ctx, &dst, question->port, question->proto,
+					     unserved == DROP_UNUSED_PORT ? LISTENERS_ALL : LISTENERS_BOUND)) {
 		answer.verdict = verdict_of(unserved);
 		answer.reason = unserved;
 	}

@@ -75,13 +75,21 @@ __noinline int in_service_range(const struct ip_addr *addr)
 }
 
 /*
+ * Whether ports that frontend_lookup() does not find are refused at an address with these flags: a ClusterIP that is
+ * served. The node answers for its own addresses, and another proxy for the Services it serves.
+ */
+static __always_inline bool refuses_ports(__u32 flags)
+{
+	return (flags & (ADDRESS_CLUSTER_IP | ADDRESS_NODE | ADDRESS_FOREIGN)) == ADDRESS_CLUSTER_IP;
+}
+
+/*
  * What a new connection to an address meets where frontend_lookup() finds nothing (row 46), flags from there: refused
- * at a ClusterIP that is served, silence at one that no Service has; DROP_NONE anywhere else. The node answers for its
- * own addresses, and another proxy for the Services it serves.
+ * at a ClusterIP that is served, silence at one that no Service has; DROP_NONE anywhere else.
  */
 static __always_inline __u32 unserved_reason(const struct ip_addr *addr, __u32 flags)
 {
-	if ((flags & (ADDRESS_CLUSTER_IP | ADDRESS_NODE | ADDRESS_FOREIGN)) == ADDRESS_CLUSTER_IP)
+	if (refuses_ports(flags))
 		return DROP_UNUSED_PORT;
 	return !flags && in_service_range(addr) ? DROP_UNALLOCATED : DROP_NONE;
 }

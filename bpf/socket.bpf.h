@@ -15,7 +15,9 @@
  * unless *unserved is a reason to refuse them, for whoever is the one to do that. With masquerade_all a pod's
  * connections must be translated on the wire, so its sockets leave them to tc; the host's processes send from an
  * address of the node anyway, and have no edge. And all SCTP: its connect() runs no cgroup program (sctp_connect() in
- * the kernel's net/sctp/socket.c).
+ * the kernel's net/sctp/socket.c). The host's own datagrams are not refused: connect() only asks for a route
+ * (getaddrinfo() and ping do it to learn their own address), and one that is sent may answer another process, which has
+ * the ClusterIP for its address where that is routed to the node (AnyIP).
  */
 static __always_inline struct frontend *socket_frontend(const struct ip_addr *dst, __be16 port, __u8 proto,
 							enum client_kind who, __u32 *unserved)
@@ -27,18 +29,22 @@ static __always_inline struct frontend *socket_frontend(const struct ip_addr *ds
 	if ((masquerade_all && who != CLIENT_HOST) || proto == IPPROTO_SCTP)
 		return NULL;
 	frontend = frontend_lookup(dst, port, proto, who == CLIENT_HOST, &flags);
-	if (!frontend)
-		*unserved = unserved_reason(dst, flags);
-	return frontend;
+	if (frontend)
+		return frontend;
+	*unserved = unserved_reason(dst, flags);
+	if (*unserved == DROP_UNUSED_PORT && who == CLIENT_HOST && proto != IPPROTO_TCP)
+		*unserved = DROP_NONE;
+	return NULL;
 }
 
-/* Whether a socket of the namespace of ctx that is bound to dst takes what comes to dst:port, whoever sends it. */
-static __noinline int listens_here(void *ctx, const struct ip_addr *dst, __be16 port, __u8 proto)
+/* Whether a socket of the namespace of ctx takes what comes to dst:port, whoever sends it. */
+static __noinline int listens_here(void *ctx, const struct ip_addr *dst, __be16 port, __u8 proto,
+				   enum listeners listeners)
 {
 	struct flow_key packet = {.dst = *dst, .dport = port, .proto = proto};
 
 	packet.src = addr_wildcard(addr_is_v4(dst));
-	return socket_knows(ctx, &packet, LISTENERS_BOUND);
+	return socket_knows(ctx, &packet, listeners);
 }
 
 /*
@@ -50,7 +56,7 @@ static __always_inline bool left_to_node(void *ctx, const struct frontend *front
 {
 	if (!(frontend->flags & FRONTEND_ON_NODE))
 		return false;
-	return who != CLIENT_HOST || listens_here(ctx, dst, port, proto);
+	return who != CLIENT_HOST || listens_here(ctx, dst, port, proto, LISTENERS_BOUND);
 }
 
 /*

@@ -124,7 +124,7 @@ int pt_ingress(struct __sk_buff *skb)
 	if (frontend && p->later) /* its first begins, or is refused */
 		return drop(-DROP_FRAGMENT);
 	if (proto_connects(p->proto) && !packet_is_syn(p)) {
-		if (frontend || unserved_reason(&p->dst, flags) == DROP_UNUSED_PORT)
+		if (frontend || refuses_ports(flags))
 			return no_flow(skb, w, device, frontend);
 		return TC_NEXT;
 	}

@@ -26,7 +26,7 @@ import { BY_DEVICE } from "../support/differential/random-detector.ts";
 import { historyAtRandom } from "../support/differential/random-history.ts";
 import { drawsAtRandom, packetOf } from "../support/differential/random-packet.ts";
 import { worldAtRandom } from "../support/differential/random-world.ts";
-import { type Asked, RealNode, socketWays } from "../support/differential/real-node.ts";
+import { type Asked, onRealNode, RealNode, socketWays } from "../support/differential/real-node.ts";
 import { SOCKET_FAULTS } from "../support/differential/socket-faults.ts";
 import { verdictOf } from "../support/model/model.ts";
 import type { Packet, World } from "../support/model/world.ts";
@@ -62,7 +62,9 @@ function node(): RealNode {
 function bySockets(world: World, packets: readonly Packet[]): readonly Asked[] {
   return packets
     .filter(({ hook }) => hook === "socket")
-    .flatMap((packet) => socketWays(packet).map((way) => ({ packet, way, verdict: verdictOf(world, packet) })));
+    .flatMap((packet) =>
+      socketWays(packet).map((way) => ({ packet, way, verdict: onRealNode(verdictOf(world, packet)) })),
+    );
 }
 
 describe("the reference model and real sockets", { timeout: TIMEOUT_MS }, () => {

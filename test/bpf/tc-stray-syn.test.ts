@@ -7,6 +7,7 @@ import * as abi from "../../src/datapath/ebpf/abi.gen.ts";
 import { encode } from "../../src/datapath/ebpf/codec.ts";
 import { answerTo, buildPacket } from "./support/build-packet.ts";
 import { bytes, dump } from "./support/hex.ts";
+import type { Entry } from "./support/machine.ts";
 import { expectNothingLeft, useDatapath } from "./support/scenario.ts";
 import { atClient, chunks, sctpFrame } from "./support/sctp-packet.ts";
 import { end, protocol, u32 } from "./support/world.ts";
@@ -99,13 +100,17 @@ describe.each(cases)(
 
     test("row 50: so it does where the Service is gone, for a minute", async () => {
       const [frontend] = await datapath().entries("frontends");
-      if (!frontend) throw new Error("there is no frontend");
+      const there = ([key]: Entry) => frontend && Buffer.compare(key, frontend[0].subarray(0, 16)) === 0;
+      const address = (await datapath().entries("addresses")).find(there);
+      if (!frontend || !address) throw new Error("there is no frontend");
       await datapath().remove("frontends", [frontend[0]]);
+      await datapath().remove("addresses", [address[0]]);
       expect(await said("begin")).toBe("to the old one");
       expect(await said("goOn")).toBe("to the old one");
       await silence(61);
       expect(await said("begin")).toBe("untouched");
       await datapath().write("frontends", [frontend]);
+      await datapath().write("addresses", [address]);
     });
 
     test("it begins anew a minute after the connection's last packet; others like it do not put that off", async () => {

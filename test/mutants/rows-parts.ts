@@ -258,7 +258,7 @@ export const PARTS_OF_ROWS: readonly RowMutant[] = [
     what: "other ports of a ClusterIP that is another's too are refused mid-flow",
     file: "bpf/frontend.bpf.h",
     from: "(flags & (ADDRESS_CLUSTER_IP | ADDRESS_NODE | ADDRESS_FOREIGN)) == ADDRESS_CLUSTER_IP",
-    to: "flags & ADDRESS_CLUSTER_IP",
+    to: "(flags & ADDRESS_CLUSTER_IP) != 0",
     test: "test/bpf/tc-unserved-others.test.ts",
   },
   {

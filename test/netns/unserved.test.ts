@@ -222,4 +222,21 @@ describe.each(families)("what is not ours to refuse over %s", (family) => {
     await listener.stop();
     await lab.ip(n1(), `route del local ${range} dev lo`);
   });
+
+  test("row 46: so are unused ports of a ClusterIP that is served, with SYN cookies too", async () => {
+    const { lab } = cluster();
+    const address = served.clusterIP[family];
+    await lab.ip(n1(), `route add local ${address} dev lo`);
+    await lab.sysctl(n1(), "net.ipv4.tcp_syncookies=2"); // always: of both families
+    const listener = await lab.serve(n1(), { tcp: [84], udp: [84], name: "any-ip" });
+    const asked = { address, port: 84, count: 2, timeoutMs: 2000 };
+    expect(await ask(ASKERS, (client) => client.tcp(asked))).toEqual(each(ASKERS, { "any-ip": 2 }));
+    // To the node itself such a socket answers from another of its IPv6 addresses, which its firewall does not expect.
+    const askers = ASKERS.filter(([name]) => family === "v4" || name !== "n1");
+    expect(await ask(askers, (client) => client.udp(asked))).toEqual(each(askers, { "any-ip": 2 }));
+    expect(await ask(ASKERS, (client) => client.tcp({ ...asked, port: 80 }))).toEqual(each(ASKERS, { p1b: 2 }));
+    await listener.stop();
+    await lab.sysctl(n1(), "net.ipv4.tcp_syncookies=1");
+    await lab.ip(n1(), `route del local ${address} dev lo`);
+  });
 });

@@ -143,12 +143,12 @@ export const PROGRAM_FAULTS: Readonly<Record<string, Mutation & Where>> = {
   },
   "row 46: an unused port of a cluster IP passes": {
     file: "frontend.bpf.h",
-    from: "if ((flags & (ADDRESS_CLUSTER_IP | ADDRESS_NODE | ADDRESS_FOREIGN)) == ADDRESS_CLUSTER_IP)",
+    from: "if (refuses_ports(flags))",
     to: "if (0)",
   },
   "row 46: an unused port of an external address is refused": {
     file: "frontend.bpf.h",
-    from: "if ((flags & (ADDRESS_CLUSTER_IP | ADDRESS_NODE | ADDRESS_FOREIGN)) == ADDRESS_CLUSTER_IP)",
+    from: "if (refuses_ports(flags))",
     to: "if (flags & (ADDRESS_CLUSTER_IP | ADDRESS_EXTERNAL))",
   },
   "row 34: policy Local binds the node's own pods": {

@@ -28,6 +28,14 @@ export function socketWays({ protocol }: Packet): readonly Dial["way"][] {
   return protocol === "TCP" ? ["TCP connect"] : ["UDP connect", "UDP sendmsg"];
 }
 
+/**
+ * What it comes to on a real node: all addresses are routed to the node itself (real-child.ts), and it answers for them
+ * where row 46 refuses.
+ */
+export function onRealNode<V extends Verdict>(verdict: V): V {
+  return verdict.verdict === "reject" && verdict.service === undefined ? { ...verdict, verdict: "pass" } : verdict;
+}
+
 export class RealNode implements AsyncDisposable {
   /** What answers by dry runs, over the same maps. */
   readonly explained: ExplainedNode;
@@ -53,7 +61,8 @@ export class RealNode implements AsyncDisposable {
   }
 
   /** Endpoints that each met, undefined where it met none; in order. Throws Disagreement. */
-  async ask(world: World, asked: readonly Asked[]): Promise<readonly (string | undefined)[]> {
+  async ask(world: World, questions: readonly Asked[]): Promise<readonly (string | undefined)[]> {
+    const asked = questions.map((one) => ({ ...one, verdict: onRealNode(one.verdict) }));
     const met = new Map<Asked, Met>();
     for (const one of asked.filter(({ way }) => way === "wire")) met.set(one, await this.#send(one));
     for (const client of ["host", "pod"] as const) {

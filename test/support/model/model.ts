@@ -20,12 +20,18 @@ export function verdictOf(world: World, packet: Packet): Verdict {
     return { ...refused, verdict: "pass" };
   if (packet.hook === "socket" && packet.protocol === "SCTP") return { ...refused, verdict: "pass" }; // row 48
   const frontend = frontendOf(world, packet);
-  if (frontend === undefined) return { ...refused, verdict: isClusterIp(world, packet) ? "reject" : "pass" }; // row 46
+  if (frontend === undefined) return { ...refused, verdict: isRefused(world, packet) ? "reject" : "pass" }; // row 46
   const filter = filtersIn(world)(frontend);
   // row 44: a pod's own address shows on the wire only
   return filter && packet.client === "pod"
     ? through(world, { ...packet, hook: "wire" }, frontend, filter)
     : through(world, packet, frontend, filter);
+}
+
+/** Row 46: the node's own datagrams are left to routing. */
+function isRefused(world: World, packet: Packet): boolean {
+  const ownDatagram = packet.hook === "socket" && packet.client === "host" && packet.protocol === "UDP";
+  return !ownDatagram && isClusterIp(world, packet);
 }
 
 function through(world: World, packet: Packet, frontend: Frontend, filter: ReturnType<typeof sourceFilter>): Verdict {
