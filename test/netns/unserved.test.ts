@@ -231,7 +231,7 @@ describe.each(families)("what is not ours to refuse over %s", (family) => {
     const listener = await lab.serve(n1(), { tcp: [84], udp: [84], name: "any-ip" });
     const asked = { address, port: 84, count: 2, timeoutMs: 2000 };
     expect(await ask(ASKERS, (client) => client.tcp(asked))).toEqual(each(ASKERS, { "any-ip": 2 }));
-    // To the node itself such a socket answers from another of its IPv6 addresses, which its firewall does not expect.
+    // To the node itself such a socket answers from another of its IPv6 addresses, which its masquerading does not know.
     const askers = ASKERS.filter(([name]) => family === "v4" || name !== "n1");
     expect(await ask(askers, (client) => client.udp(asked))).toEqual(each(askers, { "any-ip": 2 }));
     expect(await ask(ASKERS, (client) => client.tcp({ ...asked, port: 80 }))).toEqual(each(ASKERS, { p1b: 2 }));
