@@ -17,7 +17,7 @@ import type { OnChange, Source, SourceProblem } from "./source.ts";
 const SETTLE_MS = 5;
 /** And believed to have lost objects, or its sense, or its existence, only after so long. */
 const DOUBT_MS = 100;
-/** In place of a name: look at all files. */
+/** In place of a name: all files, most of all to be looked at. */
 const ALL = "";
 
 export interface ManifestSourceOptions {
@@ -54,7 +54,7 @@ export class ManifestSource implements Source {
   readonly #shared = new Map<string, string>();
   /** Files with something that could not be used at the start and cannot yet: the state is not complete without it. */
   readonly #unknown = new Set<string>();
-  /** By file; only files that have any. */
+  /** By file; only files that have any. Of ALL: the directory cannot be watched. */
   readonly #troubled = new Map<string, readonly string[]>();
   #troubledChanged = false;
   #watch: DirectoryWatch | undefined;
@@ -184,6 +184,7 @@ export class ManifestSource implements Source {
     for (const name of new Set([...there, ...this.#known.keys()])) {
       if (!this.#pending.has(name)) await this.#read(name, performance.now() - sinceMs);
     }
+    if (!this.#trouble) this.#noteTroubled(ALL, []);
   }
 
   async #list(): Promise<readonly string[]> {
@@ -253,7 +254,9 @@ export class ManifestSource implements Source {
     const place = this.#directory;
     if (error?.code === this.#trouble) return;
     this.#trouble = error?.code;
+    this.#sign(undefined); // it is known again once it has been read
     if (error) {
+      this.#noteTroubled(ALL, [place]);
       const message = `cannot be watched: ${error.message}: what is served stays as it is until the directory is back`;
       this.#report({ severity: "error", place, message });
     } else this.#report({ severity: "debug", place, message: "is being watched" });

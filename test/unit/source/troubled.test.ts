@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a directory of manifests tells of objects and files of which something cannot be used, as it comes and goes.
 
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -57,4 +57,13 @@ test("a document that does not parse is told by file and line, until its file go
   await tells(1, `${path}:3`);
   await rm(path);
   await tells(1);
+});
+
+test("a directory that is away is told until it is back: what has changed there nobody knows", async () => {
+  await start();
+  const away = `${directory}-away`;
+  await rename(directory, away);
+  await tells(0, directory);
+  await rename(away, directory);
+  await tells(0);
 });
