@@ -130,9 +130,10 @@ function startSource(source: Source, followers: Followers, log: Log): Promise<vo
   const { node, services, ranges, health, optOuts, driver } = followers;
   return source.start(
     (changes, troubled) => {
+      const sure = troubled.size === 0;
       node.update(changes.nodes);
-      services.update(changes);
-      ranges.update(changes, troubled.size === 0);
+      services.update(changes, sure);
+      ranges.update(changes, sure);
       health.update(changes);
       optOuts.update(changes);
       driver.noteProblems(new Set([...troubled, ...services.troubled]).size);

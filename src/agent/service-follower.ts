@@ -27,8 +27,12 @@ export class ServiceFollower implements Disposable {
   #foreign: ReadonlySet<Ip> = new Set();
   /** As the source last said. */
   #synced = false;
-  /** The datapath was told of something, but not of all. */
+  /** As of update(). */
+  #sure = true;
+  /** As the datapath was last told. */
   #partial = false;
+  /** Said so, while the state is not complete. */
+  #warned = false;
   /** What was applied before the state was complete; undefined once it is. */
   #untilSynced: Map<ServiceKey, CompiledService> | undefined = new Map();
   readonly #retry: Retry;
@@ -45,8 +49,10 @@ export class ServiceFollower implements Disposable {
     this.#retry = new Retry(log, "a change could not be published, it is tried again");
   }
 
-  update(changes: ModelChanges): void {
+  /** sure: all that was read could be; if not, a port that is not known may be one all the same, and none is refused. */
+  update(changes: ModelChanges, sure: boolean = this.#sure): void {
     this.#synced = changes.synced;
+    this.#sure = sure;
     try {
       const { delta, warnings } = this.#compiler.update(changes);
       for (const { message } of warnings) this.#log.warn(message);
@@ -86,15 +92,16 @@ export class ServiceFollower implements Disposable {
   /** The first complete state takes away what an earlier agent left and nobody asks for any more. */
   #publish(delta: Delta): ApplyReport {
     const before = this.#untilSynced;
-    const partial = !this.#synced;
+    const partial = !(this.#synced && this.#sure);
     this.#foreign = delta.foreign ?? this.#foreign;
     const told = { ...delta, partial, ...(this.#partial && { foreign: this.#foreign }) };
-    if (partial && !this.#partial) this.#log.warn(this.#adoptedAny ? HALF_KNOWN_SERVES : HALF_KNOWN);
+    if (!this.#synced && !this.#warned) this.#log.warn(this.#adoptedAny ? HALF_KNOWN_SERVES : HALF_KNOWN);
+    this.#warned = !this.#synced;
     this.#partial = partial;
     if (!before) return this.#datapath.apply(told);
     for (const key of delta.remove) before.delete(key);
     for (const service of delta.upsert) before.set(service.key, service);
-    if (partial && this.#adoptedAny) {
+    if (!this.#synced && this.#adoptedAny) {
       return this.#datapath.apply({ ...told, upsert: delta.upsert.filter((service) => !this.#isHalfKnown(service)) });
     }
     this.#untilSynced = undefined;

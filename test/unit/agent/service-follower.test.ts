@@ -165,6 +165,18 @@ test.each([[[OLD]], [[]]])(
   },
 );
 
+test("row 46: while something that was read has a fault no port is refused, and nothing else changes", () => {
+  const datapath = new NotingForeign();
+  const services = new ServiceFollower("n1", datapath, [OLD], openLog("text", "silent"));
+  services.update(changes(true, { previous: undefined, current: { ...API, foreignProxy: true } }), true);
+  services.update(changes(true, { previous: undefined, current: WEB }), false);
+  services.setLocalAddresses(new Set([ip("10.0.0.1")]));
+  services.update(changes(true), true);
+  services.update(changes(true), true);
+  const foreign = "foreign 10.0.0.2";
+  expect(datapath.told).toEqual([`whole ${foreign}`, "partial", `partial ${foreign}`, `whole ${foreign}`, "whole"]);
+});
+
 test("a change that cannot be published ends nothing", () => {
   const { datapath, services } = follower();
   datapath.failure = new AggregateError([new Error("map backends is full")]);
