@@ -10,8 +10,9 @@ import type { Ip } from "../model/ip.ts";
 import type { Log } from "./log.ts";
 import { Retry } from "./retry.ts";
 
-const HALF_KNOWN = "not all could be read: until it can nothing is refused that may be a Service's";
-const HALF_KNOWN_SERVES = `${HALF_KNOWN}; what an earlier agent served stays, unless it is known better`;
+const REFUSES_NOTHING = "until it can nothing is refused that may be a Service's";
+const HALF_KNOWN = `not all could be read: ${REFUSES_NOTHING}`;
+const HALF_KNOWN_SERVES = `not all could be read: what an earlier agent served stays, unless it is known better; ${REFUSES_NOTHING}`;
 
 /** So long a Service may wait for its state to be published before its health checks say so (kube-proxy: two sync periods). */
 const OVERDUE_MS = 60_000;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Packets to addresses of Services that nothing serves here, with real sockets and ping (behaviour row 46): what is
 // refused, what meets silence, and what is another's and must pass.
+import { rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { beforeAll, describe, expect, test } from "vitest";
 import { openState } from "../../src/datapath/ebpf/state.ts";
@@ -238,5 +240,59 @@ describe.each(families)("what is not ours to refuse over %s", (family) => {
     await listener.stop();
     await lab.sysctl(n1(), "net.ipv4.tcp_syncookies=1");
     await lab.ip(n1(), `route del local ${address} dev lo`);
+  });
+
+  test("row 46: a device that does not forward takes what is routed to the node, and of IPv6 forwards if all devices do", async () => {
+    const { lab } = cluster();
+    const address = served.clusterIP[family];
+    const outside: readonly Asker[] = [["client", "wire"]];
+    const asked = { address, port: 84, count: 2, timeoutMs: 2000 };
+    const flag = family === "v4" ? "net.ipv4.conf.eth0.forwarding" : "net.ipv6.conf.eth0.forwarding";
+    await lab.sysctl(n1(), `${flag}=0`);
+    await lab.ip(n1(), `route add local ${address} dev lo`);
+    const listener = await lab.serve(n1(), { tcp: [84], udp: [84], name: "any-ip" });
+    expect(await ask(outside, (client) => client.tcp(asked))).toEqual(each(outside, { "any-ip": 2 }));
+    await listener.stop();
+    await lab.ip(n1(), `route del local ${address} dev lo`);
+    const before = [drops("unused_port"), drops("unallocated")];
+    const refused = family === "v4" ? { TIMEOUT: 1 } : { ECONNREFUSED: 1 };
+    expect(await ask(outside, (client) => client.tcp({ ...asked, count: 1 }))).toEqual(each(outside, refused));
+    const silence = { ...asked, address: nobodys[family], count: 1, timeoutMs: 400 };
+    expect(await ask(outside, (client) => client.tcp(silence))).toEqual(each(outside, { TIMEOUT: 1 }));
+    const more = [drops("unused_port"), drops("unallocated")].map((count, i) => count > (before[i] ?? 0));
+    expect(more).toEqual(family === "v4" ? [false, false] : [true, true]);
+    await lab.sysctl(n1(), `${flag}=1`);
+  });
+});
+
+describe("while a manifest cannot be read", () => {
+  const pod: readonly Asker[] = [["p1a", "wire"]];
+  const places = [
+    { address: served.clusterIP.v4, port: 91 },
+    { address: nobodys.v4, port: 91 },
+    { address: foreign.v4, port: 91 },
+  ];
+  const said = async () => {
+    const told = places.map((place) => ask(pod, (client) => client.tcp({ ...place, count: 1, timeoutMs: 400 })));
+    return (await Promise.all(told)).map((answers) => Object.keys(answers["p1a by wire"] ?? {}).join());
+  };
+
+  test("row 46: what it may hold is another proxy's to serve, after a restart too", async () => {
+    const { lab, manifests } = cluster();
+    const rules = places.map(
+      ({ address, port }) => `ip daddr ${address} tcp dport ${port} dnat to ${lab.pod("p2a").address.v4}:8080`,
+    );
+    const chain = `chain prerouting { type nat hook prerouting priority -110; ${rules.join("\n")}\n}`;
+    await run(inNetns(n1().netns, ["nft", "-f", "-"]), `table ip another { ${chain}\n}\n`);
+    expect(await said()).toEqual(["ECONNREFUSED", "TIMEOUT", "p2a"]);
+    const broken = join(manifests, "broken.json");
+    writeFileSync(broken, "{ broken");
+    await until("nothing is refused", async () => (await said()).join() === "p2a,p2a,p2a");
+    await cluster().killAgent("n1");
+    await cluster().startAgent("n1");
+    expect(await said()).toEqual(["p2a", "p2a", "p2a"]);
+    rmSync(broken);
+    await until("all is known again", async () => (await said()).join() === "ECONNREFUSED,TIMEOUT,p2a");
+    await run(inNetns(n1().netns, ["nft", "-f", "-"]), "delete table ip another\n");
   });
 });
