@@ -105,7 +105,7 @@ export const COMPILED_ROWS: readonly RowMutant[] = [
     row: 13,
     what: "a state that is not complete takes away what it does not name",
     file: "src/agent/service-follower.ts",
-    from: "if (partial && this.#adoptedAny) {",
+    from: "if (!this.#synced && this.#adoptedAny) {",
     to: "if (!this.#adoptedAny && this.#unknown.size < 0) {",
     test: "test/unit/agent/service-follower.test.ts",
   },
