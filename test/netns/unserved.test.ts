@@ -230,6 +230,10 @@ describe.each(families)("what is not ours to refuse over %s", (family) => {
     const address = served.clusterIP[family];
     await lab.ip(n1(), `route add local ${address} dev lo`);
     await lab.sysctl(n1(), "net.ipv4.tcp_syncookies=2"); // always: of both families
+    const untracked = ["prerouting", "output"].map(
+      (hook) => `chain ${hook} { type filter hook ${hook} priority raw;\ntcp dport 84 notrack\ntcp sport 84 notrack\n}`,
+    );
+    await nft(`table ${ip} another { ${untracked.join("\n")}\n}\n`);
     const listener = await lab.serve(n1(), { tcp: [84], udp: [84], name: "any-ip" });
     const asked = { address, port: 84, count: 2, timeoutMs: 2000 };
     expect(await ask(ASKERS, (client) => client.tcp(asked))).toEqual(each(ASKERS, { "any-ip": 2 }));
@@ -238,6 +242,7 @@ describe.each(families)("what is not ours to refuse over %s", (family) => {
     expect(await ask(askers, (client) => client.udp(asked))).toEqual(each(askers, { "any-ip": 2 }));
     expect(await ask(ASKERS, (client) => client.tcp({ ...asked, port: 80 }))).toEqual(each(ASKERS, { p1b: 2 }));
     await listener.stop();
+    await nft(`delete table ${ip} another\n`);
     await lab.sysctl(n1(), "net.ipv4.tcp_syncookies=1");
     await lab.ip(n1(), `route del local ${address} dev lo`);
   });
