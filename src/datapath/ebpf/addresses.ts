@@ -132,6 +132,7 @@ export class AddressTable {
 
   /** New addresses first, then gone ones. */
   #writeTouched(): void {
+    if (this.#touched.size === 0) return;
     const wanted = [...this.#touched].map((id) => [id, this.#flags(id)] as const);
     const changed = wanted.filter(([id, flags]) => flags !== 0 && flags !== this.#written.get(id));
     let room = this.#map.maxEntries - this.#written.size;

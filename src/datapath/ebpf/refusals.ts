@@ -9,6 +9,8 @@ import type { AddressTable } from "./addresses.ts";
 import { attempt, MapFullError, TooManyRangesError } from "./errors.ts";
 import type { ServiceRangeTable } from "./service-ranges.ts";
 
+const NONE: readonly Cidr[] = [];
+
 /** Services whose change is not in the maps, and those of them that new connections do not meet as they should. */
 interface Waiting {
   readonly pending: ReadonlyMap<ServiceKey, CompiledService>;
@@ -20,6 +22,8 @@ export class Refusals {
   readonly #serviceRanges: ServiceRangeTable;
   /** Where what no Service has is nobody's; undefined: nobody has said, what was adopted counts. */
   #ranges: readonly Cidr[] | undefined;
+  /** Those of them in force, and how many there was no room for; undefined: it is not known. */
+  #inForce: { readonly ranges: readonly Cidr[]; readonly left: number } | undefined;
   /** Not all that is wanted is known. */
   #partial = false;
   /** Not all that is known is in the maps. */
@@ -45,7 +49,7 @@ export class Refusals {
     try {
       this.#addresses.flush();
     } catch (error) {
-      this.#serviceRanges.replace([]);
+      this.#enforce(NONE);
       if (!(error instanceof MapFullError)) throw error; // end() tells of it
     }
   }
@@ -87,7 +91,14 @@ export class Refusals {
 
   /** Has the ranges in force, or none of them. Returns how many there is no room for. */
   #settle(): number {
-    if (this.#partial || this.#behind || this.#addresses.isBehind) return this.#serviceRanges.replace([]);
-    return this.#ranges ? this.#serviceRanges.replace(this.#ranges) : 0;
+    const wanted = this.#partial || this.#behind || this.#addresses.isBehind ? NONE : this.#ranges;
+    return wanted ? this.#enforce(wanted) : 0;
+  }
+
+  #enforce(ranges: readonly Cidr[]): number {
+    if (ranges === this.#inForce?.ranges) return this.#inForce.left;
+    this.#inForce = undefined;
+    this.#inForce = { ranges, left: this.#serviceRanges.replace(ranges) };
+    return this.#inForce.left;
   }
 }
