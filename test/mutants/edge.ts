@@ -48,7 +48,7 @@ export const EDGE_MUTANTS: readonly Mutant[] = [
     clause: "E2",
     what: "the socket table is not asked for a SNAT port",
     file: "claim.bpf.h",
-    from: "socket_knows(search->skb, &w->snat, true) ||",
+    from: "socket_knows(search->skb, &w->snat, LISTENERS_ALL) ||",
     to: "false ||",
     test: SNAT,
   },
