@@ -113,9 +113,11 @@ static __noinline int begin(struct __sk_buff *skb, struct work *w, const struct 
 	return to_backend(skb, &w->packet, device, &w->flow);
 }
 
-/* Which way a packet of no frontend goes from here, or from the bridge it came by. */
+/* Which way a packet of no frontend goes from here, or from the bridge it came by, if not to another of its ports. */
 static __always_inline int way_in(struct __sk_buff *skb, const struct packet *p, const struct device *device)
 {
+	if ((device->flags & DEVICE_BRIDGE_PORT) && !dry_run && to_another_mac(skb, device))
+		return WAY_HERE;
 	return way_of(skb, p, device->bridge ? device->bridge : skb->ifindex, 0);
 }
 
@@ -125,7 +127,7 @@ static __always_inline int way_in(struct __sk_buff *skb, const struct packet *p,
  * told that there is no such connection, unless the frontend does not serve it: then it hears nothing at all. Of SCTP
  * the kernel lets nobody ask, so that passes: an association that lives on in netfilter's tables counts for more than a
  * quick answer to one that does not. frontend NULL: none serves that port; then what is routed to this host is the
- * host's to answer: with SYN cookies no socket knows the connection yet.
+ * host's to answer: with SYN cookies no socket knows the connection yet. So is what stays on a bridge another's.
  */
 static __noinline int no_flow(struct __sk_buff *skb, struct work *w, const struct device *device,
 			      const struct frontend *frontend)
@@ -184,8 +186,8 @@ static __always_inline void learn_client(struct __sk_buff *skb, const struct pac
 /*
  * A new packet to a port or protocol of a ClusterIP that nothing serves, or to a ClusterIP that no Service has (row
  * 46). A datagram that netfilter knows is not new: a kube-proxy may have served it. What is routed to this host (a
- * whole range may be) is the host's to answer. And nobody's is only what has no route of its own, and that a bridge
- * does not hand to another of its ports.
+ * whole range may be) is the host's to answer, and what a bridge hands to another of its ports, another's. And nobody's
+ * is only what has no route of its own.
  */
 static __noinline int unserved(struct __sk_buff *skb, struct work *w, const struct device *device, __u32 reason)
 {
@@ -194,9 +196,6 @@ static __noinline int unserved(struct __sk_buff *skb, struct work *w, const stru
 	if (!w || !device)
 		return TC_ACT_SHOT;
 	if (w->packet.proto == IPPROTO_UDP && conntrack_knows(skb, &w->tuple))
-		return TC_NEXT;
-	if (reason == DROP_UNALLOCATED && (device->flags & DEVICE_BRIDGE_PORT) && !dry_run &&
-	    to_another_mac(skb, device))
 		return TC_NEXT;
 	way = way_in(skb, &w->packet, device);
 	if (way == WAY_HERE || (way != WAY_OF_ALL && reason == DROP_UNALLOCATED))

@@ -88,7 +88,7 @@ static __noinline int route_lookup(struct __sk_buff *skb, const struct ip_addr *
 }
 
 enum way {
-	WAY_HERE,   /* to this host; where a device does not forward, all that it takes is */
+	WAY_HERE,   /* to this host, or across its bridge; where a device does not forward, all that it takes is */
 	WAY_OF_ALL, /* the default route's */
 	WAY_OF_ITS_OWN,
 };

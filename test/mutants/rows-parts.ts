@@ -301,4 +301,12 @@ export const PARTS_OF_ROWS: readonly RowMutant[] = [
     to: "true || (flags",
     test: "test/netns/unserved.test.ts",
   },
+  {
+    row: 46,
+    what: "what a bridge hands from port to port is refused",
+    file: "bpf/begin.bpf.h",
+    from: "if ((device->flags & DEVICE_BRIDGE_PORT) && !dry_run && to_another_mac(skb, device))",
+    to: "if (0)",
+    test: "test/netns/unserved.test.ts",
+  },
 ];

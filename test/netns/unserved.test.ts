@@ -188,30 +188,35 @@ describe.each(families)("what is not ours to refuse over %s", (family) => {
     const { lab } = cluster();
     const bits = family === "v4" ? 32 : 128;
     const [routed, bridged] = network[family];
+    const both = [bridged, served.clusterIP[family]]; // of this b1b has another port than the Service
     const [p1b, b1b] = [lab.pod("p1b"), lab.pod("b1b")];
     const flag = family === "v6" ? " nodad" : "";
     await lab.ip(p1b, `addr add ${routed}/${bits} dev eth0${flag}`);
     await lab.ip(n1(), `route add ${routed}/${bits} dev ${p1b.hostDevice}`);
-    await lab.ip(b1b, `addr add ${bridged}/${bits} dev eth0${flag}`);
-    await lab.ip(lab.pod("b1a"), `route add ${bridged}/${bits} via ${b1b.address[family]}`);
+    for (const address of both) {
+      await lab.ip(b1b, `addr add ${address}/${bits} dev eth0${flag}`);
+      await lab.ip(lab.pod("b1a"), `route add ${address}/${bits} via ${b1b.address[family]}`);
+    }
     const listener = { tcp: [85], udp: [85] };
     await lab.serve(p1b, { ...listener, address: routed, name: "p1b" });
-    await lab.serve(b1b, { ...listener, address: bridged, name: "b1b" });
-    const before = drops("unallocated");
+    for (const address of both) await lab.serve(b1b, { ...listener, address, name: "b1b" });
+    const before = [drops("unallocated"), drops("unused_port"), drops("no_flow")];
     const asked = { address: routed, port: 85, count: 2, timeoutMs: 2000 };
     const others = ASKERS.filter(([name]) => name !== "client");
     expect(await ask(others, (client) => client.tcp(asked))).toEqual(each(others, { p1b: 2 }));
     expect(await ask(others, (client) => client.udp(asked))).toEqual(each(others, { p1b: 2 }));
     const neighbour: readonly Asker[] = [["b1a", "wire"]];
-    expect(await ask(neighbour, (client) => client.tcp({ ...asked, address: bridged }))).toEqual(
-      each(neighbour, { b1b: 2 }),
-    );
-    expect(await ask(neighbour, (client) => client.udp({ ...asked, address: bridged }))).toEqual(
-      each(neighbour, { b1b: 2 }),
-    );
-    expect(drops("unallocated")).toBe(before);
+    for (const address of both) {
+      const there = { ...asked, address };
+      expect(await ask(neighbour, (client) => client.tcp(there))).toEqual(each(neighbour, { b1b: 2 }));
+      expect(await ask(neighbour, (client) => client.udp(there))).toEqual(each(neighbour, { b1b: 2 }));
+    }
+    expect([drops("unallocated"), drops("unused_port"), drops("no_flow")]).toEqual(before);
     await lab.ip(n1(), `route del ${routed}/${bits} dev ${p1b.hostDevice}`);
-    await lab.ip(lab.pod("b1a"), `route del ${bridged}/${bits} via ${b1b.address[family]}`);
+    for (const address of both) {
+      await lab.ip(b1b, `addr del ${address}/${bits} dev eth0`);
+      await lab.ip(lab.pod("b1a"), `route del ${address}/${bits} via ${b1b.address[family]}`);
+    }
   });
 
   test("row 46: what is routed to the node itself (AnyIP) is the node's to answer", async () => {
