@@ -10,7 +10,9 @@ import { sourceFilter } from "./source-filter.ts";
 import type { CompiledService, Frontend, Scheduler, ServiceKey } from "./state.ts";
 
 /**
- * The Service must be one that is proxied (isProxied); which of its frontends others claim too is not looked at. */
+ * The Service must be one that is proxied (isProxied); which of its frontends others claim too is not looked at.
+ * localAddresses: those on interfaces of this node.
+ */
 export function compileService(
   service: Service,
   slices: readonly EndpointSlice[],
