@@ -127,7 +127,8 @@ static __always_inline int way_in(struct __sk_buff *skb, const struct packet *p,
  * told that there is no such connection, unless the frontend does not serve it: then it hears nothing at all. Of SCTP
  * the kernel lets nobody ask, so that passes: an association that lives on in netfilter's tables counts for more than a
  * quick answer to one that does not. frontend NULL: none serves that port; then what is routed to this host is the
- * host's to answer: with SYN cookies no socket knows the connection yet. So is what stays on a bridge another's.
+ * host's to answer: with SYN cookies no socket knows the connection yet. So is what stays on a bridge, or has a route of
+ * its own, another's.
  */
 static __noinline int no_flow(struct __sk_buff *skb, struct work *w, const struct device *device,
 			      const struct frontend *frontend)
@@ -143,7 +144,7 @@ static __noinline int no_flow(struct __sk_buff *skb, struct work *w, const struc
 	if (p->proto == IPPROTO_SCTP || flow_find(&w->probe) || conntrack_knows(skb, &w->tuple) ||
 	    socket_knows(skb, &w->tuple, LISTENERS_NONE))
 		return TC_NEXT;
-	if (!frontend && way_in(skb, p, device) == WAY_HERE)
+	if (!frontend && way_in(skb, p, device) != WAY_OF_ALL)
 		return TC_NEXT;
 	if (p->later) /* its first was refused */
 		return drop(-DROP_FRAGMENT);
@@ -184,10 +185,19 @@ static __always_inline void learn_client(struct __sk_buff *skb, const struct pac
 }
 
 /*
- * A new packet to a port or protocol of a ClusterIP that nothing serves, or to a ClusterIP that no Service has (row
- * 46). A datagram that netfilter knows is not new: a kube-proxy may have served it. What is routed to this host (a
- * whole range may be) is the host's to answer, and what a bridge hands to another of its ports, another's. And nobody's
- * is only what has no route of its own.
+ * Whether this begins something, as only packets do that meet silence: all others may be answers. A datagram shows no
+ * beginning; netfilter tells where it leaves (leaves_for_nobody). A dry run ends here, and asks for what begins.
+ */
+static __always_inline bool begins_here(const struct packet *p)
+{
+	return packet_is_syn(p) || p->echo || (dry_run && p->proto == IPPROTO_UDP);
+}
+
+/*
+ * A packet to a port or protocol of a ClusterIP that nothing serves, or to a ClusterIP that no Service has (row 46). A
+ * datagram that netfilter knows is not new: a kube-proxy may have served it. What is routed to this host (a whole range
+ * may be) is the host's to answer, and what a bridge hands to another of its ports, another's. And nobody's is only what
+ * has no route of its own. TC_NEXT: it passes, as if there were no such rule.
  */
 static __noinline int unserved(struct __sk_buff *skb, struct work *w, const struct device *device, __u32 reason)
 {
@@ -195,6 +205,8 @@ static __noinline int unserved(struct __sk_buff *skb, struct work *w, const stru
 
 	if (!w || !device)
 		return TC_ACT_SHOT;
+	if (reason == DROP_UNALLOCATED && !begins_here(&w->packet))
+		return TC_NEXT;
 	if (w->packet.proto == IPPROTO_UDP && conntrack_knows(skb, &w->tuple))
 		return TC_NEXT;
 	way = way_in(skb, &w->packet, device);
@@ -209,16 +221,23 @@ static __noinline int unserved(struct __sk_buff *skb, struct work *w, const stru
 }
 
 /*
- * At egress: a process of this node begins something with a ClusterIP that no Service has. A bridge's ports are passed
- * with the sockets of pods too.
+ * At egress: the packet of no flow, whose answer's tuple is w->tuple, begins something with a ClusterIP that no Service
+ * has. A SYN, if it is of this node's own: all others came in here, or are those of a namespace that shares the device
+ * (macvlan), as are sockets without an address of the node. A datagram may be an answer, whoever sends it, unless
+ * netfilter says that it is new. A bridge's ports have their neighbours.
  */
-static __always_inline bool leaves_for_nobody(struct __sk_buff *skb, const struct packet *p,
-					      const struct device *device)
+static __always_inline bool leaves_for_nobody(struct __sk_buff *skb, const struct work *w, const struct device *device)
 {
-	if (!skb->sk || (device->flags & DEVICE_BRIDGE_PORT) || (proto_connects(p->proto) && !packet_is_syn(p)))
+	const struct packet *p = &w->packet;
+	bool datagram = p->proto == IPPROTO_UDP;
+
+	if ((!datagram && !(packet_is_syn(p) && skb->sk)) || (device->flags & DEVICE_BRIDGE_PORT))
 		return false;
-	return in_service_range(&p->dst) && !address_flags(&p->dst) && /* most nodes know no range */
-	       way_of(skb, p, skb->ifindex, BPF_FIB_LOOKUP_OUTPUT) == WAY_OF_ALL;
+	if (!in_service_range(&p->dst) || address_flags(&p->dst)) /* most nodes know no range */
+		return false;
+	if (datagram ? conntrack_state(skb, &w->tuple) != TRACKED_NEW : !(address_flags(&p->src) & ADDRESS_NODE))
+		return false;
+	return way_of(skb, p, skb->ifindex, BPF_FIB_LOOKUP_OUTPUT) == WAY_OF_ALL;
 }
 
 /* Whether a VIP answers this ping. A VIP that is an address of the node too has the node to answer for it. */

@@ -12,8 +12,11 @@
 
 /* Kernel types of the conntrack kfuncs (net/netfilter/nf_conntrack_bpf.c, kernel 5.18). */
 struct nf_conn {
-	long opaque;
+	unsigned long status; /* bits of enum ip_conntrack_status (the kernel's nf_conntrack_common.h) */
 } __attribute__((preserve_access_index));
+
+#define CT_EXPECTED (1 << 0)   /* IPS_EXPECTED: it comes of another connection */
+#define CT_SEEN_REPLY (1 << 1) /* IPS_SEEN_REPLY: both ends have spoken */
 
 struct bpf_ct_opts {
 	__s32 netns_id;
@@ -33,17 +36,25 @@ extern void bpf_ct_release(struct nf_conn *) __ksym __weak;
 
 #define BPF_CT_OPTS_SIZE 12 /* the size every kernel with the kfunc takes */
 
-/* Whether netfilter tracks a connection with the tuple of this packet, in either direction. It answers for TCP and UDP
+enum tracked {
+	TRACKED_NOT, /* nor is anything known of who tracks nothing */
+	TRACKED_NEW, /* what "ct state new" means: one end alone has spoken */
+	TRACKED_ON,  /* established, or related */
+};
+
+/*
+ * What netfilter knows of a connection with this tuple, in either direction: enum tracked. It answers for TCP and UDP
  * only (-EPROTO): of SCTP nothing is known.
  */
-static __noinline int conntrack_knows(struct __sk_buff *skb, const struct flow_key *packet)
+static __noinline int conntrack_state(struct __sk_buff *skb, const struct flow_key *packet)
 {
 	struct bpf_ct_opts opts = {.netns_id = -1 /* of this packet */};
 	struct bpf_sock_tuple tuple = {};
 	struct nf_conn *ct;
+	int state;
 
 	if (!packet || !has_conntrack)
-		return 0;
+		return TRACKED_NOT;
 	opts.l4proto = packet->proto;
 	/* a constant size for each call: the kfunc wants one */
 	if (socket_tuple(&tuple, packet) == sizeof(tuple.ipv4))
@@ -51,9 +62,15 @@ static __noinline int conntrack_knows(struct __sk_buff *skb, const struct flow_k
 	else
 		ct = bpf_skb_ct_lookup(skb, &tuple, sizeof(tuple.ipv6), &opts, BPF_CT_OPTS_SIZE);
 	if (!ct)
-		return 0;
+		return TRACKED_NOT;
+	state = ct->status & (CT_EXPECTED | CT_SEEN_REPLY) ? TRACKED_ON : TRACKED_NEW;
 	bpf_ct_release(ct);
-	return 1;
+	return state;
+}
+
+static __always_inline bool conntrack_knows(struct __sk_buff *skb, const struct flow_key *packet)
+{
+	return conntrack_state(skb, packet) != TRACKED_NOT;
 }
 
 #endif

@@ -131,8 +131,9 @@ int pt_ingress(struct __sk_buff *skb)
 	if (frontend)
 		return begin(skb, w, device, frontend);
 	reason = unserved_reason(&p->dst, flags);
-	if (reason)
-		return unserved(skb, w, device, reason);
+	other = reason ? unserved(skb, w, device, reason) : TC_NEXT;
+	if (other != TC_NEXT)
+		return other;
 	return p->later ? TC_NEXT : direct(skb, w, device);
 }
 
@@ -185,9 +186,9 @@ static __always_inline int leave_foreign(struct __sk_buff *skb, struct work *w, 
 	const struct packet *p = &w->packet;
 	struct flow *record;
 
-	if (leaves_for_nobody(skb, p, device))
-		return drop(-DROP_UNALLOCATED);
 	flow_outer_key(&w->tuple, &p->dst, p->dport, &p->src, p->sport, p->proto);
+	if (leaves_for_nobody(skb, w, device))
+		return drop(-DROP_UNALLOCATED);
 	record = flow_find(&w->tuple);
 	if (record && record->role == FLOW_INDEX && flow_owner_of(record, &w->probe))
 		return leave_claimed(skb, w);

@@ -20,6 +20,7 @@ export const DROP_EXPLANATIONS: Readonly<Record<string, string>> = {
   endpoint_left:
     "the connection's endpoint serves no more, and its Service asks for such connections to be ended: reset",
   unused_port: "the ClusterIP is served, but not this port or protocol: refused (REJECT)",
-  unallocated: "in a range of ClusterIPs, but no Service has the address: dropped silently",
+  unallocated:
+    "in a range of ClusterIPs, but no Service has the address: dropped silently, a datagram where netfilter calls it new",
   reply_limit: "refused, or a ping, like too many in this second: dropped silently, where its sender would be told",
 };

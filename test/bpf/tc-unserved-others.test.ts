@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // Packets to a port that no Service serves, of a ClusterIP that is not only ours: an address of the node too (its
-// NodeLocal DNSCache has further ports there), or another proxy's. And pieces of TCP segments to one that is.
+// NodeLocal DNSCache has further ports there), or another proxy's, or somebody's behind a route. And pieces of TCP segments to one that is.
 
 import { AddressFlags } from "../../src/datapath/ebpf/abi.gen.ts";
 import { MARK_IN, MARK_OUT, passes, type Scenario, type Step, table } from "./support/scenario.ts";
 import type { Service } from "./support/world.ts";
 
-function services(vip: (last: number) => string, endpoint: string): readonly Service[] {
+function services(vip: (last: number) => string, endpoint: string, routed: string): readonly Service[] {
   const web = { proto: "tcp", kind: "ClusterIP", endpoints: [endpoint] } as const;
   return [
     { ...web, name: "web", frontend: vip(1) },
     { ...web, name: "cache", frontend: vip(11), addressFlags: AddressFlags.ADDRESS_NODE },
+    { ...web, name: "routed", frontend: routed },
     { ...web, name: "shared", frontend: vip(12), addressFlags: AddressFlags.ADDRESS_FOREIGN },
   ];
 }
@@ -32,8 +33,16 @@ function pieces(first: string, told: Pick<Step, "verdict" | "markOut" | "out">, 
 
 table(
   "ClusterIPs that are not ours alone over IPv4",
-  services((last) => `10.96.0.${last}:80`, "10.0.0.20:8080"),
+  services((last) => `10.96.0.${last}:80`, "10.0.0.20:8080", "10.0.0.20:80"),
   [
+    passes(
+      "row 46: the middle of a connection to another port of an address that has a route of its own",
+      "ingress client",
+      `
+        020000000021 02000000ff10 0800
+        4500002800014000400626b20a00000a0a000014
+        c350005100001111000022225010ffffa4e20000`,
+    ),
     passes(
       "row 46: the middle of a connection to another port of an address of the node too",
       "ingress client",
@@ -88,8 +97,16 @@ table(
 
 table(
   "ClusterIPs that are not ours alone over IPv6",
-  services((last) => `[fd00:96::${last}]:80`, "[fd00::20]:8080"),
+  services((last) => `[fd00:96::${last}]:80`, "[fd00::20]:8080", "[fd00::20]:80"),
   [
+    passes(
+      "row 46: the middle of a connection to another port of an address that has a route of its own",
+      "ingress client",
+      `
+        020000000021 02000000ff10 86dd
+        6000000000140640fd000000000000000000000000000010fd000000000000000000000000000020
+        c350005100001111000022225010ffffbece0000`,
+    ),
     passes(
       "row 46: the middle of a connection to another port of an address of the node too",
       "ingress client",

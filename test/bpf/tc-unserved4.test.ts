@@ -199,15 +199,6 @@ table("what nothing serves over IPv4", services4, [
         at: "ingress client",
         packet: `
             020000000021 02000000ff10 0800
-            450000260001400040115e5b0a00000a0a60c801
-            c3500035001243f861207175657374696f6e`,
-        verdict: "drop",
-        counts: { "drops.unallocated": 1 },
-      },
-      {
-        at: "ingress client",
-        packet: `
-            020000000021 02000000ff10 0800
             450000200001400040015e710a00000a0a60c801
             0800192d0001000170696e67`,
         verdict: "drop",
@@ -217,8 +208,25 @@ table("what nothing serves over IPv4", services4, [
     flows: [],
   },
   {
-    name: "row 46: what is not new there passes",
+    name: "row 46: what is not new there passes, and so does what may be an answer",
     steps: [
+      {
+        at: "ingress client",
+        packet: `
+            020000000021 02000000ff10 0800
+            450000260001400040115e5b0a00000a0a60c801
+            c3500035001243f861207175657374696f6e`,
+        verdict: "next", // netfilter says where it leaves whether it is new
+      },
+      {
+        at: "ingress client",
+        packet: `
+            020000000021 02000000ff10 0800
+            4500002800014000402f5e3b0a00000a0a60c801
+            0000080045000014000000000000000000000000`,
+        verdict: "next",
+        malformed: true,
+      },
       {
         at: "ingress client",
         packet: `

@@ -201,15 +201,6 @@ table("what nothing serves over IPv6", services6, [
         at: "ingress client",
         packet: `
             020000000021 02000000ff10 86dd
-            6000000000121140fd000000000000000000000000000010fd000096000000000000000000008001
-            c35000350012a5ba61207175657374696f6e`,
-        verdict: "drop",
-        counts: { "drops.unallocated": 1 },
-      },
-      {
-        at: "ingress client",
-        packet: `
-            020000000021 02000000ff10 86dd
             60000000000c3a40fd000000000000000000000000000010fd000096000000000000000000008001
             8000263d0001000170696e67`,
         verdict: "drop",
@@ -219,8 +210,25 @@ table("what nothing serves over IPv6", services6, [
     flows: [],
   },
   {
-    name: "row 46: what is not new there passes",
+    name: "row 46: what is not new there passes, and so does what may be an answer",
     steps: [
+      {
+        at: "ingress client",
+        packet: `
+            020000000021 02000000ff10 86dd
+            6000000000121140fd000000000000000000000000000010fd000096000000000000000000008001
+            c35000350012a5ba61207175657374696f6e`,
+        verdict: "next", // netfilter says where it leaves whether it is new
+      },
+      {
+        at: "ingress client",
+        packet: `
+            020000000021 02000000ff10 86dd
+            6000000000142f40fd000000000000000000000000000010fd000096000000000000000000008001
+            0000080045000014000000000000000000000000`,
+        verdict: "next",
+        malformed: true,
+      },
       {
         at: "ingress client",
         packet: `
