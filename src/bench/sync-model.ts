@@ -72,6 +72,7 @@ function serviceAt(n: number): Service {
     clusterIps: [addressAt("172", 0x10_00_00 + n)], // 172.16.0.0 and up
     externalIps: [],
     loadBalancerIps: [],
+    proxiedIps: [],
     internalTrafficPolicy: "Cluster",
     externalTrafficPolicy: "Cluster",
     healthCheckNodePort: 0,

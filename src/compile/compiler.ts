@@ -123,6 +123,11 @@ export class Compiler {
     return { delta, warnings };
   }
 
+  /** Those that name a Service, be it known or not. */
+  *slices(): Iterable<EndpointSlice> {
+    for (const { slices } of this.#known.values()) yield* slices;
+  }
+
   /** Addresses of Services that are not served here: another proxy's, most of all (row 1). */
   get foreign(): ReadonlySet<Ip> {
     return new Set([...this.#foreign.values()].flat());
@@ -264,12 +269,13 @@ function digestOf(service: CompiledService): string {
   return hash("sha1", JSON.stringify(service), "base64");
 }
 
-/** Its addresses, as far as it is not served here (rows 1 and 3), or not in their family (row 6). */
+/** Its addresses, as far as it is not served here (rows 1 and 3), or not in their family (row 6), or not at them (row 26). */
 function unserved(service: Service): readonly Ip[] {
-  const { clusterIps, externalIps, loadBalancerIps } = service;
-  if (!isProxied(service)) return [...clusterIps, ...externalIps, ...loadBalancerIps];
+  const { clusterIps, externalIps, loadBalancerIps, proxiedIps } = service;
+  if (!isProxied(service)) return [...clusterIps, ...externalIps, ...loadBalancerIps, ...proxiedIps];
   const families = new Set(clusterIps.map(familyOf));
-  return [...externalIps, ...loadBalancerIps].filter((address) => !families.has(familyOf(address)));
+  const others = [...externalIps, ...loadBalancerIps].filter((address) => !families.has(familyOf(address)));
+  return [...others, ...proxiedIps];
 }
 
 function placeOf({ protocol, family }: ClaimingService, { kind, address, port }: Frontend): string {

@@ -46,6 +46,8 @@ export interface Service {
   readonly externalIps: readonly Ip[];
   /** status.loadBalancer.ingress[].ip with ipMode VIP (row 26). */
   readonly loadBalancerIps: readonly Ip[];
+  /** Those with ipMode Proxy: the load balancer's own to answer. */
+  readonly proxiedIps: readonly Ip[];
   readonly internalTrafficPolicy: "Cluster" | "Local";
   readonly externalTrafficPolicy: "Cluster" | "Local";
   /** Where load balancers ask for this node's health (row 66): 1..65535, 0: none */

@@ -35,7 +35,7 @@ export function toService(object: Field): Service {
     foreignProxy: hasLabel(object, "service.kubernetes.io/service-proxy-name"),
     clusterIps,
     externalIps: addresses(spec.at("externalIPs").each((field) => field.ip(["loopback", "link-local"]))),
-    loadBalancerIps: loadBalancerIps(object),
+    ...balancedIps(object),
     internalTrafficPolicy: policy("internalTrafficPolicy"),
     externalTrafficPolicy: policy("externalTrafficPolicy"),
     healthCheckNodePort: spec.at("healthCheckNodePort").orElse(undefined, (field) => field.port()) ?? 0,
@@ -126,12 +126,14 @@ function portsOf(list: Field): readonly ServicePort[] {
 }
 
 /** Row 26: an entry with ipMode Proxy, or only a hostname, is another's to serve. */
-function loadBalancerIps(object: Field): readonly Ip[] {
-  const entries = object.orElse(undefined, (field) => field.at("status").at("loadBalancer").at("ingress"));
-  const ips = entries?.each((entry) =>
-    entry.at("ipMode").word(["VIP", "Proxy"], "VIP") === "VIP" ? entry.at("ip").ip(["loopback"]) : undefined,
-  );
-  return addresses(ips ?? []);
+function balancedIps(object: Field): Pick<Service, "loadBalancerIps" | "proxiedIps"> {
+  const ingress = object.orElse(undefined, (field) => field.at("status").at("loadBalancer").at("ingress"));
+  const entries = ingress?.each((entry) => {
+    const served = entry.at("ipMode").word(["VIP", "Proxy"], "VIP") === "VIP";
+    return { served, ip: entry.at("ip").ip(served ? ["loopback"] : []) };
+  });
+  const ipsOf = (wanted: boolean) => entries?.filter(({ served }) => served === wanted).map(({ ip }) => ip);
+  return { loadBalancerIps: addresses(ipsOf(true) ?? []), proxiedIps: addresses(ipsOf(false) ?? []) };
 }
 
 function addresses(ips: readonly (Ip | undefined)[]): readonly Ip[] {

@@ -54,6 +54,7 @@ const service: fc.Arbitrary<Service> = fc.record({
   clusterIps,
   externalIps: fc.uniqueArray(ip4("192.0.2"), { maxLength: 2 }),
   loadBalancerIps: fc.uniqueArray(fc.oneof(ip4("192.0.2"), ip6("2001:db8")), { maxLength: 2 }),
+  proxiedIps: fc.constant([]),
   internalTrafficPolicy: policy,
   externalTrafficPolicy: policy,
   healthCheckNodePort: fc.constant(0),

@@ -67,6 +67,7 @@ function service(name: string, address: string): Service {
     clusterIps: [ip(address)],
     externalIps: [],
     loadBalancerIps: [],
+    proxiedIps: [],
     internalTrafficPolicy: "Cluster",
     externalTrafficPolicy: "Cluster",
     healthCheckNodePort: 0,

@@ -54,6 +54,18 @@ describe("row 46: ClusterIPs of Services that are not served here", () => {
     expect(told(changes([[ours, theirs]]))).toEqual(new Set(["10.96.0.20"]));
     expect(told(changes([[theirs, undefined]]))).toEqual(new Set());
   });
+
+  test("row 26: so are the addresses that a load balancer answers itself, of a Service that is served otherwise", () => {
+    const compiler = new Compiler("here");
+    const at = (...entries: readonly object[]) =>
+      service({ type: "LoadBalancer" }, { status: { loadBalancer: { ingress: entries } } });
+    const [vip, proxied] = [{ ip: "198.51.100.1" }, { ip: "10.96.60.7", ipMode: "Proxy" }];
+    const told = (given: ReturnType<typeof changes>) => compiler.update(given).delta.foreign;
+    expect(told(appear(at(vip, proxied, { hostname: "lb.example.org", ipMode: "Proxy" })))).toEqual(
+      new Set(["10.96.60.7"]),
+    );
+    expect(told(changes([[at(vip, proxied), at(vip)]]))).toEqual(new Set());
+  });
 });
 
 describe("deltas", () => {
