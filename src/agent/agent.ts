@@ -64,7 +64,13 @@ export async function runAgent(options: AgentOptions, log: Log, stop: AbortSigna
   });
   const { localDetector, serviceCidrs } = options;
   const clusterCidrs = localDetector.mode === "ClusterCIDR" ? localDetector.cidrs : [];
-  const surroundings = { flagged: serviceCidrs, clusterCidrs, view: () => network.view() };
+  const surroundings = {
+    flagged: serviceCidrs,
+    clusterCidrs,
+    view: () => network.view(),
+    adopted: driver.serviceRanges,
+    slices: () => services.slices,
+  };
   using ranges = new RangeFollower(surroundings, driver, log);
   using node = new NodeFollower(options, nodePortRule, network, { driver, services, ranges, health }, log);
   using optOuts = new OptOutFollower({
@@ -132,8 +138,9 @@ function startSource(source: Source, followers: Followers, log: Log): Promise<vo
     (changes, troubled) => {
       const sure = troubled.size === 0;
       node.update(changes.nodes);
-      services.update(changes, sure);
       ranges.update(changes, sure);
+      services.update(changes, sure);
+      ranges.settle();
       health.update(changes);
       optOuts.update(changes);
       driver.noteProblems(new Set([...troubled, ...services.troubled]).size);

@@ -4,8 +4,9 @@
 import type { Datapath } from "../datapath/contract.ts";
 import { TooManyRangesError } from "../datapath/ebpf/errors.ts";
 import type { NetworkView } from "../datapath/network.ts";
-import type { ModelChanges } from "../model/changes.ts";
-import { type Cidr, familyOf, type Ip, ipFromBytes, isInCidr, parseCidr } from "../model/ip.ts";
+import type { Change, ModelChanges } from "../model/changes.ts";
+import { type EndpointSlice, serviceOf } from "../model/endpoint-slice.ts";
+import { type Cidr, cidrMatcher, familyOf, type Ip, ipFromBytes, isInCidr, parseCidr } from "../model/ip.ts";
 import type { Log } from "./log.ts";
 import { Retry } from "./retry.ts";
 
@@ -15,20 +16,39 @@ export interface Surroundings {
   /** Of the cluster's pods. */
   readonly clusterCidrs: readonly Cidr[];
   readonly view: () => Pick<NetworkView, "addresses">;
+  /** Ranges that an earlier agent left in force. */
+  readonly adopted: readonly Cidr[];
+  /** Of all Services, as they were before the change at hand. */
+  readonly slices: () => Iterable<EndpointSlice>;
+}
+
+/** A range that ClusterIPs come from. */
+interface Candidate {
+  readonly range: Cidr;
+  readonly text: string;
+  readonly holds: (ip: Ip) => boolean;
+  /** How often slices name an endpoint with an address of the range. */
+  endpoints: number;
+  /** One of them, for people. */
+  endpoint: string;
 }
 
 export class RangeFollower implements Disposable {
   readonly #around: Surroundings;
   readonly #datapath: Pick<Datapath, "setServiceRanges">;
   readonly #log: Log;
+  /** Of each ServiceCIDR. */
   readonly #ranges = new Map<string, readonly Cidr[]>();
+  #candidates: readonly Candidate[];
   /** Networks of each Node: of its addresses and its pods. */
   readonly #nodes = new Map<string, readonly Cidr[]>();
   /** undefined: nothing has been read yet, what an earlier agent left counts. */
   #sure: boolean | undefined;
   readonly #retry: Retry;
-  /** As the datapath was last told. */
-  #told: string | undefined;
+  /** As the datapath was last told; undefined: not at all. */
+  #told: readonly Cidr[] | undefined;
+  /** Something has changed since it was. */
+  #due = false;
   /** Ranges that were left out and said so. */
   readonly #warned = new Set<string>();
 
@@ -37,39 +57,77 @@ export class RangeFollower implements Disposable {
     this.#datapath = datapath;
     this.#log = log;
     this.#retry = new Retry(log, "the ranges of ClusterIPs could not be written, it is tried again");
+    this.#candidates = candidatesOf(around.flagged, [], []);
   }
 
   /**
-   * sure: all that was read could be; if not, an address without a Service may be that of one, and none is nobody's.
+   * Before the Services of these changes are published: from a range that is not nobody's any more silence is taken now,
+   * all else waits for settle(). sure: all that was read could be; if not, an address without a Service may be that of
+   * one, and none is nobody's.
    */
-  update({ synced, serviceCidrs, nodes }: ModelChanges, sure: boolean): void {
+  update({ synced, serviceCidrs, nodes, endpointSlices }: ModelChanges, sure: boolean): void {
     for (const { previous, current } of serviceCidrs) {
       if (current) this.#ranges.set(current.name, current.cidrs);
       else if (previous) this.#ranges.delete(previous.name);
+    }
+    if (serviceCidrs.length > 0) {
+      const ranges = [this.#around.flagged, ...this.#ranges.values()].flat();
+      this.#candidates = candidatesOf(ranges, this.#candidates, this.#around.slices());
     }
     for (const { previous, current } of nodes) {
       if (current) this.#nodes.set(current.name, [...current.podCidrs, ...current.addresses.map(single)]);
       else if (previous) this.#nodes.delete(previous.name);
     }
-    this.#sure = sure && synced;
-    this.refresh();
+    const known = sure && synced;
+    const moved = this.#noteEndpoints(endpointSlices);
+    this.#due ||= moved || serviceCidrs.length + nodes.length > 0 || known !== this.#sure;
+    this.#sure = known;
+    if (this.#due) this.#withdraw();
   }
 
-  /** After a change of the node's addresses too. */
+  /** After the Services of the changes are published. */
+  settle(): void {
+    if (this.#due) this.refresh();
+  }
+
+  /** After a change of the node's addresses. */
   refresh(): void {
     if (this.#sure === undefined) return;
-    const ranges = this.#sure ? this.#nobodys() : [];
-    const text = ranges.map(textOf).join(",");
-    if (text === this.#told) return;
-    this.#told = text;
-    this.#retry.attempt("ranges", () => this.#tell(ranges));
+    this.#due = false;
+    this.#tell(this.#nobodys());
   }
 
   [Symbol.dispose](): void {
     this.#retry[Symbol.dispose]();
   }
 
+  /** Returns whether an endpoint came to a range that had none, or the last one went. */
+  #noteEndpoints(changes: readonly Change<EndpointSlice>[]): boolean {
+    const inhabited = () => this.#candidates.map(({ endpoints }) => endpoints > 0).join();
+    const before = inhabited();
+    for (const { previous, current } of changes) {
+      for (const candidate of this.#candidates) {
+        if (previous) count(candidate, previous, -1);
+        if (current) count(candidate, current, 1);
+      }
+    }
+    return inhabited() !== before;
+  }
+
+  #withdraw(): void {
+    const nobodys = new Set(this.#nobodys().map(textOf));
+    const inForce = this.#told ?? this.#around.adopted;
+    const kept = inForce.filter((range) => nobodys.has(textOf(range)));
+    if (kept.length < inForce.length) this.#tell(kept);
+  }
+
   #tell(ranges: readonly Cidr[]): void {
+    if (this.#told && ranges.map(textOf).join() === this.#told.map(textOf).join()) return;
+    this.#told = ranges;
+    this.#retry.attempt("ranges", () => this.#write(ranges));
+  }
+
+  #write(ranges: readonly Cidr[]): void {
     try {
       this.#datapath.setServiceRanges(ranges);
     } catch (error) {
@@ -78,21 +136,50 @@ export class RangeFollower implements Disposable {
     }
   }
 
-  /** Ranges that share no address with a network. */
+  /** Ranges that share no address with a network, nor with an endpoint. */
   #nobodys(): readonly Cidr[] {
-    const { flagged, clusterCidrs, view } = this.#around;
+    if (!this.#sure) return [];
+    const { clusterCidrs, view } = this.#around;
     const networks = [...clusterCidrs, ...[...this.#nodes.values()].flat(), ...connected(view())];
-    return [flagged, ...this.#ranges.values()].flat().filter((range) => {
+    const free = this.#candidates.filter(({ range, text, endpoints, endpoint }) => {
       const network = networks.find((other) => overlap(range, other));
-      if (network) this.#warn(textOf(range), textOf(network));
-      return network === undefined;
+      if (network) this.#warn(text, `do addresses of ${textOf(network)}`);
+      else if (endpoints > 0) this.#warn(text, `does ${endpoint}`);
+      return network === undefined && endpoints === 0;
     });
+    return free.map(({ range }) => range);
   }
 
-  #warn(range: string, network: string): void {
+  #warn(range: string, who: string): void {
     if (this.#warned.has(range)) return;
     this.#warned.add(range);
-    this.#log.warn(`ClusterIPs come from ${range}, but so do addresses of ${network}: none of the range is dropped`);
+    this.#log.warn(`ClusterIPs come from ${range}, but so ${who}: none of the range is dropped`);
+  }
+}
+
+/** Each range once; counts stay with those that are among known, and are made of slices for others. */
+function candidatesOf(
+  ranges: readonly Cidr[],
+  known: readonly Candidate[],
+  slices: Iterable<EndpointSlice>,
+): readonly Candidate[] {
+  const candidates = new Map(known.map((candidate) => [candidate.text, candidate]));
+  const fresh = new Map<string, Candidate>();
+  for (const range of ranges) {
+    const text = textOf(range);
+    if (!candidates.has(text)) fresh.set(text, { range, text, holds: cidrMatcher(range), endpoints: 0, endpoint: "" });
+  }
+  if (fresh.size > 0) for (const slice of slices) for (const candidate of fresh.values()) count(candidate, slice, 1);
+  const all = new Map([...candidates, ...fresh]);
+  return [...new Set(ranges.map(textOf))].flatMap((text) => all.get(text) ?? []);
+}
+
+function count(candidate: Candidate, slice: EndpointSlice, by: 1 | -1): void {
+  if (slice.family !== familyOf(candidate.range.address) || serviceOf(slice) === undefined) return;
+  for (const { address } of slice.endpoints) {
+    if (!candidate.holds(address)) continue;
+    candidate.endpoints += by;
+    if (by > 0) candidate.endpoint = `the endpoint ${address} of EndpointSlice ${slice.namespace}/${slice.name}`;
   }
 }
 

@@ -6,6 +6,7 @@ import { Compiler } from "../compile/compiler.ts";
 import type { CompiledService, Delta, ServiceKey } from "../compile/state.ts";
 import type { ApplyReport, Datapath } from "../datapath/contract.ts";
 import { type ModelChanges, NO_CHANGES } from "../model/changes.ts";
+import type { EndpointSlice } from "../model/endpoint-slice.ts";
 import type { Ip } from "../model/ip.ts";
 import type { Log } from "./log.ts";
 import { Retry } from "./retry.ts";
@@ -70,6 +71,11 @@ export class ServiceFollower implements Disposable {
   /** Services that do not get all they ask for now, as `Service default/web`. */
   get troubled(): ReadonlySet<string> {
     return this.#compiler.troubled;
+  }
+
+  /** Those that may hold endpoints of a Service, as of the last update(). */
+  get slices(): Iterable<EndpointSlice> {
+    return this.#compiler.slices();
   }
 
   /** False: for a minute now, new connections have not met what the Service asks for. */

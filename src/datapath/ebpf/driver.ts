@@ -156,6 +156,11 @@ export class EbpfDriver implements Datapath {
     this.#writer.setNodeAddresses(addresses);
   }
 
+  /** Ranges of ClusterIPs that are in force: after adopt() those that an earlier agent left. */
+  get serviceRanges(): readonly Cidr[] {
+    return this.#writer.stores.serviceRanges.ranges;
+  }
+
   setServiceRanges(ranges: readonly Cidr[]): void {
     this.#writer.setServiceRanges(ranges);
   }

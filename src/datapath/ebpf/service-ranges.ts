@@ -29,6 +29,11 @@ export class ServiceRangeTable {
     this.#slots = range.slice(0, used).map(({ addr, prefix }) => ({ address: ipFromBytes(addr), prefix }));
   }
 
+  get ranges(): readonly Cidr[] {
+    const used = this.#slots.filter(({ prefix }) => prefix > 0);
+    return used.map(({ address, prefix }) => ({ address, prefixLength: prefix - (familyOf(address) === 4 ? 96 : 0) }));
+  }
+
   /** Makes these the ranges. Returns how many there was no room for. */
   replace(ranges: readonly Cidr[]): number {
     const wanted = new Map(ranges.map((range) => [slotName(toSlot(range)), toSlot(range)]));

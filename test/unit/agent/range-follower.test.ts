@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which ranges of ClusterIPs the datapath is told of (behaviour row 46), and which it is not, lest silence meet somebody.
 
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { openLog } from "../../../src/agent/log.ts";
 import { RangeFollower, type Surroundings } from "../../../src/agent/range-follower.ts";
 import { type ModelChanges, NO_CHANGES } from "../../../src/model/changes.ts";
-import { type Cidr, ipToBytes, parseCidr } from "../../../src/model/ip.ts";
+import type { EndpointSlice } from "../../../src/model/endpoint-slice.ts";
+import { type Cidr, familyOf, ipToBytes, parseCidr } from "../../../src/model/ip.ts";
 import { ip } from "../devices/builders.ts";
 
 type Addresses = ReturnType<Surroundings["view"]>["addresses"];
@@ -21,7 +22,14 @@ function onInterface(address: string, prefixLength: number): Addresses[number] {
   return { ifindex: 1, address: short, prefixLength, scope: 0, flags: 0 };
 }
 
-function follower(clusterCidrs: readonly Cidr[] = []) {
+interface Given {
+  readonly clusterCidrs?: readonly Cidr[];
+  readonly adopted?: readonly Cidr[];
+  /** As they were before each step. */
+  readonly slices?: readonly EndpointSlice[];
+}
+
+function follower({ clusterCidrs = [], adopted = [], slices = [] }: Given = {}) {
   const told: string[] = [];
   const network: { addresses: Addresses } = { addresses: [] };
   const datapath = {
@@ -29,8 +37,16 @@ function follower(clusterCidrs: readonly Cidr[] = []) {
       told.push(ranges.map(({ address, prefixLength }) => `${address}/${prefixLength}`).join(" "));
     },
   };
-  const around = { flagged: [cidr("fd00:96::/108")], clusterCidrs, view: () => network };
-  return { told, network, ranges: new RangeFollower(around, datapath, openLog("text", "silent")) };
+  const flagged = [cidr("fd00:96::/108")];
+  const around = { flagged, clusterCidrs, adopted, view: () => network, slices: () => slices };
+  const ranges = new RangeFollower(around, datapath, openLog("text", "silent"));
+  /** publish: what the rest of the agent does with the change meanwhile. */
+  const step = (changes: ModelChanges, sure: boolean, publish = () => {}) => {
+    ranges.update(changes, sure);
+    publish();
+    ranges.settle();
+  };
+  return { told, network, ranges, step };
 }
 
 const KUBERNETES: ModelChanges = {
@@ -49,26 +65,26 @@ function node(address: string, podCidr: string): ModelChanges["nodes"] {
 }
 
 test("row 46: what an earlier agent left counts until something is read; then each state is told once", () => {
-  const { told, ranges } = follower();
+  const { told, ranges, step } = follower();
   ranges.refresh();
   expect(told).toEqual([]);
-  ranges.update(KUBERNETES, true);
-  ranges.update({ ...NO_CHANGES, synced: true }, true);
+  step(KUBERNETES, true);
+  step({ ...NO_CHANGES, synced: true }, true);
   expect(told).toEqual([BOTH]);
 });
 
 test("row 46: no range is told before all is known", () => {
-  const { told, ranges } = follower();
-  ranges.update({ ...KUBERNETES, synced: false }, true);
-  ranges.update({ ...NO_CHANGES, synced: true }, true);
+  const { told, step } = follower();
+  step({ ...KUBERNETES, synced: false }, true);
+  step({ ...NO_CHANGES, synced: true }, true);
   expect(told).toEqual(["", BOTH]);
 });
 
 test("row 46: while a Service is not read, or not in the maps, no address is nobody's", () => {
-  const { told, ranges } = follower();
-  ranges.update(KUBERNETES, true);
-  ranges.update({ ...NO_CHANGES, synced: true }, false);
-  ranges.update({ ...NO_CHANGES, synced: true }, true);
+  const { told, step } = follower();
+  step(KUBERNETES, true);
+  step({ ...NO_CHANGES, synced: true }, false);
+  step({ ...NO_CHANGES, synced: true }, true);
   expect(told).toEqual([BOTH, "", BOTH]);
 });
 
@@ -77,24 +93,91 @@ test.each([
   ["the Node's address", node("10.96.7.7", "10.244.1.0/24")],
   ["pods all around it", node("192.0.2.2", "10.0.0.0/8")],
 ])("row 46: a range that overlaps %s is left out", (_, nodes) => {
-  const { told, ranges } = follower();
-  ranges.update({ ...KUBERNETES, nodes }, true);
+  const { told, step } = follower();
+  step({ ...KUBERNETES, nodes }, true);
   expect(told).toEqual([NONE_OF_IPV4]);
 });
 
 test("row 46: so is one that overlaps the cluster CIDR", () => {
-  const { told, ranges } = follower([cidr("10.100.0.0/16")]);
-  ranges.update(KUBERNETES, true);
+  const { told, step } = follower({ clusterCidrs: [cidr("10.100.0.0/16")] });
+  step(KUBERNETES, true);
   expect(told).toEqual([NONE_OF_IPV4]);
 });
 
 test("row 46: or a network of an interface, as they come and go; a ClusterIP on one is none", () => {
-  const { told, network, ranges } = follower();
+  const { told, network, ranges, step } = follower();
   network.addresses = [onInterface("10.96.0.10", 32), onInterface("fd00:96::a", 128), onInterface("172.20.0.1", 16)];
-  ranges.update(KUBERNETES, true);
+  step(KUBERNETES, true);
   network.addresses = [onInterface("10.99.0.1", 16)];
   ranges.refresh();
   network.addresses = [];
   ranges.refresh();
   expect(told).toEqual([BOTH, NONE_OF_IPV4, BOTH]);
+});
+
+function slice(name: string, ...addresses: readonly string[]): EndpointSlice {
+  const endpoints = addresses.map((address) => ({
+    address: ip(address),
+    nodeName: undefined,
+    zone: undefined,
+    hints: undefined,
+    ready: true,
+    serving: true,
+    terminating: false,
+  }));
+  const family = familyOf(ip(addresses[0] ?? "10.0.0.1"));
+  const of = { kind: "EndpointSlice", namespace: "default", name, serviceName: "outer", headless: false } as const;
+  return { ...of, family, ports: [{ name: "", protocol: "TCP", port: 80 }], endpoints };
+}
+
+const sliced = (previous?: EndpointSlice, current?: EndpointSlice): ModelChanges => ({
+  ...NO_CHANGES,
+  synced: true,
+  endpointSlices: [{ previous, current }],
+});
+
+describe("row 46: a range with an endpoint in it", () => {
+  const one = slice("one", "10.244.1.1", "10.100.0.7");
+  const two = slice("two", "10.100.0.7");
+
+  test("is withdrawn before the endpoint's Service is published, and is there again after the last has gone", () => {
+    const { told, step } = follower();
+    const published: number[] = [];
+    const publish = () => published.push(told.length);
+    step(KUBERNETES, true, publish);
+    step(sliced(undefined, one), true, publish);
+    step(sliced(undefined, two), true, publish);
+    step(sliced(one, slice("one", "10.244.1.1")), true, publish);
+    expect(told).toEqual([BOTH, NONE_OF_IPV4]);
+    step(sliced(two), true, publish);
+    expect(told).toEqual([BOTH, NONE_OF_IPV4, BOTH]);
+    expect(published).toEqual([0, 2, 2, 2, 2]);
+  });
+
+  test("is found among the slices that were there before the range", () => {
+    const { told, step } = follower({ slices: [one, slice("six", "fd00:97::1")] });
+    step(sliced(), true);
+    expect(told).toEqual([NONE_OF_IPV4]);
+    step(KUBERNETES, true);
+    expect(told).toEqual([NONE_OF_IPV4]);
+    step(sliced(one), true);
+    expect(told).toEqual([NONE_OF_IPV4, BOTH]);
+  });
+
+  test("is left out at the start; what an earlier agent left of it goes before anything is published", () => {
+    const adopted = ["10.96.0.0/12", "fd00:96::/108", "10.0.0.0/8"].map(cidr);
+    const { told, step } = follower({ adopted });
+    const published: number[] = [];
+    const { endpointSlices } = sliced(undefined, one);
+    step({ ...KUBERNETES, endpointSlices }, true, () => published.push(told.length));
+    expect([told, published]).toEqual([[NONE_OF_IPV4], [1]]);
+  });
+
+  test("is not, if the endpoint is beside it or the slice is left alone", () => {
+    const { told, step } = follower();
+    step(KUBERNETES, true);
+    step(sliced(undefined, slice("near", "10.95.255.255", "10.112.0.0")), true);
+    step(sliced(undefined, { ...one, headless: true }), true);
+    expect(told).toEqual([BOTH]);
+  });
 });

@@ -2,7 +2,17 @@
 // IP addresses: what is accepted and how it is written.
 
 import { describe, expect, test } from "vitest";
-import { endpointOrder, familyOf, type Ip, ipFromBytes, ipToBytes, parseCidr, parseIp } from "../../../src/model/ip.ts";
+import {
+  cidrMatcher,
+  endpointOrder,
+  familyOf,
+  type Ip,
+  ipFromBytes,
+  ipToBytes,
+  isInCidr,
+  parseCidr,
+  parseIp,
+} from "../../../src/model/ip.ts";
 
 describe("parseIp", () => {
   test.each([
@@ -100,4 +110,25 @@ test.each([
   ["fd00::ffff", 80, "fd00::1:0", 80],
 ])("%s port %i comes before %s port %i", (a, portA, b, portB) => {
   expect(endpointOrder(a as Ip, portA) < endpointOrder(b as Ip, portB)).toBe(true);
+});
+
+test.each([
+  ["10.96.0.0/12", ["10.96.0.0", "10.111.255.255"], ["10.95.255.255", "10.112.0.0", "::a60:1", "fd00::1"]],
+  ["10.96.0.7/32", ["10.96.0.7"], ["10.96.0.6", "10.96.0.8"]],
+  ["0.0.0.0/0", ["1.2.3.4"], ["::1"]],
+  ["::/0", ["::1", "fd00::1"], ["1.2.3.4"]],
+  ["fd00:10:96::/65", ["fd00:10:96::", "fd00:10:96:0:7fff::"], ["fd00:10:96:0:8000::", "fd00:10:95:ffff::"]],
+])("what lies in %s and what does not, asked once or often", (text, inside, outside) => {
+  const block = parseCidr(text);
+  if (!block) throw new Error(text);
+  const holds = cidrMatcher(block);
+  for (const [addresses, expected] of [
+    [inside, true],
+    [outside, false],
+  ] as const) {
+    for (const address of addresses) {
+      const ip = parseIp(address) as Ip;
+      expect([address, holds(ip), isInCidr(ip, block)]).toEqual([address, expected, expected]);
+    }
+  }
 });
