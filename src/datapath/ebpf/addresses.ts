@@ -18,6 +18,8 @@ const OTHERS = 2 ** 24;
 
 /** Address bytes as latin1. */
 type AddressId = string;
+/** With its flags. */
+type Entry = readonly [AddressId, number];
 
 export class AddressTable {
   readonly #map: BpfMap;
@@ -110,8 +112,12 @@ export class AddressTable {
     return this.#touched.size > 0;
   }
 
-  /** Makes these the addresses of the node. Throws MapFullError, if they alone do not fit before any write. */
-  replaceNode(addresses: readonly NodeAddress[]): void {
+  /**
+   * Makes these the addresses of the node. Where there is no room for them, some go that say only that another serves
+   * there, and stay due; evicting() is called before: none may be nobody's without them. Throws MapFullError, if the
+   * node's alone do not fit before any write.
+   */
+  replaceNode(addresses: readonly NodeAddress[], evicting: () => void): void {
     if (addresses.length > this.#map.maxEntries) throw this.#full();
     for (const id of this.#ofNode.keys()) this.#touched.add(id);
     this.#ofNode.clear();
@@ -120,8 +126,22 @@ export class AddressTable {
       this.#ofNode.set(id, ADDRESS_NODE | (nodePort ? ADDRESS_NODE_PORT : 0) | (loopback ? ADDRESS_LOOPBACK : 0));
       this.#touched.add(id);
     }
+    this.#makeRoom(evicting);
     this.#writeTouched();
     if ([...this.#touched].some((id) => this.#ofNode.has(id))) throw this.#full();
+  }
+
+  /** For what is new of the node. */
+  #makeRoom(evicting: () => void): void {
+    const missing = [...this.#ofNode.keys()].filter((id) => !this.#written.has(id)).length;
+    const lacking = missing - (this.#map.maxEntries - this.#written.size);
+    if (lacking <= 0) return;
+    const others = [...this.#written].filter(([id, flags]) => flags === ADDRESS_FOREIGN && !this.#ofNode.has(id));
+    const evicted = others.slice(0, lacking).map(([id]) => id);
+    if (evicted.length === 0) return;
+    evicting();
+    this.#delete(evicted);
+    for (const id of evicted) this.#touched.add(id);
   }
 
   /** Writes what has changed; what finds no room stays due. Throws MapFullError after what could be written. */
@@ -130,18 +150,24 @@ export class AddressTable {
     if (this.#touched.size > 0) throw this.#full();
   }
 
-  /** New addresses first, then gone ones. */
+  /** New addresses first, then gone ones, and then what had to wait for their room; each time the node's first. */
   #writeTouched(): void {
     if (this.#touched.size === 0) return;
     const wanted = [...this.#touched].map((id) => [id, this.#flags(id)] as const);
     const changed = wanted.filter(([id, flags]) => flags !== 0 && flags !== this.#written.get(id));
-    let room = this.#map.maxEntries - this.#written.size;
-    const fitting = changed.filter(([id]) => this.#written.has(id) || room-- > 0);
-    this.#write(fitting);
+    const ofNode = ([, flags]: Entry) => (flags & ADDRESS_NODE) !== 0;
+    const left = this.#writeFitting([...changed.filter(ofNode), ...changed.filter((entry) => !ofNode(entry))]);
     this.#delete(wanted.filter(([id, flags]) => flags === 0 && this.#written.has(id)).map(([id]) => id));
     this.#touched.clear();
-    const left = changed.filter(([id, flags]) => flags !== this.#written.get(id));
-    for (const [id] of left) this.#touched.add(id);
+    for (const [id] of this.#writeFitting(left)) this.#touched.add(id);
+  }
+
+  /** Returns those that there is no room for. */
+  #writeFitting(entries: readonly Entry[]): readonly Entry[] {
+    let room = this.#map.maxEntries - this.#written.size;
+    const fitting = entries.filter(([id]) => this.#written.has(id) || room-- > 0);
+    this.#write(fitting);
+    return entries.filter(([id, flags]) => flags !== this.#written.get(id));
   }
 
   #flags(id: AddressId): number {
@@ -152,7 +178,7 @@ export class AddressTable {
     return (this.#ofNode.get(id) ?? 0) | served | (foreign ? ADDRESS_FOREIGN : 0);
   }
 
-  #write(entries: readonly (readonly [AddressId, number])[]): void {
+  #write(entries: readonly Entry[]): void {
     if (entries.length === 0) return;
     const values = Buffer.alloc(entries.length * abi.address.size);
     const view = new DataView(values.buffer, values.byteOffset, values.length);

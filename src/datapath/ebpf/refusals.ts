@@ -76,7 +76,7 @@ export class Refusals {
   /** Errors as of AddressTable.replaceNode(). */
   setNodeAddresses(addresses: readonly NodeAddress[]): void {
     try {
-      this.#addresses.replaceNode(addresses);
+      this.#addresses.replaceNode(addresses, () => this.#enforce(NONE));
     } finally {
       this.#settle();
     }

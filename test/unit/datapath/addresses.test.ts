@@ -6,11 +6,12 @@ import * as abi from "../../../src/datapath/ebpf/abi.gen.ts";
 import { AddressTable } from "../../../src/datapath/ebpf/addresses.ts";
 import { decode } from "../../../src/datapath/ebpf/codec.ts";
 import { MapWriter } from "../../../src/datapath/ebpf/writer.ts";
-import { type Ip, ipFromBytes, parseCidr } from "../../../src/model/ip.ts";
+import { type Ip, ipFromBytes, ipToBytes, parseCidr } from "../../../src/model/ip.ts";
 import { clusterIp, MemoryMap, type MemoryMaps, memoryMaps, nodePort, service } from "./memory-maps.ts";
 
 const external = { kind: "ExternalIP", address: "192.0.2.1" as Ip, port: 80 } as const;
 const addresses = (...texts: readonly string[]): ReadonlySet<Ip> => new Set(texts as readonly Ip[]);
+const idOf = (address: string) => Buffer.from(ipToBytes(address as Ip)).toString("latin1");
 const node = (address: string) => ({ address: address as Ip, loopback: false, nodePort: true });
 
 function writerOver(maps: MemoryMaps): MapWriter {
@@ -144,13 +145,45 @@ describe("row 46: the addresses map", () => {
   test("that is full takes what fits and the rest when there is room", () => {
     const map = new MemoryMap("addresses", 16, abi.address.size, 2);
     const table = new AddressTable(map);
-    const id = (last: string) => `\0\0\0\0\0\0\0\0\0\0\xff\xff\x0a\x60\0${last}`;
-    for (const last of ["\x01", "\x02", "\x03"]) table.count(id(last), abi.FrontendKind.FRONTEND_CLUSTER_IP, 1);
+    for (const last of [1, 2, 3]) table.count(idOf(`10.96.0.${last}`), abi.FrontendKind.FRONTEND_CLUSTER_IP, 1);
     expect(() => table.flush()).toThrow("map addresses is full (2 entries), no room for every address");
-    table.count(id("\x01"), abi.FrontendKind.FRONTEND_CLUSTER_IP, -1);
-    expect(() => table.flush()).toThrow("no room for every address");
+    table.count(idOf("10.96.0.1"), abi.FrontendKind.FRONTEND_CLUSTER_IP, -1);
     table.flush();
     expect(addressesIn({ addresses: map })).toEqual(["10.96.0.2 cluster_ip", "10.96.0.3 cluster_ip"]);
+  });
+
+  test("that is full has the node's all the same: what only says that another serves there makes room", () => {
+    const map = new MemoryMap("addresses", 16, abi.address.size, 3);
+    const table = new AddressTable(map);
+    const seen: (readonly string[])[] = [];
+    const evicting = () => seen.push(addressesIn({ addresses: map }));
+    table.addForeign(addresses("10.96.0.1", "10.96.0.2", "10.96.0.3"));
+    table.flush();
+    table.replaceNode([node("192.0.2.1"), node("10.96.0.1")], evicting);
+    const others = ["10.96.0.2 foreign", "10.96.0.3 foreign"];
+    expect(seen).toEqual([["10.96.0.1 foreign", ...others]]);
+    expect(addressesIn({ addresses: map })).toEqual([
+      "10.96.0.1 node_port node foreign",
+      "10.96.0.3 foreign",
+      "192.0.2.1 node_port node",
+    ]);
+    expect(table.isBehind).toBe(true);
+    table.replaceNode([node("10.96.0.1")], evicting);
+    expect(addressesIn({ addresses: map })).toEqual(["10.96.0.1 node_port node foreign", ...others]);
+    expect([table.isBehind, seen.length]).toEqual([false, 1]);
+  });
+
+  test("and what waits for room is the node's before it is a Service's", () => {
+    const map = new MemoryMap("addresses", 16, abi.address.size, 2);
+    const table = new AddressTable(map);
+    for (const last of [1, 2]) table.count(idOf(`10.96.0.${last}`), abi.FrontendKind.FRONTEND_CLUSTER_IP, 1);
+    table.flush();
+    table.addForeign(addresses("10.96.0.3"));
+    expect(() => table.flush()).toThrow("no room");
+    expect(() => table.replaceNode([node("192.0.2.1")], () => {})).toThrow("no room");
+    table.count(idOf("10.96.0.1"), abi.FrontendKind.FRONTEND_CLUSTER_IP, -1);
+    expect(() => table.flush()).toThrow("no room");
+    expect(addressesIn({ addresses: map })).toEqual(["10.96.0.2 cluster_ip", "192.0.2.1 node_port node"]);
   });
 });
 

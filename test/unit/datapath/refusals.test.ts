@@ -56,10 +56,7 @@ test("row 46: where another's ClusterIP finds no room, no address is nobody's fr
   writer.apply({ upsert: [], remove: [other.key], foreign: foreign("10.96.0.2", "10.96.0.3") });
   expect([seen, dropped(maps), refusing(maps)]).toEqual([[[]], [], ["10.96.0.1"]]);
   await writer.drained();
-  const gone = { upsert: [], remove: [], foreign: foreign("10.96.0.3") };
-  expect(() => writer.apply(gone)).toThrow("map addresses is full (2 entries)");
-  expect(dropped(maps)).toEqual([]);
-  writer.retry(); // where 10.96.0.2 was there is room
+  writer.apply({ upsert: [], remove: [], foreign: foreign("10.96.0.3") }); // where 10.96.0.2 was there is room
   expect(dropped(maps)).toEqual(IN_FORCE);
 });
 
@@ -112,4 +109,19 @@ test("row 46: nor while not all could be read, after a restart as at the first s
   expect([refusing(fresh), dropped(fresh)]).toEqual([[], []]);
   third.apply({ upsert: [other], remove: [], partial: false });
   expect([refusing(fresh), dropped(fresh)]).toEqual([["10.96.0.1", "10.96.0.2"], IN_FORCE]);
+});
+
+test("row 46: the node's addresses find room before another's; while one of these has none, no address is nobody's", () => {
+  const maps = memoryMaps();
+  const writer = writerOver(maps);
+  writer.sync({ upsert: [web], remove: [], foreign: foreign("10.96.0.7", "10.96.0.8") });
+  writer.setServiceRanges(CLUSTER_IPS);
+  Object.defineProperty(maps.addresses, "maxEntries", { value: 3 });
+  const seen: (readonly string[])[] = [];
+  maps.addresses.onWrite = () => seen.push(dropped(maps));
+  writer.setNodeAddresses([{ address: "192.0.2.1" as Ip, loopback: false, nodePort: true }]);
+  const known = () => [...maps.addresses.entries()].map(([key]) => ipFromBytes(key) as string).sort();
+  expect([known(), dropped(maps), seen]).toEqual([["10.96.0.1", "10.96.0.8", "192.0.2.1"], [], [[], []]]);
+  writer.setNodeAddresses([]);
+  expect([known(), dropped(maps)]).toEqual([["10.96.0.1", "10.96.0.7", "10.96.0.8"], IN_FORCE]);
 });
