@@ -202,8 +202,8 @@ export const COMPILED_ROWS: readonly RowMutant[] = [
     row: 26,
     what: "ipMode Proxy is served",
     file: "src/source/service.ts",
-    from: '"VIP") === "VIP" ?',
-    to: '"VIP") !== undefined ?',
+    from: '"VIP") === "VIP";',
+    to: '"VIP") !== undefined;',
     test: `${UNIT}/frontends.test.ts`,
   },
   {

@@ -3,6 +3,7 @@
 import { COMPILED_ROWS } from "./rows-compiled.ts";
 import { KERNEL_ROWS } from "./rows-kernel.ts";
 import { PARTS_OF_ROWS } from "./rows-parts.ts";
+import { UNSERVED_ROWS } from "./rows-unserved.ts";
 
 export interface RowMutant {
   readonly row: number;
@@ -14,6 +15,9 @@ export interface RowMutant {
   readonly test: string;
 }
 
-export const ROW_MUTANTS: readonly RowMutant[] = [...COMPILED_ROWS, ...KERNEL_ROWS, ...PARTS_OF_ROWS].sort(
-  (a, b) => a.row - b.row,
-);
+export const ROW_MUTANTS: readonly RowMutant[] = [
+  ...COMPILED_ROWS,
+  ...KERNEL_ROWS,
+  ...PARTS_OF_ROWS,
+  ...UNSERVED_ROWS,
+].sort((a, b) => a.row - b.row);
