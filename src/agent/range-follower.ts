@@ -47,8 +47,8 @@ export class RangeFollower implements Disposable {
   readonly #retry: Retry;
   /** As the datapath was last told; undefined: not at all. */
   #told: readonly Cidr[] | undefined;
-  /** Something has changed since it was. */
-  #due = false;
+  /** What it is to be told next. */
+  #due: readonly Cidr[] | undefined;
   /** Ranges that were left out and said so. */
   readonly #warned = new Set<string>();
 
@@ -80,21 +80,23 @@ export class RangeFollower implements Disposable {
     }
     const known = sure && synced;
     const moved = this.#noteEndpoints(endpointSlices);
-    this.#due ||= moved || serviceCidrs.length + nodes.length > 0 || known !== this.#sure;
+    if (!moved && serviceCidrs.length + nodes.length === 0 && known === this.#sure) return;
     this.#sure = known;
-    if (this.#due) this.#withdraw();
+    this.#due = this.#nobodys();
+    this.#withdrawAllBut(this.#due);
   }
 
   /** After the Services of the changes are published. */
   settle(): void {
-    if (this.#due) this.refresh();
+    if (this.#due) this.#tell(this.#due);
+    this.#due = undefined;
   }
 
   /** After a change of the node's addresses. */
   refresh(): void {
     if (this.#sure === undefined) return;
-    this.#due = false;
-    this.#tell(this.#nobodys());
+    this.#due = this.#nobodys();
+    this.settle();
   }
 
   [Symbol.dispose](): void {
@@ -114,10 +116,10 @@ export class RangeFollower implements Disposable {
     return inhabited() !== before;
   }
 
-  #withdraw(): void {
-    const nobodys = new Set(this.#nobodys().map(textOf));
+  #withdrawAllBut(ranges: readonly Cidr[]): void {
+    const staying = new Set(ranges.map(textOf));
     const inForce = this.#told ?? this.#around.adopted;
-    const kept = inForce.filter((range) => nobodys.has(textOf(range)));
+    const kept = inForce.filter((range) => staying.has(textOf(range)));
     if (kept.length < inForce.length) this.#tell(kept);
   }
 
