@@ -127,8 +127,8 @@ static __always_inline int way_in(struct __sk_buff *skb, const struct packet *p,
  * told that there is no such connection, unless the frontend does not serve it: then it hears nothing at all. Of SCTP
  * the kernel lets nobody ask, so that passes: an association that lives on in netfilter's tables counts for more than a
  * quick answer to one that does not. frontend NULL: none serves that port; then what is routed to this host is the
- * host's to answer: with SYN cookies no socket knows the connection yet. So is what stays on a bridge, or has a route of
- * its own, another's.
+ * host's to answer: with SYN cookies no socket knows the connection yet. So is what stays on a bridge, or has a route
+ * of its own, another's.
  */
 static __noinline int no_flow(struct __sk_buff *skb, struct work *w, const struct device *device,
 			      const struct frontend *frontend)
@@ -196,8 +196,8 @@ static __always_inline bool begins_here(const struct packet *p)
 /*
  * A packet to a port or protocol of a ClusterIP that nothing serves, or to a ClusterIP that no Service has (row 46). A
  * datagram that netfilter knows is not new: a kube-proxy may have served it. What is routed to this host (a whole range
- * may be) is the host's to answer, and what a bridge hands to another of its ports, another's. And nobody's is only what
- * has no route of its own. TC_NEXT: it passes, as if there were no such rule.
+ * may be) is the host's to answer, and what a bridge hands to another of its ports, another's. And nobody's is only
+ * what has no route of its own. TC_NEXT: it passes, as if there were no such rule.
  */
 static __noinline int unserved(struct __sk_buff *skb, struct work *w, const struct device *device, __u32 reason)
 {

@@ -141,7 +141,7 @@ describe.each(families)("over %s", (family) => {
     }
   });
 
-  test("row 46: an address that a load balancer answers itself (ipMode Proxy) is reached", async () => {
+  test("rows 26 and 46: an address that a load balancer answers itself (ipMode Proxy) is reached", async () => {
     const { clusterIP } = serviceAddresses(44);
     const object = {
       apiVersion: "v1",
