@@ -9,8 +9,9 @@ import { findFilterTables } from "../datapath/netfilter/iptables.ts";
 import { Network } from "../datapath/network.ts";
 import { type Features, netnsCookie, openNetlink, probeFeatures } from "../libbpf/index.ts";
 import { ManifestSource } from "../source/manifests.ts";
-import type { Source, SourceProblem } from "../source/source.ts";
+import type { Source } from "../source/source.ts";
 import { checkManifests, checkNode } from "./checks.ts";
+import { startSource } from "./followers.ts";
 import { ForwardKeeper } from "./forward-keeper.ts";
 import { HealthFollower } from "./health-follower.ts";
 import { collectGarbage } from "./heap.ts";
@@ -121,35 +122,4 @@ function openDriver(options: AgentOptions, pins: Pins, features: Features, log: 
     log.warn({ map, wanted, pinned }, "the pinned map keeps its size; portolan cleanup makes room for another");
   }
   return driver;
-}
-
-interface Followers {
-  readonly node: NodeFollower;
-  readonly services: ServiceFollower;
-  readonly ranges: RangeFollower;
-  readonly health: HealthFollower;
-  readonly optOuts: OptOutFollower;
-  readonly driver: EbpfDriver;
-}
-
-function startSource(source: Source, followers: Followers, log: Log): Promise<void> {
-  const { node, services, ranges, health, optOuts, driver } = followers;
-  return source.start(
-    (changes, troubled) => {
-      const sure = troubled.size === 0;
-      node.update(changes.nodes);
-      ranges.update(changes, sure);
-      services.update(changes, sure);
-      ranges.settle();
-      health.update(changes);
-      optOuts.update(changes);
-      driver.noteProblems(new Set([...troubled, ...services.troubled]).size);
-    },
-    (problem) => logProblem(problem, log),
-  );
-}
-
-function logProblem({ severity, place, message }: SourceProblem, log: Log): void {
-  const level = severity === "warning" ? "warn" : severity;
-  log[level](`${place}: ${message}`);
 }

@@ -228,7 +228,8 @@ describe("row 46: the ranges of ClusterIPs", () => {
       "1 ranges of ClusterIPs more than there is room for",
     );
     expect(cellOf(maps)).toEqual(Array.from({ length: 32 }, (_, i) => `10.${i}.0.0/112`));
-    writerOver(maps).setServiceRanges(ranges("10.3.0.0/16"));
-    expect(cellOf(maps).filter((line) => !line.endsWith("/0"))).toEqual(["10.3.0.0/112"]);
+    writerOver(maps).setServiceRanges(ranges("fd00:96::/112", "10.3.0.0/16"));
+    expect(cellOf(maps).filter((line) => !line.endsWith("/0"))).toEqual(["fd00:96::/112", "10.3.0.0/112"]);
+    expect(writerOver(maps).stores.serviceRanges.ranges).toEqual(ranges("fd00:96::/112", "10.3.0.0/16"));
   });
 });

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+// Who is told of what the source tells, and in which order: no packet may meet a step before what the step rests on.
+
+import type { EbpfDriver } from "../datapath/ebpf/driver.ts";
+import type { Source, SourceProblem } from "../source/source.ts";
+import type { HealthFollower } from "./health-follower.ts";
+import type { Log } from "./log.ts";
+import type { NodeFollower } from "./node-follower.ts";
+import type { OptOutFollower } from "./opt-out-follower.ts";
+import type { RangeFollower } from "./range-follower.ts";
+import type { ServiceFollower } from "./service-follower.ts";
+
+export interface Followers {
+  readonly node: Pick<NodeFollower, "update">;
+  readonly services: Pick<ServiceFollower, "update" | "troubled">;
+  readonly ranges: Pick<RangeFollower, "update" | "settle">;
+  readonly health: Pick<HealthFollower, "update">;
+  readonly optOuts: Pick<OptOutFollower, "update">;
+  readonly driver: Pick<EbpfDriver, "noteProblems">;
+}
+
+/** Resolves as Source.start() does. */
+export function startSource(source: Pick<Source, "start">, followers: Followers, log: Log): Promise<void> {
+  const { node, services, ranges, health, optOuts, driver } = followers;
+  return source.start(
+    (changes, troubled) => {
+      const sure = troubled.size === 0;
+      node.update(changes.nodes);
+      ranges.update(changes, sure); // an endpoint is not served while silence may meet it
+      services.update(changes, sure);
+      ranges.settle(); // nor is an address nobody's while it may be a Service's
+      health.update(changes);
+      optOuts.update(changes);
+      driver.noteProblems(new Set([...troubled, ...services.troubled]).size);
+    },
+    (problem) => logProblem(problem, log),
+  );
+}
+
+function logProblem({ severity, place, message }: SourceProblem, log: Log): void {
+  const level = severity === "warning" ? "warn" : severity;
+  log[level](`${place}: ${message}`);
+}
