@@ -165,6 +165,7 @@ enum drop_reason {
 	DROP_UNUSED_PORT,     /* a ClusterIP that serves other ports or protocols: REJECT */
 	DROP_UNALLOCATED,     /* in a range of ClusterIPs, but no Service's: silent */
 	DROP_REPLY_LIMIT,     /* a refusal that its sender is not told of, or a ping of a VIP: there were too many */
+	DROP_MALFORMED,       /* to a VIP, and its lengths contradict each other: silent */
 	DROP_REASONS          /* count; not a reason */
 };
 

@@ -58,8 +58,7 @@ static __always_inline void count_traffic(struct __sk_buff *skb, const struct fl
 	}
 }
 
-/* Reads the packet at a hook. Returns 0, or -1 for what belongs to no flow; 1 if that asks its addressee for something.
- */
+/* Reads the packet at a hook. Returns 0, or for what belongs to no flow PORTLESS, NOT_OURS or MALFORMED. */
 static __always_inline int read_packet(struct __sk_buff *skb, struct packet *p, const struct device *device,
 				       enum flow_space space)
 {

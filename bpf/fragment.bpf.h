@@ -10,7 +10,7 @@
 #include "packet.bpf.h"
 
 /*
- * The first fragment leaves its ports and length here, later ones take them. Returns 0, or -1 for a fragment that
+ * The first fragment leaves its ports and length here, later ones take them. Returns 0, or NOT_OURS for a fragment that
  * overtook its first. That one passes: it may be anybody's, this host's as well, and a drop would cost all of them
  * their datagrams; what it leaves of one of ours nobody can put together.
  */
@@ -20,7 +20,7 @@ static __noinline int fragment_ports(struct packet *p, enum flow_space space)
 	struct fragment_key key = {};
 
 	if (!p)
-		return -1;
+		return NOT_OURS;
 	key.src = p->src;
 	key.dst = p->dst;
 	key.id = p->fragment_id;
@@ -36,7 +36,7 @@ static __noinline int fragment_ports(struct packet *p, enum flow_space space)
 	}
 	known = bpf_map_lookup_elem(&fragments, &key);
 	if (!known)
-		return -1;
+		return NOT_OURS;
 	p->sport = known->sport;
 	p->dport = known->dport;
 	p->first_length = known->length;

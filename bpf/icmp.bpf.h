@@ -69,8 +69,8 @@ static __always_inline __u32 quote_offset(struct __sk_buff *skb, struct packet *
 }
 
 /*
- * Makes p of a message the packet of the flow it is about. Returns 0, or -1 when it is about none: no error, or too
- * little quoted to tell; 1 for an echo request.
+ * Makes p of a message the packet of the flow it is about. Returns 0, or NOT_OURS when it is about none: no error, or too
+ * little quoted to tell; PORTLESS for an echo request.
  */
 static __noinline int icmp_parse(struct __sk_buff *skb, struct packet *p)
 {
@@ -79,10 +79,10 @@ static __noinline int icmp_parse(struct __sk_buff *skb, struct packet *p)
 	__u32 at, end;
 
 	if (!p || p->fragment)
-		return -1;
+		return NOT_OURS;
 	at = quote_offset(skb, p);
 	if (!at)
-		return p->echo ? 1 : -1;
+		return p->echo ? PORTLESS : NOT_OURS;
 	from = p->src;
 	to = p->dst;
 	end = p->end;
@@ -90,7 +90,7 @@ static __noinline int icmp_parse(struct __sk_buff *skb, struct packet *p)
 	if (packet_parse_ip(skb, p, at, true) || p->later || p->l4 + 8 > end ||
 	    (!proto_connects(p->proto) && p->proto != IPPROTO_UDP) || !addr_equal(&p->src, &to) ||
 	    bpf_skb_load_bytes(skb, p->l4, ports, sizeof(ports)) < 0)
-		return -1;
+		return NOT_OURS;
 	p->quote = at;
 	if (p->proto == IPPROTO_SCTP && !p->fragment && p->l4 + SCTP_HEADER <= end && p->l4 + SCTP_HEADER <= p->end)
 		p->sctp = p->end - p->l4;

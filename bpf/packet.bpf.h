@@ -19,6 +19,11 @@
 
 #define IPV6_HEADERS_MAX 6 /* extension headers we walk before giving the packet up as not ours */
 
+/* What a packet is that has no ports to look up. */
+#define PORTLESS 1    /* of another protocol */
+#define NOT_OURS -1   /* none that we read */
+#define MALFORMED -2  /* its lengths contradict each other; source and destination are known */
+
 struct packet {
 	struct ip_addr src;
 	struct ip_addr dst;
@@ -53,16 +58,16 @@ static __always_inline int parse_ipv4(struct __sk_buff *skb, struct packet *p, _
 	struct iphdr ip;
 	__u32 total, header;
 
-	if (bpf_skb_load_bytes(skb, at, &ip, sizeof(ip)) < 0)
-		return -1;
+	if (bpf_skb_load_bytes(skb, at, &ip, sizeof(ip)) < 0 || ip.version != 4)
+		return NOT_OURS;
+	p->src = addr_v4(ip.saddr);
+	p->dst = addr_v4(ip.daddr);
 	header = ip.ihl * 4;
 	total = bpf_ntohs(ip.tot_len);
 	if (!total && skb->gso_size) /* BIG TCP: longer than the field can say */
 		total = skb->len - at;
-	if (ip.version != 4 || header < sizeof(ip) || total < header || (total > skb->len - at && !quoted))
-		return -1;
-	p->src = addr_v4(ip.saddr);
-	p->dst = addr_v4(ip.daddr);
+	if (header < sizeof(ip) || total < header || (total > skb->len - at && !quoted))
+		return MALFORMED;
 	p->proto = ip.protocol;
 	p->l4 = at + header;
 	p->end = at + total;
@@ -86,15 +91,17 @@ static __always_inline int parse_ipv6(struct __sk_buff *skb, struct packet *p, _
 	__u8 next;
 
 	if (bpf_skb_load_bytes(skb, at, &ip, sizeof(ip)) < 0 || ip.version != 6)
-		return -1;
+		return NOT_OURS;
+	__builtin_memcpy(&p->src, &ip.saddr, sizeof(p->src));
+	__builtin_memcpy(&p->dst, &ip.daddr, sizeof(p->dst));
 	at += sizeof(ip);
 	payload = bpf_ntohs(ip.payload_len);
 	if (!payload && skb->gso_size) /* BIG TCP, likewise */
 		payload = skb->len - at;
-	if (!payload || (payload > skb->len - at && !quoted))
-		return -1;
-	__builtin_memcpy(&p->src, &ip.saddr, sizeof(p->src));
-	__builtin_memcpy(&p->dst, &ip.daddr, sizeof(p->dst));
+	if (!payload) /* a jumbogram's length stands elsewhere (RFC 2675) */
+		return NOT_OURS;
+	if (payload > skb->len - at && !quoted)
+		return MALFORMED;
 	p->end = at + payload;
 	next = ip.nexthdr;
 	for (int i = 0; i < IPV6_HEADERS_MAX && !p->later; i++) {
@@ -102,10 +109,10 @@ static __always_inline int parse_ipv6(struct __sk_buff *skb, struct packet *p, _
 
 		if (!is_extension_header(next))
 			break;
-		if (bpf_skb_load_bytes(skb, at, ext, sizeof(ext)) < 0)
-			return -1;
+		if (at + sizeof(ext) > p->end || bpf_skb_load_bytes(skb, at, ext, sizeof(ext)) < 0)
+			return MALFORMED;
 		if (next == IPPROTO_ROUTING && ext[3]) /* segments left: the address is not the last stop's */
-			return -1;
+			return NOT_OURS;
 		if (next == IPPROTO_FRAGMENT) {
 			p->fragment = ext[2] || (ext[3] & 0xf9);
 			p->later = ext[2] || (ext[3] & 0xf8);
@@ -119,7 +126,7 @@ static __always_inline int parse_ipv6(struct __sk_buff *skb, struct packet *p, _
 		next = ext[0];
 	}
 	if (!p->later && (is_extension_header(next) || next == IPPROTO_NONE))
-		return -1;
+		return NOT_OURS;
 	p->proto = next;
 	p->l4 = at;
 	return 0;
@@ -140,18 +147,30 @@ static __always_inline bool proto_is_icmp(const struct packet *p)
 	return p->proto == (p->v4 ? IPPROTO_ICMP : IPPROTO_ICMPV6);
 }
 
+/* UDP's own length holds its header and fits the packet (RFC 768); 0 is a jumbogram's in IPv6. A fragment says the whole
+ * datagram's, and one that the kernel will cut into segments, theirs.
+ */
+static __always_inline bool udp_fits(const struct __sk_buff *skb, const struct packet *p, __u32 length)
+{
+	if (length < 8)
+		return !length && !p->v4;
+	return p->fragment || skb->gso_size || p->l4 + length <= p->end;
+}
+
 /*
  * Reads the headers of a TCP, UDP, SCTP or ICMP packet; l3 is the offset of the IP header. Of ICMP and of later
- * fragments only the IP header: icmp.bpf.h and fragment.bpf.h know whose they are. Returns 0; 1 for another protocol's,
- * of which only the IP header is read; -1 for what is truncated or malformed: the stack knows best what to do with
- * that.
+ * fragments only the IP header: icmp.bpf.h and fragment.bpf.h know whose they are. Returns 0; PORTLESS for another
+ * protocol's, of which only the IP header is read; NOT_OURS or MALFORMED.
  */
 static __noinline int packet_parse(struct __sk_buff *skb, __u16 l3, struct packet *p)
 {
-	__be16 ports[2];
+	__be16 words[4]; /* the ports, of UDP its length */
+	__u8 tcp[2];     /* the header's length, flags */
+	__u32 header;
+	int err;
 
 	if (!p)
-		return -1;
+		return NOT_OURS;
 	p->l3 = l3;
 	p->tcp_flags = 0;
 	p->quote = 0;
@@ -159,33 +178,38 @@ static __noinline int packet_parse(struct __sk_buff *skb, __u16 l3, struct packe
 	p->l4_csum = 0;
 	p->sctp = 0;
 	p->v4 = skb->protocol == bpf_htons(ETH_P_IP);
-	if ((!p->v4 && skb->protocol != bpf_htons(ETH_P_IPV6)) || packet_parse_ip(skb, p, l3, false))
-		return -1;
+	if (!p->v4 && skb->protocol != bpf_htons(ETH_P_IPV6))
+		return NOT_OURS;
+	err = packet_parse_ip(skb, p, l3, false);
+	if (err)
+		return err;
 	if (proto_is_icmp(p))
 		return 0;
 	if (!proto_connects(p->proto) && p->proto != IPPROTO_UDP)
-		return p->l4 + 8 > p->end ? -1 : 1;
+		return p->l4 + 8 > p->end ? NOT_OURS : PORTLESS;
 	if (p->later)
 		return 0;
-	if (bpf_skb_load_bytes(skb, p->l4, ports, sizeof(ports)) < 0)
-		return -1;
-	p->sport = ports[0];
-	p->dport = ports[1];
+	if (p->l4 + 8 > p->end || bpf_skb_load_bytes(skb, p->l4, words, sizeof(words)) < 0)
+		return MALFORMED;
+	p->sport = words[0];
+	p->dport = words[1];
 	if (p->proto == IPPROTO_UDP) {
 		p->l4_csum = p->l4 + 6;
-		return p->l4 + 8 > p->end ? -1 : 0;
+		return udp_fits(skb, p, bpf_ntohs(words[2])) ? 0 : MALFORMED;
 	}
 	if (p->proto == IPPROTO_SCTP) {
 		int flags = sctp_flags(skb, p->l4, p->end, p->fragment);
 
 		p->tcp_flags = flags;
 		p->sctp = p->fragment ? 0 : p->end - p->l4;
-		return flags < 0 ? -1 : 0;
+		return flags < 0 ? MALFORMED : 0;
 	}
 	p->l4_csum = p->l4 + 16;
-	if (p->l4 + 20 > p->end)
-		return -1;
-	return bpf_skb_load_bytes(skb, p->l4 + 13, &p->tcp_flags, 1) < 0 ? -1 : 0;
+	if (p->l4 + 20 > p->end || bpf_skb_load_bytes(skb, p->l4 + 12, tcp, sizeof(tcp)) < 0)
+		return MALFORMED;
+	p->tcp_flags = tcp[1];
+	header = (tcp[0] >> 4) * 4;
+	return header < 20 || (!p->fragment && p->l4 + header > p->end) ? MALFORMED : 0;
 }
 
 /* Writes an address into the IP header at an offset, and keeps the header's own checksum right. Returns 0 or negative.

@@ -72,8 +72,10 @@ int pt_ingress(struct __sk_buff *skb)
 		return TC_NEXT;
 	p = &w->packet;
 	other = read_packet(skb, p, device, SPACE_OUTER);
+	if (other == PORTLESS)
+		return portless(skb, w, device);
 	if (other)
-		return other > 0 ? portless(skb, w, device) : TC_NEXT;
+		return other == MALFORMED ? malformed(w) : TC_NEXT;
 
 	explain_client(device, &p->src);
 	w->now = now_seconds();

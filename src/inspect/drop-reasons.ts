@@ -23,4 +23,5 @@ export const DROP_EXPLANATIONS: Readonly<Record<string, string>> = {
   unallocated:
     "in a range of ClusterIPs, but no Service has the address: dropped silently, a datagram where netfilter calls it new",
   reply_limit: "refused, or a ping, like too many in this second: dropped silently, where its sender would be told",
+  malformed: "a packet to a Service's address whose lengths contradict each other: cut off, or made wrong",
 };

@@ -18,11 +18,9 @@ const anyPort = { snat_port_min: u16(1024), snat_port_max: u16(65535) };
 const services = [...services4, ...services6];
 /** No record is evicted in a round of the fuzzer. */
 const sizes = { flows: 1 << 18, nascent: 1 << 18 };
-/** Row 46 is that of tc-unserved*.test.ts: the judge knows frontends. */
-const frontendsOnly = true;
 
 describe("packets changed at random", () => {
-  const datapath = useDatapath(services, { rodata: anyPort, sizes, frontendsOnly });
+  const datapath = useDatapath(services, { rodata: anyPort, sizes });
 
   test(
     `${PACKETS} of them meet what the model says`,
@@ -37,6 +35,8 @@ describe("packets changed at random", () => {
       // row 48; one Service of five is SCTP's
       expect(report.protocols[132]).toBeGreaterThan(PACKETS / 50);
       expect(report.unnamed).toBe(0);
+      expect(report.drops.malformed).toBe(report.kinds.malformed);
+      expect(report.kinds.malformed).toBeGreaterThan(PACKETS / 100);
     },
     TIMEOUT_MS,
   );
@@ -79,16 +79,26 @@ describe("packets changed at random", () => {
     },
     "what only passes through does not age": { file: "packet.bpf.h", from: "ttl--;", to: "" },
     "a refusal is not counted": { file: "begin.bpf.h", from: "count_refusal(chosen.service, -err);", to: "" },
+    "a datagram longer than its packet is taken for whole": {
+      file: "packet.bpf.h",
+      from: "return p->fragment || skb->gso_size || p->l4 + length <= p->end;",
+      to: "return true;",
+    },
+    "what is malformed goes past a VIP": {
+      file: "begin.bpf.h",
+      from: "return is_vip_alone(address_flags(&w->packet.dst)) ? drop(-DROP_MALFORMED) : TC_NEXT;",
+      to: "return TC_NEXT;",
+    },
     "a packet that is cut off is taken for whole": {
       file: "packet.bpf.h",
-      from: "if (p->l4 + 20 > p->end)",
-      to: "if (p->l4 > p->end)",
+      from: "return header < 20 || (!p->fragment && p->l4 + header > p->end) ? MALFORMED : 0;",
+      to: "return 0;",
     },
   };
 
   test.each(Object.entries(faults))("a planted fault is found: %s", async (name, mutation) => {
     using _mutant = useMutant(mutation);
-    const settings = { rodata: anyPort, sizes, frontendsOnly };
+    const settings = { rodata: anyPort, sizes };
     const faulty = await Datapath.load(datapath().machine, services, settings);
     const { faults, packets, unnamed } = await faulty.fuzz(1, FAULTY_PACKETS);
     console.log(`${name}: ${faults[0] ?? `${unnamed} packets dropped without a name`}, in ${packets} packets`);

@@ -246,7 +246,8 @@ export const DropReason = {
   DROP_UNUSED_PORT: 16,
   DROP_UNALLOCATED: 17,
   DROP_REPLY_LIMIT: 18,
-  DROP_REASONS: 19,
+  DROP_MALFORMED: 19,
+  DROP_REASONS: 20,
 } as const;
 /** value → name without its prefix */
 export const dropReasonNames: Readonly<Record<number, string>> = {
@@ -269,7 +270,8 @@ export const dropReasonNames: Readonly<Record<number, string>> = {
   16: "unused_port",
   17: "unallocated",
   18: "reply_limit",
-  19: "reasons",
+  19: "malformed",
+  20: "reasons",
 };
 
 export const Verdict = {

@@ -30,8 +30,6 @@ export interface FlowRecord {
 export interface Settings {
   readonly rodata?: LoadOptions["rodata"];
   readonly sizes?: LoadOptions["sizes"];
-  /** Addresses of Services and their ranges are unknown as such: what is no frontend passes. */
-  readonly frontendsOnly?: boolean;
 }
 
 const smallMaps = {
@@ -80,10 +78,7 @@ export class Datapath {
     const rodata = { ...csumFlag, ...onePort, ...settings.rodata };
     const handle = await machine.load({ rodata, sizes: { ...smallMaps, ...settings.sizes } });
     const datapath = new Datapath(machine, handle, services);
-    const { addresses, ...served } = serviceEntries(services);
-    const { service_ranges, ...node } = nodeEntries;
-    const unserved = { addresses: addresses ?? [], service_ranges: service_ranges ?? [] };
-    for (const state of [node, served, ...(settings.frontendsOnly ? [] : [unserved])]) {
+    for (const state of [nodeEntries, serviceEntries(services)]) {
       for (const [map, entries] of Object.entries(state)) await datapath.write(map, entries);
     }
     return datapath;

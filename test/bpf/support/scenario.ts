@@ -49,6 +49,12 @@ export function passes(name: string, at: Step["at"], packet: string, form?: "mal
   return { name, steps: [{ at, packet, verdict: "next", malformed: form === "malformed" }], flows: [] };
 }
 
+/** One packet to a VIP whose lengths contradict each other: it goes nowhere, and leaves no record. */
+export function cutShort(name: string, at: Step["at"], packet: string): Scenario {
+  const counts = { "drops.malformed": 1 };
+  return { name, steps: [{ at, packet, verdict: "drop", malformed: true, counts }], flows: [] };
+}
+
 function difference(before: Counters, after: Counters): Counters {
   const moved = Object.entries(after).map(([name, value]) => [name, value - (before[name] ?? 0)] as const);
   return Object.fromEntries(moved.filter(([, by]) => by !== 0));

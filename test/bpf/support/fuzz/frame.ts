@@ -51,11 +51,14 @@ interface Header {
   readonly later: boolean;
 }
 
-function header4(frame: Buffer, at: number, quoted: boolean): Header | undefined {
+/** Its lengths contradict each other. */
+export const MALFORMED = "malformed";
+
+function header4(frame: Buffer, at: number, quoted: boolean): Header | typeof MALFORMED | undefined {
   if (at + 20 > frame.length || frame.readUInt8(at) >> 4 !== 4) return undefined;
   const size = (frame.readUInt8(at) & 15) * 4;
   const total = frame.readUInt16BE(at + 2);
-  if (size < 20 || total < size || (!quoted && at + total > frame.length)) return undefined;
+  if (size < 20 || total < size || (!quoted && at + total > frame.length)) return MALFORMED;
   const fragmented = frame.readUInt16BE(at + 6);
   return {
     proto: frame.readUInt8(at + 9),
@@ -68,16 +71,17 @@ function header4(frame: Buffer, at: number, quoted: boolean): Header | undefined
   };
 }
 
-function header6(frame: Buffer, at: number, quoted: boolean): Header | undefined {
+function header6(frame: Buffer, at: number, quoted: boolean): Header | typeof MALFORMED | undefined {
   if (at + 40 > frame.length || frame.readUInt8(at) >> 4 !== 6) return undefined;
   const payload = frame.readUInt16BE(at + 4);
   const end = at + 40 + payload;
-  if (payload === 0 || (!quoted && end > frame.length)) return undefined;
+  if (payload === 0) return undefined;
+  if (!quoted && end > frame.length) return MALFORMED;
   let proto = frame.readUInt8(at + 6);
   let transport = at + 40;
   let [fragment, later] = [false, false];
   for (let i = 0; i < EXTENSIONS_MAX && !later && EXTENSIONS.has(proto); i++) {
-    if (transport + 8 > frame.length) return undefined;
+    if (transport + 8 > Math.min(end, frame.length)) return MALFORMED;
     const length = frame.readUInt8(transport + 1);
     if (proto === 43 && frame.readUInt8(transport + 3) !== 0) return undefined;
     if (proto === FRAGMENT) {
@@ -94,18 +98,23 @@ function header6(frame: Buffer, at: number, quoted: boolean): Header | undefined
 
 /** Undefined for what no program may touch: neither IP, nor whole, nor TCP, UDP, SCTP or an ICMP error about one of them. */
 export function readFrame(frame: Buffer): Reading | undefined {
+  const reading = readPacket(frame);
+  return reading === MALFORMED ? undefined : reading;
+}
+
+/** The same, but tells what is cut off, or made wrong, from what is another protocol's. */
+export function readPacket(frame: Buffer): Reading | typeof MALFORMED | undefined {
   const type = frame.length >= ETHERNET ? frame.readUInt16BE(12) : 0;
   if (type !== 0x0800 && type !== 0x86dd) return undefined;
   const v4 = type === 0x0800;
   const header = v4 ? header4(frame, ETHERNET, false) : header6(frame, ETHERNET, false);
-  if (!header) return undefined;
+  if (!header || header === MALFORMED) return header;
   if (header.proto === (v4 ? 1 : 58)) return readError(frame, v4, header);
-  const smallest = SMALLEST[header.proto];
-  if (smallest === undefined) return undefined;
+  if (SMALLEST[header.proto] === undefined) return undefined;
   const { transport, end, later } = header;
-  if (!later && transport + smallest > end) return undefined;
+  if (!later && !fits(frame, v4, header)) return MALFORMED;
   const flags = later ? 0 : flagsOf(frame, header);
-  if (flags === undefined) return undefined;
+  if (flags === undefined) return MALFORMED;
   return {
     v4,
     proto: header.proto,
@@ -122,6 +131,19 @@ export function readFrame(frame: Buffer): Reading | undefined {
     tcpFlags: flags,
     fragment: header.fragment,
   };
+}
+
+/** Whether the transport header and what it says of its own length fit the packet (RFC 768, RFC 9293). */
+function fits(frame: Buffer, v4: boolean, { proto, transport, end, fragment }: Header): boolean {
+  if (transport + (SMALLEST[proto] ?? 0) > end) return false;
+  const room = fragment ? 65535 : end - transport;
+  if (proto === UDP) {
+    const length = frame.readUInt16BE(transport + 4);
+    return length === 0 ? !v4 : length >= 8 && length <= room;
+  }
+  if (proto === SCTP) return true;
+  const header = (frame.readUInt8(transport + 12) >> 4) * 4;
+  return header >= 20 && header <= room;
 }
 
 function flagsOf(frame: Buffer, { proto, transport, end, fragment }: Header): number | undefined {
@@ -154,7 +176,7 @@ function readError(frame: Buffer, v4: boolean, outer: Header): Reading | undefin
   if (!(v4 ? ERRORS4 : ERRORS6).has(kind)) return undefined;
   const quote = outer.transport + 8;
   const inner = v4 ? header4(frame, quote, true) : header6(frame, quote, true);
-  if (!inner || inner.later || SMALLEST[inner.proto] === undefined) return undefined;
+  if (!inner || inner === MALFORMED || inner.later || SMALLEST[inner.proto] === undefined) return undefined;
   if (inner.transport + 8 > outer.end || !sameBytes(frame, inner.source, outer.destination, v4 ? 4 : 16)) {
     return undefined;
   }

@@ -32,18 +32,23 @@ const SNAT: readonly (readonly [prefix: string, snat: string])[] = [
   ["fd00:200::", "fd00:200::1"],
 ];
 
+/** The ranges of topology.ts, 10.96.128.0/17 and fd00:96::8000/113, but for their last bit, which is set. */
+const RANGES: readonly string[] = ["\x0a\x60", `\xfd\x00\x00\x96${"\0".repeat(10)}`];
+
 const PROTOCOL_NUMBERS = { tcp: 6, udp: 17, sctp: 132 } as const;
 
 export class Frontends {
   readonly #targets = new Map<string, Target>();
   readonly #snat = new Map<string, string>();
   readonly #clusterIps = new Set<string>();
+  readonly #vips = new Set<string>();
 
   constructor(services: readonly Service[]) {
     const world = worldOf(services);
     for (const service of services) {
       const { address: text, port } = destinationOf(service);
       if (service.kind === "ClusterIP") this.#clusterIps.add(rawAddress(text));
+      if (service.kind !== "NodePort") this.#vips.add(rawAddress(text));
       const proto = PROTOCOL_NUMBERS[service.proto];
       const ask = (client: "pod" | "outside") => {
         const verdict = verdictFor(world, service, client, text.includes(":") ? "2001:db8:99::1" : "203.0.113.1");
@@ -73,10 +78,16 @@ export class Frontends {
     return this.#targets.get(reading.proto + endKey(frame, reading, "destination"));
   }
 
+  /** Row 46: whether other ports and protocols of the address that a frame goes to may be refused. */
+  refuses(frame: Buffer): boolean {
+    const to = destination(frame);
+    const unallocated = RANGES.some((range) => to.startsWith(range) && to.charCodeAt(range.length) >= 0x80);
+    return unallocated || this.#clusterIps.has(to);
+  }
+
   /** Whatever its port or protocol. */
-  isClusterIp(frame: Buffer): boolean {
-    const [at, size] = frame.readUInt16BE(12) === 0x0800 ? [30, 4] : [38, 16];
-    return this.#clusterIps.has(frame.toString("latin1", at, at + size));
+  isVip(frame: Buffer): boolean {
+    return this.#vips.has(destination(frame));
   }
 
   /** Undefined where a masqueraded packet leaves by no device: it stays as it is. */
@@ -88,4 +99,10 @@ export class Frontends {
     const [, snat] = SNAT.find(([prefix]) => text.startsWith(prefix)) ?? [];
     if (snat !== undefined) this.#snat.set(rawAddress(text), rawAddress(snat));
   }
+}
+
+/** Raw, as it stands where an IP header without options has it. */
+function destination(frame: Buffer): string {
+  const [at, size] = frame.readUInt16BE(12) === 0x0800 ? [30, 4] : [38, 16];
+  return frame.toString("latin1", at, at + size);
 }

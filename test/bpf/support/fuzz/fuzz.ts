@@ -36,6 +36,7 @@ export interface FuzzReport {
 /** Flow tables are emptied every so often: so no record is evicted that the judge still knows. */
 const ROUND = 40_000;
 const FAULTS_TOLD = 5;
+const REFUSALS: readonly Kind[] = ["dropped", "malformed", "reply"];
 /** One way in so many ends at each step: so that every third packet is a request. */
 const GIVEN_UP = 3;
 const VERDICTS: Readonly<Record<number, Outcome["verdict"]>> = { [-1]: "next", 2: "drop", 7: "redirect" };
@@ -77,7 +78,7 @@ export class Fuzzer {
     }
     this.#forget();
     const counted = this.#drops().map((count, reason) => count - (before[reason] ?? 0));
-    const refused = (this.#kinds.get("dropped") ?? 0) + (this.#kinds.get("reply") ?? 0);
+    const refused = REFUSALS.reduce((total, kind) => total + (this.#kinds.get(kind) ?? 0), 0);
     const named = counted.map((count, reason) => [dropReasonNames[reason] ?? String(reason), count] as const);
     return {
       packets: this.#seen.size,

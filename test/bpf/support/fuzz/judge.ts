@@ -4,7 +4,7 @@
 
 import { crc32c } from "../crc32c.ts";
 import { faultOf } from "../valid-packet.ts";
-import { endKey, keptSums, type Reading, readFrame } from "./frame.ts";
+import { endKey, keptSums, MALFORMED, type Reading, readFrame, readPacket } from "./frame.ts";
 import type { Frontends, Target } from "./frontends.ts";
 
 export interface Run {
@@ -26,7 +26,7 @@ export interface Outcome {
 }
 
 /** What the frame turned out to be. */
-export type Kind = "untouched" | "dropped" | "reply" | "request" | "masqueraded" | "answer" | "moved";
+export type Kind = "untouched" | "malformed" | "dropped" | "reply" | "request" | "masqueraded" | "answer" | "moved";
 
 /** One connection as the kernel sees it between the hooks. */
 interface Flow {
@@ -58,8 +58,9 @@ export class Judge {
 
   /** Throws what is wrong with it. */
   judge(run: Run, out: Outcome): Kind {
-    const reading = run.stray ? undefined : readFrame(run.frame);
-    const refusable = !run.stray && run.hook === "ingress" && this.#frontends.isClusterIp(run.frame);
+    const reading = run.stray ? undefined : readPacket(run.frame);
+    if (reading === MALFORMED) return this.#malformed(run, out);
+    const refusable = !run.stray && run.hook === "ingress" && this.#frontends.refuses(run.frame);
     if (out.verdict === "drop") return refusable ? "dropped" : this.#dropped(run, reading);
     if (out.verdict === "next" && out.mark === run.mark) return this.#untouched(run, out, reading);
     const answered = out.verdict === "redirect" && isReply(run.frame, out.frame);
@@ -70,6 +71,16 @@ export class Judge {
     if (!after) throw new Error("made a packet that cannot be read");
     expectKept(run, out, reading, after);
     return this.#translated(run, out, reading, after);
+  }
+
+  #malformed(run: Run, out: Outcome): Kind {
+    const kept = out.verdict === "next" && out.frame.equals(run.frame) && out.mark === run.mark;
+    if (run.hook === "ingress" && this.#frontends.isVip(run.frame)) {
+      if (out.verdict !== "drop") throw new Error("let a malformed packet to a VIP go by");
+      return "malformed";
+    }
+    if (!kept) throw new Error("touched a malformed packet");
+    return "untouched";
   }
 
   #dropped(run: Run, reading: Reading | undefined): Kind {
