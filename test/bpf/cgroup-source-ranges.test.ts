@@ -3,6 +3,7 @@
 // node; pods' leave it to their packets.
 
 import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { describe, expect, test } from "vitest";
 import type { CompiledService, SourceFilter } from "../../src/compile/state.ts";
 import { DropReason } from "../../src/datapath/ebpf/abi.gen.ts";
@@ -59,7 +60,7 @@ describe("row 44: a socket of the node", () => {
     await expect(TcpClient.open(way.dial(4), 80)).rejects.toMatchObject({ code: "EACCES" });
     using asking = new UdpClient(way.udp);
     await expect(asking.ask(way.dial(4), 80)).rejects.toMatchObject({ code: "EACCES" });
-    using connecting = new UdpClient(way.udp);
+    await using connecting = new UdpClient(way.udp);
     await expect(connecting.connect(way.dial(4), 80)).rejects.toMatchObject({ code: "EACCES" });
     const after = [datapath.stats(tcp.key).rejects, datapath.stats(udp.key).rejects];
     expect(after.map((count, i) => count - (before[i] ?? 0))).toEqual([1, 2]);
@@ -93,7 +94,7 @@ describe("row 44: a socket of the node", () => {
     using asking = new UdpClient(way.udp);
     await asking.bind(bound);
     await note(asking.ask(way.dial(4), 80));
-    using connecting = new UdpClient(way.udp);
+    await using connecting = new UdpClient(way.udp);
     await connecting.bind(bound);
     await note(connecting.connect(way.dial(4), 80).then(() => connecting.askPeer()));
     expect(outcomes).toEqual(served ? ["a", "a", "a"] : ["EACCES", "EACCES", "EACCES"]);
@@ -153,7 +154,7 @@ describe("row 44: a socket of a pod", () => {
     const rowAt = (id: number) => services.offset(id) / 4;
     const at = rowAt(datapath.serviceId(ranged.key));
     const [row = 0, openRow = 0] = [at, rowAt(datapath.serviceId(open.key))].map((place) => services.halfWords[place]);
-    using connecting = connectAgainAndAgain(b.address, b.udpPort);
+    await using connecting = connectAgainAndAgain(b.address, b.udpPort);
     let met = 0;
     await until("it has met changes many times", () => {
       const before = datapath.stats(ranged.key).connections;
@@ -194,6 +195,10 @@ function connectAgainAndAgain(address: string, port: number) {
   return {
     made: () => Number(lines().findLast((line) => /^\d+$/.test(line)) ?? 0),
     refusals: () => lines().filter((line) => !/^\d+$/.test(line)),
-    [Symbol.dispose]: () => void child.kill("SIGKILL"),
+    /** A cgroup cannot go before the last process in it has. */
+    [Symbol.asyncDispose]: async () => {
+      child.kill("SIGKILL");
+      await once(child, "exit");
+    },
   };
 }
