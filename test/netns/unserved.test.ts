@@ -9,6 +9,7 @@ import { inNetns, run } from "../../src/demo/lab/run.ts";
 import { portolanLine } from "../../src/demo/portolan.ts";
 import { type Asker, askAll, clientOf, dropsOf, each } from "../support/askers.ts";
 import { useCluster } from "../support/cluster.ts";
+import { compileProgram } from "../support/compile.ts";
 import { type ServiceSpec, serviceAddresses, writeService, writeServiceCidr } from "../support/manifests.ts";
 import { until } from "../support/until.ts";
 
@@ -91,6 +92,19 @@ describe.each(families)("what nothing serves over %s", (family) => {
       `From ${served.clusterIP[family]} icmp_seq=1 ${unreachable}`,
     );
     expect(await ping(nobodys[family])).toContain("1 packets transmitted, 0 received");
+  });
+
+  test("a datagram that says it is longer than its packet goes to no VIP, and is counted", async () => {
+    const { lab } = cluster();
+    const raw = compileProgram("raw", lab.plan.directory);
+    // from port 50000 to the Service's, without a checksum
+    const send = (length: string) =>
+      lab.exec(lab.pod("p1a"), [raw, served.clusterIP[family], "17", `c3500035${length}00006869`]);
+    const before = drops("malformed");
+    await send("000b");
+    expect(drops("malformed") - before).toBe(1);
+    await send("000a");
+    expect(drops("malformed") - before).toBe(1);
   });
 
   test("row 46: explain says why, of the wire, of a pod's socket and of the node", async () => {
