@@ -240,24 +240,12 @@ static __always_inline bool leaves_for_nobody(struct __sk_buff *skb, const struc
 	return way_of(skb, p, skb->ifindex, BPF_FIB_LOOKUP_OUTPUT) == WAY_OF_ALL;
 }
 
-/* A VIP that is an address of the node too has the node to answer for it. */
-static __always_inline bool is_vip_alone(__u32 flags)
-{
-	return (flags & (ADDRESS_CLUSTER_IP | ADDRESS_EXTERNAL)) && !(flags & (ADDRESS_NODE | ADDRESS_FOREIGN));
-}
-
 /* Whether a VIP answers this ping. */
 static __always_inline bool pings_vip(const struct packet *p, __u32 flags)
 {
 	__u32 header = p->v4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
 
 	return vip_ping && p->echo && is_vip_alone(flags) && p->l4 - p->l3 == header; /* options do not come back */
-}
-
-/* No way leads a malformed packet past a VIP: the stack would forward what is wrong behind the IP header. */
-static __always_inline int malformed(const struct work *w)
-{
-	return is_vip_alone(address_flags(&w->packet.dst)) ? drop(-DROP_MALFORMED) : TC_NEXT;
 }
 
 /*

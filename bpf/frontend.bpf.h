@@ -83,6 +83,12 @@ static __always_inline bool refuses_ports(__u32 flags)
 	return (flags & (ADDRESS_CLUSTER_IP | ADDRESS_NODE | ADDRESS_FOREIGN)) == ADDRESS_CLUSTER_IP;
 }
 
+/* A VIP that is an address of the node too has the node to answer for it. */
+static __always_inline bool is_vip_alone(__u32 flags)
+{
+	return (flags & (ADDRESS_CLUSTER_IP | ADDRESS_EXTERNAL)) && !(flags & (ADDRESS_NODE | ADDRESS_FOREIGN));
+}
+
 /*
  * What a new connection to an address meets where frontend_lookup() finds nothing (row 46), flags from there: refused
  * at a ClusterIP that is served, silence at one that no Service has; DROP_NONE anywhere else.

@@ -53,6 +53,12 @@ static __noinline int error_in(struct __sk_buff *skb, struct work *w, const stru
 	return owner == record ? to_backend(skb, &w->packet, device, owner) : to_client(skb, &w->packet, device, owner);
 }
 
+/* No way leads a malformed packet past a VIP: the stack would forward what is wrong behind the IP header. */
+static __always_inline int malformed(const struct work *w)
+{
+	return is_vip_alone(address_flags(&w->packet.dst)) ? drop(-DROP_MALFORMED) : TC_NEXT;
+}
+
 SEC("tc")
 int pt_ingress(struct __sk_buff *skb)
 {

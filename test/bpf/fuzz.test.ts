@@ -85,7 +85,7 @@ describe("packets changed at random", () => {
       to: "return true;",
     },
     "what is malformed goes past a VIP": {
-      file: "begin.bpf.h",
+      file: "tc.bpf.c",
       from: "return is_vip_alone(address_flags(&w->packet.dst)) ? drop(-DROP_MALFORMED) : TC_NEXT;",
       to: "return TC_NEXT;",
     },
