@@ -69,8 +69,8 @@ static __always_inline __u32 quote_offset(struct __sk_buff *skb, struct packet *
 }
 
 /*
- * Makes p of a message the packet of the flow it is about. Returns 0, or NOT_OURS when it is about none: no error, or too
- * little quoted to tell; PORTLESS for an echo request.
+ * Makes p of a message the packet of the flow it is about. Returns 0, or NOT_OURS when it is about none: no error, or
+ * too little quoted to tell; PORTLESS for an echo request.
  */
 static __noinline int icmp_parse(struct __sk_buff *skb, struct packet *p)
 {

@@ -20,9 +20,9 @@
 #define IPV6_HEADERS_MAX 6 /* extension headers we walk before giving the packet up as not ours */
 
 /* What a packet is that has no ports to look up. */
-#define PORTLESS 1    /* of another protocol */
-#define NOT_OURS -1   /* none that we read */
-#define MALFORMED -2  /* its lengths contradict each other; source and destination are known */
+#define PORTLESS 1   /* of another protocol */
+#define NOT_OURS -1  /* none that we read */
+#define MALFORMED -2 /* its lengths contradict each other; source and destination are known */
 
 struct packet {
 	struct ip_addr src;
@@ -147,8 +147,8 @@ static __always_inline bool proto_is_icmp(const struct packet *p)
 	return p->proto == (p->v4 ? IPPROTO_ICMP : IPPROTO_ICMPV6);
 }
 
-/* UDP's own length holds its header and fits the packet (RFC 768); 0 is a jumbogram's in IPv6. A fragment says the whole
- * datagram's, and one that the kernel will cut into segments, theirs.
+/* UDP's own length holds its header and fits the packet (RFC 768); 0 is a jumbogram's in IPv6. A fragment says the
+ * whole datagram's, and one that the kernel will cut into segments, theirs.
  */
 static __always_inline bool udp_fits(const struct __sk_buff *skb, const struct packet *p, __u32 length)
 {

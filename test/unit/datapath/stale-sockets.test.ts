@@ -173,7 +173,8 @@ describe("the writer says when a Service whose flows leave endpoints has lost on
     expect(writer.change("TCP", { cluster: [b], ...ends })).toBe(""); // those on a began without it
     expect(writer.change("TCP", { cluster: [a, b], ...ends })).toBe("");
     expect(writer.change("TCP", { cluster: [b], ...ends })).toBe("TCP");
-    expect(writer.change("TCP", { cluster: [b] })).toBe("");
+    expect(writer.change("TCP", { cluster: [a, b], ...ends })).toBe("");
+    expect(writer.change("TCP", { cluster: [b] })).toBe(""); // it ends none any more
     expect(writer.change("TCP", {})).toBe("");
   });
 });
