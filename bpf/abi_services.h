@@ -42,6 +42,7 @@ enum address_flags {
 	ADDRESS_CLUSTER_IP = 8, /* some port is served here as a ClusterIP's: the others are refused */
 	ADDRESS_EXTERNAL = 16,  /* likewise as an external IP's or a load balancer's: the others are left alone */
 	ADDRESS_FOREIGN = 32, /* the ClusterIP of a Service that is not served here: all but frontends is left alone */
+	ADDRESS_UNSURE = 64,  /* some port of a Service may not be a frontend yet: all others are left alone */
 };
 
 struct address {

@@ -76,11 +76,13 @@ __noinline int in_service_range(const struct ip_addr *addr)
 
 /*
  * Whether ports that frontend_lookup() does not find are refused at an address with these flags: a ClusterIP that is
- * served. The node answers for its own addresses, and another proxy for the Services it serves.
+ * served, all of it. The node answers for its own addresses, and another proxy for the Services it serves.
  */
 static __always_inline bool refuses_ports(__u32 flags)
 {
-	return (flags & (ADDRESS_CLUSTER_IP | ADDRESS_NODE | ADDRESS_FOREIGN)) == ADDRESS_CLUSTER_IP;
+	const __u32 others = ADDRESS_NODE | ADDRESS_FOREIGN | ADDRESS_UNSURE;
+
+	return (flags & (ADDRESS_CLUSTER_IP | others)) == ADDRESS_CLUSTER_IP;
 }
 
 /* A VIP that is an address of the node too has the node to answer for it. */

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // --vip-ping: addresses of Services answer ping(8), to pods and to clients outside; what is not a Service's does not.
+import { rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { useCluster } from "../support/cluster.ts";
 import { serviceAddresses } from "../support/manifests.ts";
@@ -54,4 +56,26 @@ describe.each(families)("ping over %s", (family) => {
     expect(await ping("client", served.clusterIP[family])).toBe("3 received");
     await cluster().lab.sysctl(node, "net.ipv4.icmp_echo_ignore_all=0", "net.ipv6.icmp.echo_ignore_all=0");
   });
+});
+
+test("while a manifest cannot be read, what is served answers all the same", async () => {
+  const { lab, manifests } = cluster();
+  const broken = join(manifests, "broken.json");
+  const refused = async () => {
+    const { failures } = await (await cluster().wire(lab.pod("p1a"))).tcp({
+      address: served.clusterIP.v4,
+      port: 81,
+      count: 1,
+      timeoutMs: 400,
+    });
+    return failures.ECONNREFUSED === 1;
+  };
+  await until("another port is refused", refused);
+  writeFileSync(broken, "{ broken");
+  await until("no port is refused", async () => !(await refused()));
+  for (const family of families) {
+    await until(`${family} is answered`, async () => (await ping("p1a", served.clusterIP[family])) === "3 received");
+  }
+  rmSync(broken);
+  await until("another port is refused again", refused);
 });

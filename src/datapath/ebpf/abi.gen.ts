@@ -47,6 +47,7 @@ export const AddressFlags = {
   ADDRESS_CLUSTER_IP: 8,
   ADDRESS_EXTERNAL: 16,
   ADDRESS_FOREIGN: 32,
+  ADDRESS_UNSURE: 64,
 } as const;
 /** value → name without its prefix */
 export const addressFlagsNames: Readonly<Record<number, string>> = {
@@ -56,6 +57,7 @@ export const addressFlagsNames: Readonly<Record<number, string>> = {
   8: "cluster_ip",
   16: "external",
   32: "foreign",
+  64: "unsure",
 };
 
 export const Scheduler = {

@@ -9,9 +9,10 @@ import { decode } from "./codec.ts";
 import { MapFullError } from "./errors.ts";
 
 const { ADDRESS_NODE_PORT, ADDRESS_LOOPBACK, ADDRESS_NODE } = abi.AddressFlags;
-const { ADDRESS_CLUSTER_IP, ADDRESS_EXTERNAL, ADDRESS_FOREIGN } = abi.AddressFlags;
+const { ADDRESS_CLUSTER_IP, ADDRESS_EXTERNAL, ADDRESS_FOREIGN, ADDRESS_UNSURE } = abi.AddressFlags;
 const { FRONTEND_CLUSTER_IP, FRONTEND_NODE_PORT } = abi.FrontendKind;
 const OF_NODE = ADDRESS_NODE_PORT | ADDRESS_LOOPBACK | ADDRESS_NODE;
+const LEFT_ALONE = ADDRESS_FOREIGN | ADDRESS_UNSURE;
 
 /** Frontends at one address, in one number: those of a ClusterIP, and this many times the others. */
 const OTHERS = 2 ** 24;
@@ -28,8 +29,8 @@ export class AddressTable {
   readonly #ofNode = new Map<AddressId, number>();
   readonly #frontends = new Map<AddressId, number>();
   readonly #foreign = new Set<AddressId>();
-  /** Of Services that are not wholly in the maps. */
-  #waiting: ReadonlySet<AddressId> = new Set();
+  /** Of Services that are not wholly in the maps; as an earlier agent left them until setWaiting(). */
+  #waiting = new Set<AddressId>();
   /** Any ClusterIP may have more ports than are known. */
   #doubted = false;
   /** Those whose flags may have changed since they were written. */
@@ -46,6 +47,7 @@ export class AddressTable {
       this.#written.set(id, flags);
       if (flags & ADDRESS_NODE) this.#ofNode.set(id, flags & OF_NODE);
       if (flags & ADDRESS_FOREIGN) this.#foreign.add(id);
+      if (flags & ADDRESS_UNSURE) this.#waiting.add(id);
       this.#touched.add(id);
     }
   }
@@ -136,7 +138,7 @@ export class AddressTable {
     const missing = [...this.#ofNode.keys()].filter((id) => !this.#written.has(id)).length;
     const lacking = missing - (this.#map.maxEntries - this.#written.size);
     if (lacking <= 0) return;
-    const others = [...this.#written].filter(([id, flags]) => flags === ADDRESS_FOREIGN && !this.#ofNode.has(id));
+    const others = [...this.#written].filter(([id, flags]) => (flags & ~LEFT_ALONE) === 0 && !this.#ofNode.has(id));
     const evicted = others.slice(0, lacking).map(([id]) => id);
     if (evicted.length === 0) return;
     evicting();
@@ -174,8 +176,8 @@ export class AddressTable {
     const count = this.#frontends.get(id) ?? 0;
     const served = (count % OTHERS > 0 ? ADDRESS_CLUSTER_IP : 0) | (count >= OTHERS ? ADDRESS_EXTERNAL : 0);
     const doubted = this.#doubted && (served & ADDRESS_CLUSTER_IP) !== 0;
-    const foreign = this.#foreign.has(id) || this.#waiting.has(id) || doubted;
-    return (this.#ofNode.get(id) ?? 0) | served | (foreign ? ADDRESS_FOREIGN : 0);
+    const unsure = this.#waiting.has(id) || doubted ? ADDRESS_UNSURE : 0;
+    return (this.#ofNode.get(id) ?? 0) | served | (this.#foreign.has(id) ? ADDRESS_FOREIGN : 0) | unsure;
   }
 
   #write(entries: readonly Entry[]): void {

@@ -122,9 +122,9 @@ describe("row 46: the addresses map", () => {
     second.apply({ upsert: [], remove: [], foreign: addresses("10.96.0.9") });
     const others = ["10.96.0.7 foreign", "10.96.0.8 foreign", "10.96.0.9 foreign"];
     // nor is it known that 10.96.0.1 has no more ports than the earlier agent served
-    expect(addressesIn(maps)).toEqual(["10.96.0.1 cluster_ip foreign", ...others]);
+    expect(addressesIn(maps)).toEqual(["10.96.0.1 cluster_ip unsure", ...others]);
     second.sync({ upsert: [more], remove: [], foreign: addresses(), partial: true });
-    expect(addressesIn(maps)).toEqual(["10.96.0.1 cluster_ip foreign", ...others]);
+    expect(addressesIn(maps)).toEqual(["10.96.0.1 cluster_ip unsure", ...others]);
     second.apply({ upsert: [], remove: [], foreign: addresses("10.96.0.8", "10.96.0.9"), partial: false });
     expect(addressesIn(maps)).toEqual(["10.96.0.1 cluster_ip", ...others.slice(1)]);
     second.sync({ upsert: [more], remove: [], foreign: addresses("10.96.0.8") });

@@ -36,8 +36,8 @@ function dropped(maps: MemoryMaps): readonly string[] {
 
 /** ClusterIPs whose other ports are refused. */
 function refusing(maps: MemoryMaps): readonly string[] {
-  const { ADDRESS_CLUSTER_IP, ADDRESS_FOREIGN, ADDRESS_NODE } = abi.AddressFlags;
-  const mask = ADDRESS_CLUSTER_IP | ADDRESS_FOREIGN | ADDRESS_NODE;
+  const { ADDRESS_CLUSTER_IP, ADDRESS_FOREIGN, ADDRESS_NODE, ADDRESS_UNSURE } = abi.AddressFlags;
+  const mask = ADDRESS_CLUSTER_IP | ADDRESS_FOREIGN | ADDRESS_NODE | ADDRESS_UNSURE;
   const entries = [...maps.addresses.entries()].filter(
     ([, value]) => (decode(abi.address, value).flags & mask) === ADDRESS_CLUSTER_IP,
   );
@@ -101,6 +101,11 @@ test("row 46: nor while not all could be read, after a restart as at the first s
   expect([refusing(maps), dropped(maps)]).toEqual([[], []]);
   second.sync({ upsert: [web, more], remove: [], foreign: foreign("10.96.0.7") });
   expect([refusing(maps), dropped(maps)]).toEqual([["10.96.0.1"], IN_FORCE]);
+
+  second.apply({ upsert: [], remove: [], partial: true });
+  const killed = writerOver(maps);
+  killed.setNodeAddresses([{ address: "192.0.2.1" as Ip, loopback: false, nodePort: true }]);
+  expect(refusing(maps)).toEqual([]); // it does not know yet what the one before did not
 
   const fresh = memoryMaps();
   const third = writerOver(fresh);
