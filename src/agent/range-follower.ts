@@ -7,6 +7,7 @@ import type { NetworkView } from "../datapath/network.ts";
 import type { Change, ModelChanges } from "../model/changes.ts";
 import { type EndpointSlice, serviceOf } from "../model/endpoint-slice.ts";
 import { type Cidr, cidrMatcher, familyOf, type Ip, ipFromBytes, isInCidr, parseCidr } from "../model/ip.ts";
+import type { Node } from "../model/node.ts";
 import type { Log } from "./log.ts";
 import { Retry } from "./retry.ts";
 
@@ -29,8 +30,11 @@ interface Candidate {
   readonly holds: (ip: Ip) => boolean;
   /** How often slices name an endpoint with an address of the range. */
   endpoints: number;
-  /** One of them, for people. */
+  /** How often Nodes name a network that shares addresses with it. */
+  networks: number;
+  /** One of either, for people. */
   endpoint: string;
+  network: string;
 }
 
 export class RangeFollower implements Disposable {
@@ -40,7 +44,7 @@ export class RangeFollower implements Disposable {
   /** Of each ServiceCIDR. */
   readonly #ranges = new Map<string, readonly Cidr[]>();
   #candidates: readonly Candidate[];
-  /** Networks of each Node: of its addresses and its pods. */
+  /** Networks of each Node: of its addresses and its pods. Counted by the candidates, for there may be many. */
   readonly #nodes = new Map<string, readonly Cidr[]>();
   /** undefined: nothing has been read yet, what an earlier agent left counts. */
   #sure: boolean | undefined;
@@ -57,7 +61,7 @@ export class RangeFollower implements Disposable {
     this.#datapath = datapath;
     this.#log = log;
     this.#retry = new Retry(log, "the ranges of ClusterIPs could not be written, it is tried again");
-    this.#candidates = candidatesOf(around.flagged, [], []);
+    this.#candidates = candidatesOf(around.flagged, [], [], []);
   }
 
   /**
@@ -72,12 +76,9 @@ export class RangeFollower implements Disposable {
     }
     if (serviceCidrs.length > 0) {
       const ranges = [this.#around.flagged, ...this.#ranges.values()].flat();
-      this.#candidates = candidatesOf(ranges, this.#candidates, this.#around.slices());
+      this.#candidates = candidatesOf(ranges, this.#candidates, this.#around.slices(), this.#nodes.values());
     }
-    for (const { previous, current } of nodes) {
-      if (current) this.#nodes.set(current.name, [...current.podCidrs, ...current.addresses.map(single)]);
-      else if (previous) this.#nodes.delete(previous.name);
-    }
+    for (const change of nodes) this.#noteNode(change);
     const known = sure && synced;
     const moved = this.#noteEndpoints(endpointSlices);
     if (!moved && serviceCidrs.length + nodes.length === 0 && known === this.#sure) return;
@@ -101,6 +102,19 @@ export class RangeFollower implements Disposable {
 
   [Symbol.dispose](): void {
     this.#retry[Symbol.dispose]();
+  }
+
+  #noteNode({ previous, current }: Change<Node>): void {
+    const name = (current ?? previous)?.name;
+    if (name === undefined) return;
+    const before = this.#nodes.get(name) ?? [];
+    const after = current ? [...current.podCidrs, ...current.addresses.map(single)] : [];
+    for (const candidate of this.#candidates) {
+      countNetworks(candidate, before, -1);
+      countNetworks(candidate, after, 1);
+    }
+    if (current) this.#nodes.set(name, after);
+    else this.#nodes.delete(name);
   }
 
   /** Returns whether an endpoint came to a range that had none, or the last one went. */
@@ -142,12 +156,13 @@ export class RangeFollower implements Disposable {
   #nobodys(): readonly Cidr[] {
     if (!this.#sure) return [];
     const { clusterCidrs, view } = this.#around;
-    const networks = [...clusterCidrs, ...[...this.#nodes.values()].flat(), ...connected(view())];
-    const free = this.#candidates.filter(({ range, text, endpoints, endpoint }) => {
-      const network = networks.find((other) => overlap(range, other));
-      if (network) this.#warn(text, `do addresses of ${textOf(network)}`);
+    const around = [...clusterCidrs, ...connected(view())];
+    const free = this.#candidates.filter(({ range, text, endpoints, endpoint, networks, network }) => {
+      const here = around.find((other) => overlap(range, other));
+      const shared = here ? textOf(here) : networks > 0 ? network : undefined;
+      if (shared !== undefined) this.#warn(text, `do addresses of ${shared}`);
       else if (endpoints > 0) this.#warn(text, `does ${endpoint}`);
-      return network === undefined && endpoints === 0;
+      return shared === undefined && endpoints === 0;
     });
     return free.map(({ range }) => range);
   }
@@ -159,21 +174,37 @@ export class RangeFollower implements Disposable {
   }
 }
 
-/** Each range once; counts stay with those that are among known, and are made of slices for others. */
+/** Each range once; counts stay with those that are among known, and are made of slices and Nodes for others. */
 function candidatesOf(
   ranges: readonly Cidr[],
   known: readonly Candidate[],
   slices: Iterable<EndpointSlice>,
+  nodes: Iterable<readonly Cidr[]>,
 ): readonly Candidate[] {
   const candidates = new Map(known.map((candidate) => [candidate.text, candidate]));
   const fresh = new Map<string, Candidate>();
   for (const range of ranges) {
     const text = textOf(range);
-    if (!candidates.has(text)) fresh.set(text, { range, text, holds: cidrMatcher(range), endpoints: 0, endpoint: "" });
+    if (!candidates.has(text)) fresh.set(text, candidateOf(range, text));
   }
-  if (fresh.size > 0) for (const slice of slices) for (const candidate of fresh.values()) count(candidate, slice, 1);
+  if (fresh.size > 0) {
+    for (const slice of slices) for (const candidate of fresh.values()) count(candidate, slice, 1);
+    for (const networks of nodes) for (const candidate of fresh.values()) countNetworks(candidate, networks, 1);
+  }
   const all = new Map([...candidates, ...fresh]);
   return [...new Set(ranges.map(textOf))].flatMap((text) => all.get(text) ?? []);
+}
+
+function candidateOf(range: Cidr, text: string): Candidate {
+  return { range, text, holds: cidrMatcher(range), endpoints: 0, networks: 0, endpoint: "", network: "" };
+}
+
+function countNetworks(candidate: Candidate, networks: readonly Cidr[], by: 1 | -1): void {
+  for (const network of networks) {
+    if (!overlap(candidate.range, network)) continue;
+    candidate.networks += by;
+    if (by > 0) candidate.network = textOf(network);
+  }
 }
 
 function count(candidate: Candidate, slice: EndpointSlice, by: 1 | -1): void {

@@ -98,6 +98,23 @@ test.each([
   expect(told).toEqual([NONE_OF_IPV4]);
 });
 
+test("row 46: Nodes come, move and go: a range counts once none of them shares an address with it", () => {
+  const { told, step } = follower();
+  const of = (name: string, podCidr?: string) => ({
+    ...({ kind: "Node", name, addresses: [], zone: undefined } as const),
+    podCidrs: podCidr === undefined ? [] : [cidr(podCidr)],
+  });
+  const nodes = (...changes: ModelChanges["nodes"]) => step({ ...NO_CHANGES, synced: true, nodes: changes }, true);
+  const [one, two, away] = [of("n1", "10.100.1.0/24"), of("n2", "10.100.2.0/24"), of("n1", "10.244.1.0/24")];
+  nodes({ previous: undefined, current: one });
+  step(KUBERNETES, true); // of a Node that was there before it
+  nodes({ previous: one, current: away }, { previous: undefined, current: two });
+  nodes({ previous: two, current: two });
+  expect(told).toEqual([NONE_OF_IPV4]);
+  nodes({ previous: two, current: undefined });
+  expect(told).toEqual([NONE_OF_IPV4, BOTH]);
+});
+
 test("row 46: so is one that overlaps the cluster CIDR", () => {
   const { told, step } = follower({ clusterCidrs: [cidr("10.100.0.0/16")] });
   step(KUBERNETES, true);
