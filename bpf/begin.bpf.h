@@ -186,11 +186,14 @@ static __always_inline void learn_client(struct __sk_buff *skb, const struct pac
 
 /*
  * Whether this begins something, as only packets do that meet silence: all others may be answers. A datagram shows no
- * beginning; netfilter tells where it leaves (leaves_for_nobody). A dry run ends here, and asks for what begins.
+ * beginning, and what comes from outside may be for a namespace that shares the device (ipvlan): netfilter tells where
+ * these leave (leaves_for_nobody). A dry run ends here, and asks for what begins.
  */
-static __always_inline bool begins_here(const struct packet *p)
+static __always_inline bool begins_here(const struct packet *p, const struct device *device)
 {
-	return packet_is_syn(p) || p->echo || (dry_run && p->proto == IPPROTO_UDP);
+	if (dry_run)
+		return packet_is_syn(p) || p->echo || p->proto == IPPROTO_UDP;
+	return (packet_is_syn(p) || p->echo) && !from_outside(device);
 }
 
 /*
@@ -205,7 +208,7 @@ static __noinline int unserved(struct __sk_buff *skb, struct work *w, const stru
 
 	if (!w || !device)
 		return TC_ACT_SHOT;
-	if (reason == DROP_UNALLOCATED && !begins_here(&w->packet))
+	if (reason == DROP_UNALLOCATED && !begins_here(&w->packet, device))
 		return TC_NEXT;
 	if (w->packet.proto == IPPROTO_UDP && conntrack_knows(skb, &w->tuple))
 		return TC_NEXT;
@@ -222,20 +225,21 @@ static __noinline int unserved(struct __sk_buff *skb, struct work *w, const stru
 
 /*
  * At egress: the packet of no flow, whose answer's tuple is w->tuple, begins something with a ClusterIP that no Service
- * has. A SYN, if it is of this node's own: all others came in here, or are those of a namespace that shares the device
- * (macvlan), as are sockets without an address of the node. A datagram may be an answer, whoever sends it, unless
- * netfilter says that it is new. A bridge's ports have their neighbours.
+ * has. A SYN of a socket does if it is of this node's own: one without an address of the node is that of a namespace
+ * which shares the device (macvlan). Of what is forwarded netfilter says that it is new, and of a datagram, whoever
+ * sends it: that may be an answer. A bridge's ports have their neighbours.
  */
 static __always_inline bool leaves_for_nobody(struct __sk_buff *skb, const struct work *w, const struct device *device)
 {
 	const struct packet *p = &w->packet;
 	bool datagram = p->proto == IPPROTO_UDP;
 
-	if ((!datagram && !(packet_is_syn(p) && skb->sk)) || (device->flags & DEVICE_BRIDGE_PORT))
+	if ((!datagram && !packet_is_syn(p)) || (device->flags & DEVICE_BRIDGE_PORT))
 		return false;
 	if (!in_service_range(&p->dst) || address_flags(&p->dst)) /* most nodes know no range */
 		return false;
-	if (datagram ? conntrack_state(skb, &w->tuple) != TRACKED_NEW : !(address_flags(&p->src) & ADDRESS_NODE))
+	if (datagram || !skb->sk ? conntrack_state(skb, &w->tuple) != TRACKED_NEW
+				 : !(address_flags(&p->src) & ADDRESS_NODE))
 		return false;
 	return way_of(skb, p, skb->ifindex, BPF_FIB_LOOKUP_OUTPUT) == WAY_OF_ALL;
 }

@@ -20,6 +20,7 @@ const balancer = { v4: "10.96.61.7", v6: "fd00:10:96::6107" };
 const cluster = useCluster({
   firewall: "realistic",
   nodes: [{ name: "n1", routedPods: ["p1a", "p1b"], bridgedPods: ["b1a"] }],
+  agentFlags: ["--devices", "eth*"],
   prepare: async (lab) => {
     for (const { v4, v6 } of [outer, balancer]) {
       await lab.ip(lab.client, `addr add ${v4}/32 dev lo`, `addr add ${v6}/128 dev lo nodad`);
@@ -138,6 +139,36 @@ describe.each(families)("over %s", (family) => {
       await lab.ip(lab.client, `addr del ${there}/${bits} dev eth0`);
     } finally {
       await run(["ip", "netns", "del", netns]);
+    }
+  });
+
+  test("row 46: one that takes all of an uplink's packets (macvlan passthru) is reached from outside", async () => {
+    const { lab } = cluster();
+    const [here, there] = family === "v4" ? ["10.96.63.5", "10.96.63.4"] : ["fd00:10:96:0:63::5", "fd00:10:96:0:63::4"];
+    const [bits, flag] = family === "v4" ? [24, ""] : [80, " nodad"];
+    const netns = `${lab.plan.id}-pt`;
+    const card = `eth${family}`;
+    const outside = { ...lab.client, netns: lab.plan.switchNetns };
+    await run(["ip", "netns", "add", netns]);
+    try {
+      await lab.ip(outside, `link add ${card} type veth peer name ${card} netns ${n1().netns}`);
+      await lab.ip(outside, `link set ${card} master br0 up`);
+      await lab.ip(n1(), `link set ${card} up`, `link add pt0 link ${card} netns ${netns} type macvlan mode passthru`);
+      await cluster()
+        .agents.get("n1")
+        ?.waitForOutput(new RegExp(` INFO attached device=${card} roles=uplink\n`));
+      const pod = { name: "pt", netns, cgroup: n1().cgroup, address: { v4: here, v6: here } };
+      await lab.ip(pod, "link set lo up", "link set pt0 up", `addr add ${here}/${bits} dev pt0${flag}`);
+      await lab.ip(lab.client, `addr add ${there}/${bits} dev eth0${flag}`);
+      await lab.serve(pod, { tcp: [8081], name: "passthru" });
+      const client = await cluster().wire(lab.client);
+      const asked = { address: here, port: 8081, count: 2, timeoutMs: 2000 };
+      expect((await client.tcp(asked)).pods).toEqual({ passthru: 2 });
+      expect((await client.udp(asked)).pods).toEqual({ passthru: 2 });
+      await lab.ip(lab.client, `addr del ${there}/${bits} dev eth0`);
+    } finally {
+      await run(["ip", "netns", "del", netns]);
+      await lab.ip(n1(), `link del ${card}`);
     }
   });
 

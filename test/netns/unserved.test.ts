@@ -53,6 +53,9 @@ const drops = (reason: string) => dropsOf(n1(), reason);
 beforeAll(async () => {
   const { lab, manifests } = cluster();
   await Promise.all(["p1b", "p2a"].map((name) => lab.serve(lab.pod(name))));
+  for (const [command, family] of [["iptables", "v4"] as const, ["ip6tables", "v6"] as const]) {
+    await lab.exec(n1(), [command, "-I", "FORWARD", "-s", lab.client.address[family], "-j", "ACCEPT"]);
+  }
   writeServiceCidr(manifests, "kubernetes", ["10.96.0.0/16"]);
   const probe = { address: nobodys.v4, port: 80, count: 1, timeoutMs: 200 };
   const client = await clientOf(cluster(), ["p1a", "wire"]);
@@ -81,7 +84,7 @@ describe.each(families)("what nothing serves over %s", (family) => {
     const between = drops("unallocated");
     expect(between - before).toBeGreaterThanOrEqual(ASKERS.length);
     expect(await ask(ASKERS, (client) => client.udp(asked))).toEqual(each(ASKERS, { TIMEOUT: 1 }));
-    expect(drops("unallocated") - between).toBe(ON_NODE.length); // the client's meet the firewall before they leave
+    expect(drops("unallocated") - between).toBe(ASKERS.length);
   });
 
   test("row 46: ping of a ClusterIP says that it is no host", async () => {
@@ -260,13 +263,10 @@ describe.each(families)("what is not ours to refuse over %s", (family) => {
     expect(await ask(outside, (client) => client.tcp(asked))).toEqual(each(outside, { "any-ip": 2 }));
     await listener.stop();
     await lab.ip(n1(), `route del local ${address} dev lo`);
-    const before = [drops("unused_port"), drops("unallocated")];
+    const before = drops("unused_port");
     const refused = family === "v4" ? { TIMEOUT: 1 } : { ECONNREFUSED: 1 };
     expect(await ask(outside, (client) => client.tcp({ ...asked, count: 1 }))).toEqual(each(outside, refused));
-    const silence = { ...asked, address: nobodys[family], count: 1, timeoutMs: 400 };
-    expect(await ask(outside, (client) => client.tcp(silence))).toEqual(each(outside, { TIMEOUT: 1 }));
-    const more = [drops("unused_port"), drops("unallocated")].map((count, i) => count > (before[i] ?? 0));
-    expect(more).toEqual(family === "v4" ? [false, false] : [true, true]);
+    expect(drops("unused_port") > before).toBe(family === "v6");
     await lab.sysctl(n1(), `${flag}=1`);
   });
 });
