@@ -4,7 +4,16 @@
 import { describe, expect, test } from "vitest";
 import { ONLY_PORT } from "./support/datapath.ts";
 import { bytes, dump } from "./support/hex.ts";
-import { cutShort, MARK_IN, MARK_OUT, passes, type Scenario, type Step, table, useDatapath } from "./support/scenario.ts";
+import {
+  cutShort,
+  MARK_IN,
+  MARK_OUT,
+  passes,
+  type Scenario,
+  type Step,
+  table,
+  useDatapath,
+} from "./support/scenario.ts";
 import { atClient, chunks, sctpEnds, sctpFrame, toClient } from "./support/sctp-packet.ts";
 import { services4, services6 } from "./support/services.ts";
 import { onesComplementSum } from "./support/valid-packet.ts";
