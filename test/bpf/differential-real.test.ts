@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The reference model held against the real programs: random Services met by sockets that connect and send; and session
-// affinity, rows 51, 52 and 56, by histories of clients that come again, whose packets go through tc, with `explain` over
-// the same maps. Each planted fault makes them disagree. Seed and counts are printed.
+// The reference model held against the real programs: random Services met by packets that come in by tc, and by sockets
+// that connect and send; and session affinity, rows 51, 52 and 56, by histories of clients that come again, with `explain`
+// over the same maps. Each planted fault makes them disagree. Seed and counts are printed.
 
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -23,21 +23,22 @@ import {
 } from "../support/differential/landmarks.ts";
 import { addressIn, FAMILIES } from "../support/differential/places.ts";
 import { BY_DEVICE } from "../support/differential/random-detector.ts";
-import { historyAtRandom } from "../support/differential/random-history.ts";
+import { historyAtRandom, withoutBridges } from "../support/differential/random-history.ts";
 import { drawsAtRandom, packetOf } from "../support/differential/random-packet.ts";
 import { worldAtRandom } from "../support/differential/random-world.ts";
+import { REAL_FAULTS } from "../support/differential/real-faults.ts";
 import { type Asked, onRealNode, RealNode, socketWays } from "../support/differential/real-node.ts";
-import { SOCKET_FAULTS } from "../support/differential/socket-faults.ts";
+
 import { verdictOf } from "../support/model/model.ts";
 import type { Packet, World } from "../support/model/world.ts";
 import { useMutant } from "../support/mutant.ts";
 
 const HISTORIES = 30;
 const WORLDS = 100;
-/** Of each world: at random, besides one to each verdict with each family and way of a socket. */
+/** Of each world: at random, besides one to each verdict with each family, protocol of packets and way of a socket. */
 const DRAWS = 30;
 const VERDICTS = 4;
-const SOCKET_CELLS = VERDICTS * 2 * 3;
+const CELLS = VERDICTS * 2 * (3 + 3);
 /** Of one test; the file takes under a minute alone on two cores. */
 const TIMEOUT_MS = 300_000;
 
@@ -58,58 +59,61 @@ function node(): RealNode {
   return started;
 }
 
-/** Every way of a socket to ask each of them. */
-function bySockets(world: World, packets: readonly Packet[]): readonly Asked[] {
-  return packets
-    .filter(({ hook }) => hook === "socket")
-    .flatMap((packet) =>
-      socketWays(packet).map((way) => ({ packet, way, verdict: onRealNode(verdictOf(world, packet)) })),
-    );
+/** Each packet as it is, and by every way of a socket. */
+function byEveryWay(world: World, packets: readonly Packet[]): readonly Asked[] {
+  return packets.flatMap((packet) => {
+    const ways = packet.hook === "wire" ? (["wire"] as const) : socketWays(packet);
+    return ways.map((way) => ({ packet, way, verdict: onRealNode(verdictOf(world, packet)) }));
+  });
 }
 
-describe("the reference model and real sockets", { timeout: TIMEOUT_MS }, () => {
-  test("rows 24-34, 44: agree on whom they reach and whom they are shown, by connect and by sendmsg", {
+describe("the reference model, real packets and real sockets", { timeout: TIMEOUT_MS }, () => {
+  test("rows 24 to 34, 44: agree on whom they reach and whom they are shown, on the wire, by connect and by sendmsg", {
     timeout: TIMEOUT_MS,
   }, async () => {
     const counts = new Map<string, number>();
     const parts = [worldAtRandom(), drawsAtRandom(DRAWS), landmarkNumbers] as const;
     const property = fc.asyncProperty(...parts, async (drawn, draws, numbers) => {
-      const world = withLandmarks(drawn);
+      const world = withLandmarks(withoutBridges(drawn));
       node().explained.forget();
       await node().explained.serve(world);
       const packets = [...draws.map((draw) => packetOf(world, draw)), ...landmarkPackets(numbers)];
-      const asked = bySockets(world, packets);
+      const asked = byEveryWay(world, packets);
       await node().ask(world, asked);
       for (const { packet, way, verdict } of asked) {
-        const met = verdict.hook === "socket" ? verdict.verdict : "pass";
-        const cell = `${met} ${packet.destination.includes(":") ? "IPv6" : "IPv4"} ${way}`;
+        const met = verdict.hook === packet.hook ? verdict.verdict : "pass";
+        const by = way === "wire" ? `${packet.protocol} packet` : way;
+        const cell = `${met} ${packet.destination.includes(":") ? "IPv6" : "IPv4"} ${by}`;
         counts.set(cell, (counts.get(cell) ?? 0) + 1);
       }
     });
     await fc.assert(property, { numRuns: WORLDS, seed, endOnFailure: true });
     console.log([...counts].map(([cell, count]) => `${String(count).padStart(6)} ${cell}`).join("\n"));
-    expect(counts.size).toBe(SOCKET_CELLS);
+    expect(counts.size).toBe(CELLS);
     expect([...counts].filter(([, count]) => count < WORLDS)).toEqual([]);
   });
 
   async function landmarks(): Promise<void> {
-    const world = landmarkWorld(BY_DEVICE);
+    const world = withoutBridges(landmarkWorld(BY_DEVICE));
     node().explained.forget();
     await node().explained.serve(world);
-    await node().ask(world, bySockets(world, everyPacket(world)));
+    await node().ask(world, byEveryWay(world, everyPacket(world)));
   }
 
-  test("rows 24-34, 44: agree at every landmark", landmarks);
+  test("rows 24 to 34, 44: agree at every landmark", landmarks);
 
-  test.each(Object.entries(SOCKET_FAULTS))("disagree over a planted fault: %s", async (_, mutation) => {
-    using _mutant = useMutant(mutation, ["cgroup"]);
-    node().programs.use("cgroup");
-    try {
-      await expect(landmarks()).rejects.toBeInstanceOf(Disagreement);
-    } finally {
-      node().programs.drop();
-    }
-  });
+  test.each(Object.entries(REAL_FAULTS))(
+    "disagree over a planted fault: %s",
+    async (_, { object = "cgroup", ...mutation }) => {
+      using _mutant = useMutant(mutation, [object]);
+      node().programs.use(object);
+      try {
+        await expect(landmarks()).rejects.toBeInstanceOf(Disagreement);
+      } finally {
+        node().programs.drop();
+      }
+    },
+  );
 });
 
 describe("the reference model, explain and the real programs", { timeout: TIMEOUT_MS }, () => {

@@ -21,9 +21,11 @@ const CONNECTIONS = 25;
 const SECONDS = [1, 20, 100, 550, 700, 11_000] as const;
 
 /** By bridges the real node's packets do not come. */
-const worlds = worldAtRandom().map((world): World => {
+export function withoutBridges(world: World): World {
   return { ...world, interfaces: { pod: { name: "veth1" }, outside: { name: "eth0" } } };
-});
+}
+
+const worlds = worldAtRandom().map(withoutBridges);
 
 /** Some endpoints gone. */
 function thinned(world: World, keep: readonly boolean[]): World {
