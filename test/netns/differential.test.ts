@@ -13,12 +13,22 @@ import { DEVICE, LAB_FAULTS, LAB_MODES, type LabMode, masqueradingAll } from "..
 import {
   everyClient,
   everyEndpoint,
+  everyNobody,
   everyVerdict,
   labQuestions,
   type PlantedLab,
   stickyAndRanged,
 } from "../support/differential/lab-questions.ts";
-import { labShapes, NUMBERS, type Setting, type Shape, worldOf } from "../support/differential/lab-world.ts";
+import {
+  labShapes,
+  NOBODYS,
+  NUMBERS,
+  SERVICE_RANGES,
+  type Setting,
+  type Shape,
+  TARGET_PORT,
+  worldOf,
+} from "../support/differential/lab-world.ts";
 import { useMutant } from "../support/mutant.ts";
 
 const WORLDS = 5;
@@ -46,6 +56,13 @@ describe("real sockets and the reference model", { timeout: TIMEOUT_MS }, () => 
     await Promise.all(lab.pods.map((pod) => lab.serve(pod)));
     const { v4, v6 } = lab.node("n1").address;
     await lab.ip(lab.node("n2"), ...SERVICE_PREFIXES.map((to) => `route add ${to} via ${to.includes(":") ? v6 : v4}`));
+    await lab.ip(lab.client, ...Object.values(NOBODYS).map((address) => `addr add ${address} dev lo`));
+    await lab.serve(lab.client, { udp: [] });
+    for (const address of Object.values(NOBODYS)) await lab.serve(lab.client, { tcp: [], udp: [TARGET_PORT], address });
+    // Row 46: datagrams meet silence where netfilter tracks.
+    const tracked = "add chain inet tracked forward { type filter hook forward priority 0; }";
+    const rules = ["add table inet tracked", tracked, "add rule inet tracked forward ct state new accept"];
+    await lab.exec(lab.node("n1"), ["nft", "-f", "-"], `${rules.join("\n")}\n`);
     asked = new AskedLab(cluster());
   });
 
@@ -98,6 +115,17 @@ describe("real sockets and the reference model", { timeout: TIMEOUT_MS }, () => 
   }
 
   test("rows 34 to 38: agree where pods are told by the device", () => agreeWhere(DEVICE));
+
+  test.each([
+    ["", []],
+    [", with ranges of ClusterIPs", SERVICE_RANGES],
+  ])("row 46: agree where nothing is served%s", async (_, serviceRanges) => {
+    const { shapes, questions } = everyNobody(cluster().lab);
+    const setting = { ...settingOf(DEVICE), serviceRanges };
+    const world = worldOf(cluster().lab, shapes, setting);
+    await asked.serve(world, DEVICE.flags);
+    await asked.agree({ world, setting, questions, requests: MODE_REQUESTS });
+  });
 
   test.each(Object.entries(LAB_MODES))("rows 34 to 38: agree where pods are told by %s", (_, told) => agreeWhere(told));
 

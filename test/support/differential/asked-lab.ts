@@ -14,7 +14,7 @@ import { verdictOf } from "../model/model.ts";
 import type { Packet, World } from "../model/world.ts";
 import { hostOf } from "../paths.ts";
 import { Disagreement, disagreement } from "./compare.ts";
-import { answersPast, heardProblems, unheard } from "./lab-outcome.ts";
+import { answersPast, heardProblems, isAnswered, unheard } from "./lab-outcome.ts";
 import { type LabQuestion, labPacket } from "./lab-questions.ts";
 import { HERE, type Setting, TARGET_PORT } from "./lab-world.ts";
 
@@ -113,7 +113,7 @@ export class AskedLab {
       if (problem !== undefined) problems.push(new Disagreement(problem, asked.packet, verdict));
     };
     const free = all.filter(({ bound }) => !bound);
-    const answered = free.filter(({ packet }) => verdictOf(world, packet).verdict === "dnat");
+    const answered = free.filter(({ question, packet }) => isAnswered(question, verdictOf(world, packet)));
     await Promise.all([
       // Row 51: what one of them meets the next one may be kept to.
       atOnce(
@@ -133,7 +133,7 @@ export class AskedLab {
   }
 
   /** One file, one change. */
-  #write({ services, slices, nodes }: World): void {
+  #write({ services, slices, nodes, serviceRanges = [] }: World): void {
     const metadata = { name: sentinel(++this.#worlds), namespace: "test" };
     const last = {
       apiVersion: "v1",
@@ -141,7 +141,10 @@ export class AskedLab {
       metadata,
       spec: { clusterIP: "10.96.0.250", ports: [{ name: "last", port: 1 }] },
     };
-    writeObjects(this.#cluster.manifests, "world", [...nodes, ...services, ...slices, last]);
+    const spec = { cidrs: serviceRanges };
+    const cidr = { apiVersion: "networking.k8s.io/v1", kind: "ServiceCIDR", metadata: { name: "kubernetes" }, spec };
+    const ranges = serviceRanges.length > 0 ? [cidr] : [];
+    writeObjects(this.#cluster.manifests, "world", [...nodes, ...ranges, ...services, ...slices, last]);
   }
 
   async #askOne({ question, packet, bound }: Asked, verdict: AffineVerdict, requests: number, clients: Clients) {
@@ -166,15 +169,16 @@ export class AskedLab {
   }
 
   async #request(
-    { by, from }: LabQuestion,
+    question: LabQuestion,
     { destination: address, port, protocol }: Packet,
-    { verdict }: AffineVerdict,
+    verdict: AffineVerdict,
     bound: boolean,
     count: number,
   ): Promise<TrafficResult> {
-    const client = await this.#cluster[by](hostOf(this.#cluster.lab, from));
-    const concurrency = verdict !== "dnat" ? count : bound ? 1 : AT_ONCE;
-    const timeoutMs = verdict === "drop" || verdict === "pass" ? SILENCE_MS : ANSWER_MS;
+    const client = await this.#cluster[question.by](hostOf(this.#cluster.lab, question.from));
+    const answered = isAnswered(question, verdict);
+    const concurrency = !answered ? count : bound ? 1 : AT_ONCE;
+    const timeoutMs = answered || verdict.verdict === "reject" ? ANSWER_MS : SILENCE_MS;
     const requests = { address, port, count, concurrency, timeoutMs };
     return protocol === "TCP" ? client.tcp(requests) : client.udp({ ...requests, connected: true });
   }

@@ -13,13 +13,18 @@ import { HERE, TARGET_PORT } from "./lab-world.ts";
 /** Pods that may answer, each with the addresses that it may see. */
 type Right = ReadonlyMap<string, readonly string[]>;
 
+/** By an endpoint, or by whoever is where no Service is. */
+export function isAnswered({ frontend }: LabQuestion, { verdict }: Verdict): boolean {
+  return verdict === "dnat" || (verdict === "pass" && frontend === "nobodys");
+}
+
 export function heardProblems(
   lab: Lab,
   question: LabQuestion,
   verdict: AffineVerdict,
   heard: TrafficResult,
 ): readonly string[] {
-  if (verdict.verdict !== "dnat") return refusalProblems(verdict, heard);
+  if (!isAnswered(question, verdict)) return refusalProblems(verdict, heard);
   const right = rightPods(lab, question, verdict);
   const sources = [...right.values()].flat();
   return [
@@ -39,7 +44,7 @@ export function unheard(
   verdict: AffineVerdict,
   heard: ReadonlySet<string>,
 ): readonly string[] {
-  if (verdict.verdict !== "dnat") return [];
+  if (!isAnswered(question, verdict)) return [];
   return [...rightPods(lab, question, verdict).keys()].filter((pod) => !heard.has(pod));
 }
 
@@ -57,8 +62,9 @@ export function answersPast(lab: Lab, { from, family }: LabQuestion, { backends 
  * Row 36: masqueraded, it is the address of the device that the packets leave by. For a socket of the node the kernel
  * chooses one of the node's.
  */
-function rightPods(lab: Lab, { from, family }: LabQuestion, { hook, kept, backends }: AffineVerdict): Right {
+function rightPods(lab: Lab, { from, family, frontend }: LabQuestion, { hook, kept, backends }: AffineVerdict): Right {
   const asked = hostOf(lab, from).address[family];
+  if (frontend === "nobodys") return new Map([[lab.client.name, [canonical(asked)]]]);
   const node = lab.node(HERE);
   const [uplink, bridge] = [node.address[family], node.bridgeAddress[family].replace(/\/.*/, "")];
   const offered = typeof kept === "object" ? backends.filter(({ endpoint }) => endpoint === kept.endpoint) : backends;

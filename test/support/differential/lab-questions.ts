@@ -8,22 +8,32 @@ import type { DualAddress, PodHost } from "../../../src/demo/lab/plan.ts";
 import { serviceAddresses } from "../manifests.ts";
 import type { Interface, Packet } from "../model/world.ts";
 import { hostOf } from "../paths.ts";
-import { HERE, LAB_FAMILIES, NUMBERS, nodePortOf, type Setting, type Shape } from "./lab-world.ts";
+import {
+  HERE,
+  LAB_FAMILIES,
+  NOBODYS,
+  NUMBERS,
+  nodePortOf,
+  type Setting,
+  type Shape,
+  TARGET_PORT,
+  UNUSED_PORT,
+} from "./lab-world.ts";
+
+const FRONTENDS = ["clusterIP", "externalIP", "loadBalancer", "nodePort"] as const;
+const LAB_PROTOCOLS = ["TCP", "UDP"] as const;
 
 /** Who asks which frontend of which Service. p2a, of the other node, comes in as clients outside do. */
 export interface LabQuestion {
   readonly from: "client" | "p1a" | "b1a" | "p2a" | "n1";
   readonly by: "wire" | "socket";
   readonly number: number;
-  readonly frontend: "clusterIP" | "externalIP" | "loadBalancer" | "nodePort";
+  readonly frontend: (typeof FRONTENDS)[number] | "unusedPort" | "nobodys";
   readonly family: keyof DualAddress;
   readonly protocol: "TCP" | "UDP";
 }
 
 type Who = Pick<LabQuestion, "from" | "by">;
-
-const FRONTENDS = ["clusterIP", "externalIP", "loadBalancer", "nodePort"] as const;
-const LAB_PROTOCOLS = ["TCP", "UDP"] as const;
 
 export function labQuestions(count: number): fc.Arbitrary<readonly LabQuestion[]> {
   const asker = fc.constantFrom<Who>(
@@ -48,18 +58,30 @@ export function labQuestions(count: number): fc.Arbitrary<readonly LabQuestion[]
 }
 
 export function labPacket(lab: Lab, setting: Setting, question: LabQuestion): Packet {
-  const { from, by, number, frontend, family, protocol } = question;
-  const node = frontend === "nodePort";
+  const { from, by, family, protocol } = question;
   const pod = lab.node(HERE).pods.find(({ name }) => name === from);
   return {
     hook: by,
     client: from === "n1" ? "host" : pod ? "pod" : "outside",
     cameBy: pod && interfaceOf(pod),
     source: hostOf(lab, from).address[family],
-    destination: node ? lab.node(HERE).address[family] : serviceAddresses(setting.first + number)[frontend][family],
-    port: node ? nodePortOf(setting, number) : 80,
+    ...targetOf(lab, setting, question),
     protocol,
   };
+}
+
+function targetOf(lab: Lab, setting: Setting, { frontend, number, family }: LabQuestion) {
+  const addresses = serviceAddresses(setting.first + number);
+  switch (frontend) {
+    case "nodePort":
+      return { destination: lab.node(HERE).address[family], port: nodePortOf(setting, number) };
+    case "unusedPort":
+      return { destination: addresses.clusterIP[family], port: UNUSED_PORT };
+    case "nobodys":
+      return { destination: NOBODYS[family], port: TARGET_PORT };
+    default:
+      return { destination: addresses[frontend][family], port: 80 };
+  }
 }
 
 function interfaceOf({ attachment, hostDevice }: PodHost): Interface {
@@ -149,6 +171,23 @@ export function everyEndpoint(lab: Lab): PlantedLab {
     ),
   );
   return { shapes, questions };
+}
+
+/** Row 46: where nothing is served, though somebody is there. */
+export function everyNobody(lab: Lab): PlantedLab {
+  const unused: readonly Who[] = [
+    ...(["client", "p1a", "b1a"] as const).map((from) => ({ from, by: "wire" as const })),
+    ...(["p1a", "n1"] as const).map((from) => ({ from, by: "socket" as const })),
+  ];
+  const questions = LAB_FAMILIES.flatMap((family) =>
+    LAB_PROTOCOLS.flatMap((protocol) => [
+      ...unused.map((who): LabQuestion => ({ ...who, number: 1, frontend: "unusedPort", family, protocol })),
+      ...(["p1a", "b1a", "p2a"] as const).map((from): LabQuestion => {
+        return { from, by: "wire", number: 1, frontend: "nobodys", family, protocol };
+      }),
+    ]),
+  );
+  return { shapes: [plainShape(lab)], questions };
 }
 
 const EVERYBODY: readonly Who[] = [

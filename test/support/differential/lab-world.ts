@@ -22,6 +22,11 @@ export const LAB_FAMILIES = ["v4", "v6"] as const;
 /** Of a world's Services, which have the numbers behind Setting.first. */
 export const NUMBERS = [1, 2, 3, 4, 5] as const;
 const NODE_PORT = 30200;
+/** Of a ClusterIP. */
+export const UNUSED_PORT = 81;
+/** No Service has it, and the client outside a server there. */
+export const NOBODYS: DualAddress = serviceAddresses(200).clusterIP;
+export const SERVICE_RANGES = ["10.96.0.0/16", "fd00:10:96::/64"] as const;
 /** The servers of the lab listen there. */
 export const TARGET_PORT = 8080;
 
@@ -34,6 +39,8 @@ export interface Setting {
   readonly first: number;
   readonly detectLocal: DetectLocal;
   readonly masqueradeAll: boolean;
+  /** Of a ServiceCIDR. */
+  readonly serviceRanges?: readonly string[];
 }
 
 const policy = fc.constantFrom("Cluster" as const, "Local" as const);
@@ -95,7 +102,7 @@ export function labShapes(lab: Lab): fc.Arbitrary<readonly Shape[]> {
 }
 
 export function worldOf(lab: Lab, shapes: readonly Shape[], setting: Setting): World {
-  const { first, detectLocal, masqueradeAll } = setting;
+  const { first, detectLocal, masqueradeAll, serviceRanges = [] } = setting;
   const numbered = shapes.map((shape, i) => [shape, first + (NUMBERS[i] ?? 0)] as const);
   return {
     services: numbered.map(([shape, number]) => serviceOf(shape, number)),
@@ -108,6 +115,7 @@ export function worldOf(lab: Lab, shapes: readonly Shape[], setting: Setting): W
       nodePort: true,
     })),
     masqueradeAll,
+    serviceRanges,
     detectLocal,
     interfaces: { pod: { name: "veth" }, outside: { name: "eth0" } },
   };

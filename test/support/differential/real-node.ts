@@ -36,13 +36,16 @@ export function onRealNode<V extends Verdict>(verdict: V): V {
   return verdict.verdict === "reject" && verdict.service === undefined ? { ...verdict, verdict: "pass" } : verdict;
 }
 
+const [FIRST_PORT, LAST_PORT] = [30_000, 60_000];
+
 export class RealNode implements AsyncDisposable {
   /** What answers by dry runs, over the same maps. */
   readonly explained: ExplainedNode;
   readonly programs: RealPrograms;
   readonly #host: RealClient;
   readonly #pod: RealClient;
-  #port = 1024;
+  /** Beyond those that explain is asked about. */
+  #port = FIRST_PORT;
 
   private constructor(host: RealClient, pod: RealClient) {
     this.#host = host;
@@ -63,8 +66,8 @@ export class RealNode implements AsyncDisposable {
   /** Endpoints that each met, undefined where it met none; in order. Throws Disagreement. */
   async ask(world: World, questions: readonly Asked[]): Promise<readonly (string | undefined)[]> {
     const asked = questions.map((one) => ({ ...one, verdict: onRealNode(one.verdict) }));
-    const met = new Map<Asked, Met>();
-    for (const one of asked.filter(({ way }) => way === "wire")) met.set(one, await this.#send(one));
+    const met = new Map<Asked, string | undefined>();
+    for (const one of asked.filter(({ way }) => way === "wire")) met.set(one, reached(one, await this.#send(one)));
     for (const client of ["host", "pod"] as const) {
       const own = asked.filter(({ way, packet }) => way !== "wire" && packet.client === client);
       if (own.length === 0) continue;
@@ -74,19 +77,15 @@ export class RealNode implements AsyncDisposable {
       );
       for (const [i, one] of own.entries()) {
         const said = heard[i];
-        if (said) met.set(one, metBySocket(one.packet, one.verdict, said));
+        met.set(one, reached(one, said ? metBySocket(one.packet, one.verdict, said) : NOT_ASKED));
       }
     }
-    return asked.map((one) => {
-      const result = met.get(one) ?? { problem: "was not asked" };
-      if ("problem" in result) throw new Disagreement(`${one.way}: ${result.problem}`, one.packet, one.verdict);
-      return result.endpoint;
-    });
+    return asked.map((one) => (met.has(one) ? met.get(one) : reached(one, NOT_ASKED)));
   }
 
   async #send({ packet, verdict }: Asked): Promise<Met> {
     if (packet.client === "host") return { problem: "the host's packets pass no tc ingress" };
-    this.#port = this.#port < 60_000 ? this.#port + 1 : 1024;
+    this.#port = this.#port < LAST_PORT ? this.#port + 1 : FIRST_PORT;
     const frame = craftPacket({
       source: bytesOf(packet.source),
       destination: bytesOf(packet.destination),
@@ -108,6 +107,14 @@ export class RealNode implements AsyncDisposable {
     await Promise.all([this.#host[Symbol.asyncDispose](), this.#pod[Symbol.asyncDispose]()]);
     this.explained[Symbol.dispose]();
   }
+}
+
+const NOT_ASKED: Met = { problem: "was not asked" };
+
+/** The endpoint. Throws Disagreement. */
+function reached({ way, packet, verdict }: Asked, result: Met): string | undefined {
+  if ("problem" in result) throw new Disagreement(`${way}: ${result.problem}`, packet, verdict);
+  return result.endpoint;
 }
 
 /** A socket of the node that leaves its address open counts as the first address of its Node object (row 44). */

@@ -2,11 +2,11 @@
 // The reference model: what the first packet of a connection meets, by the rows of the behaviour contract. Slow, plain,
 // and of its own: it imports nothing of what it is the judge of (test/unit/house/reference-model.test.ts).
 
-import { addressOf } from "./address.ts";
+import { addressOf, holds, rangeOf } from "./address.ts";
 import { clientKind, isOutsider } from "./clients.ts";
 import { setsOf, type Target } from "./endpoints.ts";
 import { once } from "./once.ts";
-import { type Frontend, frontendOf, isClusterIp } from "./services.ts";
+import { type Frontend, frontendOf, isClusterIp, isServices } from "./services.ts";
 import { sourceFilter } from "./sources.ts";
 import type { Packet, Verdict, World } from "./world.ts";
 
@@ -20,7 +20,7 @@ export function verdictOf(world: World, packet: Packet): Verdict {
     return { ...refused, verdict: "pass" };
   if (packet.hook === "socket" && packet.protocol === "SCTP") return { ...refused, verdict: "pass" }; // row 48
   const frontend = frontendOf(world, packet);
-  if (frontend === undefined) return { ...refused, verdict: isRefused(world, packet) ? "reject" : "pass" }; // row 46
+  if (frontend === undefined) return { ...refused, verdict: whereNothingIsServed(world, packet) };
   const filter = filtersIn(world)(frontend);
   // row 44: a pod's own address shows on the wire only
   return filter && packet.client === "pod"
@@ -28,10 +28,17 @@ export function verdictOf(world: World, packet: Packet): Verdict {
     : through(world, packet, frontend, filter);
 }
 
-/** Row 46: the node's own datagrams are left to routing. */
-function isRefused(world: World, packet: Packet): boolean {
-  const ownDatagram = packet.hook === "socket" && packet.client === "host" && packet.protocol === "UDP";
-  return !ownDatagram && isClusterIp(world, packet);
+/**
+ * Row 46: unused ports of a ClusterIP are refused, but to the node's own datagrams, which are left to routing. On the wire
+ * whatever begins there meets silence at an address of the Services' ranges that none of them has.
+ */
+function whereNothingIsServed(world: World, packet: Packet): Verdict["verdict"] {
+  const { hook, client, protocol, destination } = packet;
+  const ownDatagram = hook === "socket" && client === "host" && protocol === "UDP";
+  if (isClusterIp(world, packet)) return ownDatagram ? "pass" : "reject";
+  if (hook === "socket" || isServices(world, packet)) return "pass";
+  const address = addressOf(destination);
+  return (world.serviceRanges ?? []).map(rangeOf).some((range) => range && holds(range, address)) ? "drop" : "pass";
 }
 
 function through(world: World, packet: Packet, frontend: Frontend, filter: ReturnType<typeof sourceFilter>): Verdict {

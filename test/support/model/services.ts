@@ -51,6 +51,17 @@ export function isClusterIp(world: World, packet: Packet): boolean {
   return there.some((frontend) => oldest(rivals(frontend))?.kind === "ClusterIP");
 }
 
+/** Any address of any Service, served here or not, a load balancer's own too. */
+export function isServices({ services }: World, packet: Packet): boolean {
+  const destination = addressOf(packet.destination).text;
+  return services.some((service) => {
+    const { externalIPs } = service.spec;
+    const balanced = (service.status?.loadBalancer?.ingress ?? []).flatMap(({ ip }) => (ip ? [ip] : []));
+    const addresses = [...clusterIps(service), ...[...(externalIPs ?? []), ...balanced].map(addressOf)];
+    return addresses.some(({ text }) => text === destination);
+  });
+}
+
 const UNSPECIFIED = new Set(["0.0.0.0", addressOf("::").text]);
 
 /**

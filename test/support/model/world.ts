@@ -120,6 +120,8 @@ export interface World {
   readonly here: string;
   readonly addresses: readonly NodeAddress[];
   readonly masqueradeAll: boolean;
+  /** Row 46: that ClusterIPs come from. The node routes them as its default route goes, and its netfilter tracks. */
+  readonly serviceRanges?: readonly string[];
   readonly detectLocal: DetectLocal;
   /** Of pods, and of clients outside. */
   readonly interfaces: Readonly<Record<"pod" | "outside", Interface>>;
