@@ -166,6 +166,7 @@ enum drop_reason {
 	DROP_UNALLOCATED,     /* in a range of ClusterIPs, but no Service's: silent */
 	DROP_REPLY_LIMIT,     /* a refusal that its sender is not told of, or a ping of a VIP: there were too many */
 	DROP_MALFORMED,       /* to a VIP, and its lengths contradict each other: silent */
+	DROP_OVERTOOK,        /* a fragment to a VIP before its first: a copy waits for that */
 	DROP_REASONS          /* count; not a reason */
 };
 

@@ -58,7 +58,7 @@ static __always_inline void count_traffic(struct __sk_buff *skb, const struct fl
 	}
 }
 
-/* Reads the packet at a hook. Returns 0, or for what belongs to no flow PORTLESS, NOT_OURS or MALFORMED. */
+/* Reads the packet at a hook. Returns 0, or for what belongs to no flow PORTLESS, NOT_OURS, MALFORMED or OVERTOOK. */
 static __always_inline int read_packet(struct __sk_buff *skb, struct packet *p, const struct device *device,
 				       enum flow_space space)
 {
@@ -68,7 +68,7 @@ static __always_inline int read_packet(struct __sk_buff *skb, struct packet *p, 
 		return other;
 	if (proto_is_icmp(p))
 		return icmp_parse(skb, p);
-	return p->fragment ? fragment_ports(p, space) : 0;
+	return p->fragment ? fragment_ports(skb, p, space) : 0;
 }
 
 static __always_inline int set_end(struct __sk_buff *skb, struct packet *p, bool source, const struct ip_addr *addr,
@@ -94,6 +94,8 @@ static __noinline int to_backend(struct __sk_buff *skb, struct packet *p, const 
 
 	if (!p || !device || !flow)
 		return TC_ACT_SHOT;
+	if (p->overtaken)
+		return send_in_order(skb, p, BPF_F_INGRESS);
 	count_traffic(skb, flow);
 	skb->mark |= mark_in;
 	if (flow->flags & FLOW_TRANSIT)
@@ -116,6 +118,8 @@ static __noinline int to_client(struct __sk_buff *skb, struct packet *p, const s
 
 	if (!p || !device || !flow)
 		return TC_ACT_SHOT;
+	if (p->overtaken)
+		return send_in_order(skb, p, BPF_F_INGRESS);
 	skb->mark |= mark_in;
 	if (flow->flags & FLOW_TRANSIT)
 		out = transit_device(skb, p, &flow->vip, &flow->client);

@@ -159,8 +159,8 @@ struct fragment_key {
 	struct ip_addr dst;
 	__be32 id; /* of IPv4 the lower 16 bits */
 	__u8 proto;
-	__u8 space; /* enum flow_space: outer at ingress, inner at egress */
-	__u16 pad;
+	__u8 space;  /* enum flow_space: outer at ingress, inner at egress */
+	__u16 piece; /* which of those that overtook the first (fragment.bpf.h), else 0 */
 };
 
 struct first_fragment {

@@ -23,6 +23,7 @@
 #define PORTLESS 1   /* of another protocol */
 #define NOT_OURS -1  /* none that we read */
 #define MALFORMED -2 /* its lengths contradict each other; source and destination are known */
+#define OVERTOOK -3  /* a later fragment that came before its first */
 
 struct packet {
 	struct ip_addr src;
@@ -32,16 +33,17 @@ struct packet {
 	__u8 proto;
 	__u8 tcp_flags; /* of SCTP what its chunks mean in these terms (sctp.bpf.h) */
 	bool v4;
-	bool fragment; /* one of several */
-	bool later;    /* and not the first: it has no transport header */
-	bool redirect; /* an ICMP redirect (icmp.bpf.h) */
-	bool echo;     /* an ICMP echo request */
-	bool from_end; /* an ICMP error that the packet's addressee sent, no router on the way */
-	__u16 l3;      /* offset of the IP header */
-	__u16 l4;      /* offset of the transport header */
-	__u16 l4_csum; /* offset of its checksum; 0: not in this packet, or SCTP's */
-	__u16 sctp;    /* bytes that the SCTP checksum covers; 0: not all of them are known, or it is not here */
-	__u16 quote;   /* offset of the IP header that an ICMP error quotes; 0: it is none */
+	bool fragment;  /* one of several */
+	bool later;     /* and not the first: it has no transport header */
+	bool overtaken; /* the first, and others came before it (fragment.bpf.h) */
+	bool redirect;  /* an ICMP redirect (icmp.bpf.h) */
+	bool echo;      /* an ICMP echo request */
+	bool from_end;  /* an ICMP error that the packet's addressee sent, no router on the way */
+	__u16 l3;       /* offset of the IP header */
+	__u16 l4;       /* offset of the transport header */
+	__u16 l4_csum;  /* offset of its checksum; 0: not in this packet, or SCTP's */
+	__u16 sctp;     /* bytes that the SCTP checksum covers; 0: not all of them are known, or it is not here */
+	__u16 quote;    /* offset of the IP header that an ICMP error quotes; 0: it is none */
 	__u16 icmp_csum;
 	__be32 fragment_id;
 	__u32 first_length; /* of a later fragment: length of the first of its datagram */
@@ -175,6 +177,7 @@ static __noinline int packet_parse(struct __sk_buff *skb, __u16 l3, struct packe
 	p->tcp_flags = 0;
 	p->quote = 0;
 	p->echo = false;
+	p->overtaken = false;
 	p->l4_csum = 0;
 	p->sctp = 0;
 	p->v4 = skb->protocol == bpf_htons(ETH_P_IP);

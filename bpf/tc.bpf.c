@@ -53,10 +53,15 @@ static __noinline int error_in(struct __sk_buff *skb, struct work *w, const stru
 	return owner == record ? to_backend(skb, &w->packet, device, owner) : to_client(skb, &w->packet, device, owner);
 }
 
-/* No way leads a malformed packet past a VIP: the stack would forward what is wrong behind the IP header. */
-static __always_inline int malformed(const struct work *w)
+/*
+ * What cannot be served as it is: malformed, or a fragment whose first is yet to come. No way leads it past a VIP: the
+ * stack would forward it, whatever is wrong behind the IP header.
+ */
+static __always_inline int unfit(const struct work *w, int what)
 {
-	return is_vip_alone(address_flags(&w->packet.dst)) ? drop(-DROP_MALFORMED) : TC_NEXT;
+	__u32 reason = what == MALFORMED ? DROP_MALFORMED : what == OVERTOOK ? DROP_OVERTOOK : DROP_NONE;
+
+	return reason && is_vip_alone(address_flags(&w->packet.dst)) ? drop(-(__s32)reason) : TC_NEXT;
 }
 
 SEC("tc")
@@ -81,7 +86,7 @@ int pt_ingress(struct __sk_buff *skb)
 	if (other == PORTLESS)
 		return portless(skb, w, device);
 	if (other)
-		return other == MALFORMED ? malformed(w) : TC_NEXT;
+		return unfit(w, other);
 
 	explain_client(device, &p->src);
 	w->now = now_seconds();
@@ -232,6 +237,8 @@ int pt_egress(struct __sk_buff *skb)
 		return p->quote ? TC_NEXT : leave_foreign(skb, w, device);
 	if (p->quote && p->redirect)
 		return drop(-DROP_ICMP_REDIRECT);
+	if (p->overtaken)
+		return send_in_order(skb, p, 0);
 
 	if (addr_equal(&p->src, &owner->client) && p->sport == owner->mapped_port) {
 		if (!(owner->flags & FLOW_SNAT))

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * work.bpf.h: what one packet needs while it is handled. A chain of calls has 512 bytes of stack and a flow with its
- * keys is larger, so they live in a per-CPU cell. tc programs run with bottom halves off and do not nest.
+ * keys is larger, so they live in a per-CPU cell. tc programs run with bottom halves off and do not
+ * nest, but for send_in_order().
  */
 #ifndef PORTOLAN_WORK_BPF_H
 #define PORTOLAN_WORK_BPF_H

@@ -249,7 +249,8 @@ export const DropReason = {
   DROP_UNALLOCATED: 17,
   DROP_REPLY_LIMIT: 18,
   DROP_MALFORMED: 19,
-  DROP_REASONS: 20,
+  DROP_OVERTOOK: 20,
+  DROP_REASONS: 21,
 } as const;
 /** value → name without its prefix */
 export const dropReasonNames: Readonly<Record<number, string>> = {
@@ -273,7 +274,8 @@ export const dropReasonNames: Readonly<Record<number, string>> = {
   17: "unallocated",
   18: "reply_limit",
   19: "malformed",
-  20: "reasons",
+  20: "overtook",
+  21: "reasons",
 };
 
 export const Verdict = {

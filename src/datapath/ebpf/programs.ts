@@ -37,7 +37,7 @@ export const CGROUP_HOOKS: readonly CgroupAttachType[] = [
 ];
 
 /** Not pinned: `explained` belongs to explain's own dry runs, the others to one load of tc. */
-const LOCAL_MAPS: ReadonlySet<string> = new Set(["explained", "work", "reply_sources"]);
+const LOCAL_MAPS: ReadonlySet<string> = new Set(["explained", "work", "reply_sources", "overtaking", "piece_here"]);
 
 /** Only with protectNodePorts. */
 const BIND_HOOKS: readonly CgroupAttachType[] = ["bind4", "bind6"];
