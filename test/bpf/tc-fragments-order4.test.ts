@@ -53,7 +53,7 @@ table("order of fragments over IPv4", services4, [
     ],
   },
   {
-    name: "a piece that comes before its first passes, the first begins the flow",
+    name: "a piece that comes before its first passes and waits, the first begins the flow and is sent again with it",
     steps: [
       {
         at: "ingress uplink",
@@ -69,18 +69,22 @@ table("order of fragments over IPv4", services4, [
             020000000011 02000000ff99 0800
             4500002c 00092000 40115cb1 cb007105 c0000201
             c350 7565 002d fe6d 6162636465666768696a6b6c6d6e6f70`,
+        verdict: "drop", // its copies go through this hook again, in order
+        counts: { "port-dns.connections": 1, "port-dns[0].connections": 1 },
+      },
+      {
+        at: "ingress uplink",
+        packet: `
+            020000000011 02000000ff99 0800
+            4500002c 00092000 40115cb1 cb007105 c0000201
+            c350 7565 002d fe6d 6162636465666768696a6b6c6d6e6f70`,
         verdict: "next",
         out: `
             020000000011 02000000ff99 0800
             4500002c 00092000 4011149f cb007105 0a000014
             c350 14e9 002d 16d8 6162636465666768696a6b6c6d6e6f70`,
         markOut: MARK_IN,
-        counts: {
-          "port-dns.connections": 1,
-          "port-dns.packets": 1,
-          "port-dns.bytes": 58,
-          "port-dns[0].connections": 1,
-        },
+        counts: { "port-dns.packets": 1, "port-dns.bytes": 58 },
       },
       {
         at: "ingress uplink",
@@ -95,6 +99,20 @@ table("order of fragments over IPv4", services4, [
             6162636465666768696a6b6c6d6e6f70`,
         markOut: MARK_IN,
         counts: { "port-dns.packets": 1, "port-dns.bytes": 50 },
+      },
+    ],
+  },
+  {
+    name: "a piece that comes before its first goes past no VIP",
+    steps: [
+      {
+        at: "ingress client",
+        packet: `
+            020000000021 02000000ff10 0800
+            45000024 000c2003 40114650 0a00000a 0a600001
+            6162636465666768696a6b6c6d6e6f70`,
+        verdict: "drop",
+        counts: { "drops.overtook": 1 },
       },
     ],
   },

@@ -59,7 +59,7 @@ table("order of fragments over IPv6", services6, [
     ],
   },
   {
-    name: "a piece that comes before its first passes, the first begins the flow",
+    name: "a piece that comes before its first passes and waits, the first begins the flow and is sent again with it",
     steps: [
       {
         at: "ingress uplink",
@@ -77,6 +77,16 @@ table("order of fragments over IPv6", services6, [
             6000000000202c40 20010db8009900000000000000000005 20010db8000200000000000000000001
             1100000100000009
             c350 7565 002d a062 6162636465666768696a6b6c6d6e6f70`,
+        verdict: "drop", // its copies go through this hook again, in order
+        counts: { "port-dns.connections": 1, "port-dns[0].connections": 1 },
+      },
+      {
+        at: "ingress uplink",
+        packet: `
+            020000000011 02000000ff99 86dd
+            6000000000202c40 20010db8009900000000000000000005 20010db8000200000000000000000001
+            1100000100000009
+            c350 7565 002d a062 6162636465666768696a6b6c6d6e6f70`,
         verdict: "next",
         out: `
             020000000011 02000000ff99 86dd
@@ -84,12 +94,7 @@ table("order of fragments over IPv6", services6, [
             1100000100000009
             c350 14e9 002d 317a 6162636465666768696a6b6c6d6e6f70`,
         markOut: MARK_IN,
-        counts: {
-          "port-dns.connections": 1,
-          "port-dns.packets": 1,
-          "port-dns.bytes": 86,
-          "port-dns[0].connections": 1,
-        },
+        counts: { "port-dns.packets": 1, "port-dns.bytes": 86 },
       },
       {
         at: "ingress uplink",
@@ -106,6 +111,21 @@ table("order of fragments over IPv6", services6, [
             6162636465666768696a6b6c6d6e6f70`,
         markOut: MARK_IN,
         counts: { "port-dns.packets": 1, "port-dns.bytes": 78 },
+      },
+    ],
+  },
+  {
+    name: "a piece that comes before its first goes past no VIP",
+    steps: [
+      {
+        at: "ingress client",
+        packet: `
+            020000000021 02000000ff10 86dd
+            60000000000d2c40 fd000000000000000000000000000010 fd000096000000000000000000000001
+            110000280000000c
+            68656c6c6f`,
+        verdict: "drop",
+        counts: { "drops.overtook": 1 },
       },
     ],
   },

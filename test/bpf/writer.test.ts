@@ -224,5 +224,5 @@ test("drop reasons that nothing counts any more are not shown, the others keep t
   using state = openState(pins);
   const drops = state.drops();
   expect(drops.map(({ name }) => name)).toEqual(Object.keys(DROP_EXPLANATIONS));
-  expect(drops.at(-1)).toEqual({ reason: 19, name: "malformed", count: 0n });
+  expect(drops.at(-1)).toEqual({ reason: 20, name: "overtook", count: 0n });
 });

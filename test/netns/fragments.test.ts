@@ -2,19 +2,33 @@
 // Clause E7 of the rule of the edge, fragments: datagrams larger than the MTU go through every path, there and back, in
 // whatever order their pieces come.
 import { beforeAll, describe, expect, test } from "vitest";
+import type { Lab } from "../../src/demo/lab/lab.ts";
 import { useCluster } from "../support/cluster.ts";
 import { compileProgram } from "../support/compile.ts";
+import { type ServiceSpec, serviceAddresses } from "../support/manifests.ts";
 import { hostOf, PATHS, type Path, pathServices, pathTarget, servePaths } from "../support/paths.ts";
 
 const SIZES = [2000, 5000, 8000];
 const PIECES_BYTES = 5000; // four pieces
+/** Where programs answer in pieces that they make themselves. */
+const ANSWERING = [
+  { pod: "p1b", number: 20, nodePort: 30020, port: 7070 },
+  { pod: "p2a", number: 21, nodePort: 30021, port: 7070 },
+] as const;
 const surroundings = [
   { firewall: "none", brNetfilter: 0 },
   { firewall: "realistic", brNetfilter: 1 },
 ] as const;
 
+function answering(lab: Lab): readonly ServiceSpec[] {
+  return ANSWERING.map(({ pod, number, nodePort, port }) => {
+    const { address, nodeName } = lab.pod(pod);
+    return { name: `pieces-${pod}`, number, nodePort, endpoints: [{ address, nodeName, port }] };
+  });
+}
+
 describe.each(surroundings)("row 49: fragments, firewall $firewall, br_netfilter $brNetfilter", (surrounding) => {
-  const cluster = useCluster({ ...surrounding, services: pathServices });
+  const cluster = useCluster({ ...surrounding, services: (lab) => [...pathServices(lab), ...answering(lab)] });
   let pieces: string;
   beforeAll(async () => {
     const { lab } = cluster();
@@ -50,5 +64,29 @@ describe.each(surroundings)("row 49: fragments, firewall $firewall, br_netfilter
         expect({ order, got: await sendPieces(way, family, order) }).toEqual({ order, got: `reply ${PIECES_BYTES}\n` });
       }
     });
+  });
+
+  test.each(["v4", "v6"] as const)("answers whose pieces come in any order, %s", async (family) => {
+    const { lab } = cluster();
+    for (const order of ["0321", "3210", "1032"]) {
+      const servers = ANSWERING.map(({ pod, port }) =>
+        lab.spawn(lab.pod(pod), [pieces, "answer", lab.pod(pod).address[family], `${port}`, `${PIECES_BYTES}`, order]),
+      );
+      await Promise.all(servers.map((server) => server.waitForOutput(/^ready$/m)));
+      for (const { pod, number, nodePort } of ANSWERING) {
+        const clusterIP = serviceAddresses(number).clusterIP[family];
+        const asked = [
+          ["p1a", clusterIP, "80"],
+          ["b1a", clusterIP, "80"],
+          ["client", lab.node("n1").address[family], `${nodePort}`],
+        ] as const;
+        for (const [name, address, port] of asked) {
+          const from = hostOf(lab, name);
+          const got = await lab.exec(from, [pieces, from.address[family], address, port, "100", "0"]);
+          expect({ order, pod, name, got }).toEqual({ order, pod, name, got: `reply ${PIECES_BYTES}\n` });
+        }
+      }
+      await Promise.all(servers.map((server) => server.stop()));
+    }
   });
 });

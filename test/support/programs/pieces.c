@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // pieces SOURCE ADDRESS PORT BYTES ORDER: sends "PAD BYTES ..." of so many bytes as fragments that it makes itself, ORDER
 // naming them one by one ("0321": the first fragment is 0, all others follow it backwards), and waits for the answer on
-// an ordinary socket. Prints "reply BYTES", or "nothing" after two seconds.
+// an ordinary socket. Prints "reply BYTES", or "nothing" after two seconds. With "answer" as SOURCE it is who waits, at
+// ADDRESS and PORT: it prints "ready", and answers each datagram with such fragments, until stdin ends.
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netdb.h>
@@ -25,7 +26,7 @@ static union {
 	struct sockaddr_in6 v6;
 } from, to;
 static char datagram[65536], frame[2048];
-static int length;
+static int length, id;
 
 static unsigned sum_of(const void *data, int bytes, unsigned sum)
 {
@@ -70,7 +71,7 @@ static void send_piece(int raw, int index)
 	int at = index * PIECE, size = length - at > PIECE ? PIECE : length - at, more = at + size < length, header;
 
 	if (from.any.sa_family == AF_INET) {
-		struct iphdr ip = {.version = 4, .ihl = 5, .ttl = 64, .protocol = IPPROTO_UDP, .id = htons(getpid())};
+		struct iphdr ip = {.version = 4, .ihl = 5, .ttl = 64, .protocol = IPPROTO_UDP, .id = htons(id)};
 
 		ip.tot_len = htons(sizeof(ip) + size);
 		ip.frag_off = htons(at / 8 | (more ? 0x2000 : 0));
@@ -80,7 +81,7 @@ static void send_piece(int raw, int index)
 		header = sizeof(ip);
 	} else {
 		struct ip6_hdr ip = {.ip6_src = from.v6.sin6_addr, .ip6_dst = to.v6.sin6_addr};
-		struct ip6_frag fragment = {.ip6f_nxt = IPPROTO_UDP, .ip6f_ident = htonl(getpid())};
+		struct ip6_frag fragment = {.ip6f_nxt = IPPROTO_UDP, .ip6f_ident = htonl(id)};
 
 		ip.ip6_vfc = 6 << 4;
 		ip.ip6_plen = htons(sizeof(fragment) + size);
@@ -99,22 +100,48 @@ static void send_piece(int raw, int index)
 	to.v4.sin_port = port;
 }
 
+static void send_pieces(int raw, int bytes, const char *order)
+{
+	make_datagram(bytes);
+	id++;
+	for (; *order; order++)
+		send_piece(raw, *order - '0');
+}
+
+static int answer(int fd, int raw, int bytes, const char *order)
+{
+	struct pollfd wait[] = {{.fd = fd, .events = POLLIN}, {.fd = STDIN_FILENO, .events = POLLIN}};
+	socklen_t size;
+
+	puts("ready");
+	fflush(stdout);
+	while (poll(wait, 2, -1) > 0 && !wait[1].revents) {
+		size = sizeof(to);
+		if (recvfrom(fd, datagram, sizeof(datagram), 0, &to.any, &size) < 0)
+			return 1;
+		send_pieces(raw, bytes, order);
+	}
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	socklen_t size = sizeof(from);
-	int fd, raw;
+	int fd, raw, answers;
 
 	if (argc < 6)
 		return 2;
-	address(argv[1], "0", &from);
-	address(argv[2], argv[3], &to);
+	id = getpid();
+	answers = !strcmp(argv[1], "answer");
+	address(answers ? argv[2] : argv[1], answers ? argv[3] : "0", &from);
 	fd = socket(from.any.sa_family, SOCK_DGRAM, 0);
 	raw = socket(from.any.sa_family, SOCK_RAW, IPPROTO_RAW);
 	if (fd < 0 || raw < 0 || bind(fd, &from.any, sizeof(from)) || getsockname(fd, &from.any, &size))
 		return perror("socket"), 1;
-	make_datagram(atoi(argv[4]));
-	for (char *index = argv[5]; *index; index++)
-		send_piece(raw, *index - '0');
+	if (answers)
+		return answer(fd, raw, atoi(argv[4]), argv[5]);
+	address(argv[2], argv[3], &to);
+	send_pieces(raw, atoi(argv[4]), argv[5]);
 	if (poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, WAIT_MS) <= 0)
 		printf("nothing\n");
 	else

@@ -159,7 +159,7 @@ export class Fuzzer {
   }
 
   #forget(): void {
-    for (const name of ["flows", "nascent", "fragments"]) {
+    for (const name of ["flows", "nascent", "fragments", "overtaking"]) {
       const map = this.#tc.map(name);
       const keys = [...map.entries()].map(([key]) => key);
       if (keys.length > 0) map.deleteBatch(Buffer.concat(keys), keys.length);

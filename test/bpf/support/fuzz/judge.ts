@@ -26,7 +26,16 @@ export interface Outcome {
 }
 
 /** What the frame turned out to be. */
-export type Kind = "untouched" | "malformed" | "dropped" | "reply" | "request" | "masqueraded" | "answer" | "moved";
+export type Kind =
+  | "untouched"
+  | "malformed"
+  | "ordered"
+  | "dropped"
+  | "reply"
+  | "request"
+  | "masqueraded"
+  | "answer"
+  | "moved";
 
 /** One connection as the kernel sees it between the hooks. */
 interface Flow {
@@ -44,6 +53,8 @@ export class Judge {
   readonly #snat = new Map<string, { readonly client: string; readonly transit: Flow | undefined }>();
   /** Destinations that a socket of the host was seen to speak from: their packets may be its replies. */
   readonly #spoken = new Set<string>();
+  /** Datagrams of which a later fragment was seen: the first may be sent again, with that behind it. */
+  readonly #pieces = new Set<string>();
 
   constructor(frontends: Frontends) {
     this.#frontends = frontends;
@@ -54,12 +65,14 @@ export class Judge {
     this.#inner.clear();
     this.#snat.clear();
     this.#spoken.clear();
+    this.#pieces.clear();
   }
 
   /** Throws what is wrong with it. */
   judge(run: Run, out: Outcome): Kind {
     const reading = run.stray ? undefined : readPacket(run.frame);
     if (reading === MALFORMED) return this.#malformed(run, out);
+    if (reading?.fragment && this.#isSentAgain(run, out, reading)) return "ordered";
     const refusable = !run.stray && run.hook === "ingress" && this.#frontends.refuses(run.frame);
     if (out.verdict === "drop") return refusable ? "dropped" : this.#dropped(run, reading);
     if (out.verdict === "next" && out.mark === run.mark) return this.#untouched(run, out, reading);
@@ -71,6 +84,16 @@ export class Judge {
     if (!after) throw new Error("made a packet that cannot be read");
     expectKept(run, out, reading, after);
     return this.#translated(run, out, reading, after);
+  }
+
+  /** What is left of the packet at hand is then the last piece that was sent behind it. */
+  #isSentAgain(run: Run, out: Outcome, reading: Reading): boolean {
+    const [id, addresses] = reading.v4 ? [run.frame.readUInt16BE(18), 26] : ["", 22];
+    const piece = `${run.hook} ${id} ${run.frame.toString("latin1", addresses, addresses + (reading.v4 ? 8 : 32))}`;
+    if (reading.sport === 0) this.#pieces.add(piece);
+    if (reading.sport === 0 || out.verdict !== "drop" || readFrame(out.frame)?.sport !== 0) return false;
+    if (!this.#pieces.has(piece)) throw new Error("sent a first fragment again that nothing overtook");
+    return true;
   }
 
   #malformed(run: Run, out: Outcome): Kind {
