@@ -24,5 +24,6 @@ export const DROP_EXPLANATIONS: Readonly<Record<string, string>> = {
     "in a range of ClusterIPs, but no Service has the address: dropped silently, a datagram where netfilter calls it new",
   reply_limit: "refused, or a ping, like too many in this second: dropped silently, where its sender would be told",
   malformed: "a packet to a Service's address whose lengths contradict each other: cut off, or made wrong",
-  overtook: "a fragment to a Service's address that came before the first of its datagram: kept, and sent on once that has come",
+  overtook:
+    "a fragment to a Service's address that came before the first of its datagram: kept, and sent on once that has come",
 };

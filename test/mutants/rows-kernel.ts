@@ -90,7 +90,7 @@ export const KERNEL_ROWS: readonly RowMutant[] = [
     row: 49,
     what: "later fragments have no ports",
     file: "bpf/edge.bpf.h",
-    from: "return p->fragment ? fragment_ports(p, space) : 0;",
+    from: "return p->fragment ? fragment_ports(skb, p, space) : 0;",
     to: "return p->later ? -1 : 0;",
     test: "test/netns/fragments.test.ts",
   },
