@@ -7,20 +7,20 @@ import { services4 } from "./support/services.ts";
 
 table("packets left alone over IPv4", services4, [
   passes(
-    "a middle fragment whose first has not been seen",
+    "a middle fragment to a pod whose first has not been seen",
     "ingress client",
     `
         020000000021 02000000ff10 0800
-        45000028 000120b9 400645ac 0a00000a 0a600001
+        45000028 000120b9 400645ac 0a00000a 0a000014
         c350005000001001000000005002ffffc7d60000`,
     "malformed",
   ),
   passes(
-    "the last fragment whose first has not been seen",
+    "the last fragment to a pod whose first has not been seen",
     "ingress client",
     `
         020000000021 02000000ff10 0800
-        45000028 000100b9 400665ac 0a00000a 0a600001
+        45000028 000100b9 400665ac 0a00000a 0a000014
         c350005000001001000000005002ffffc7d60000`,
     "malformed",
   ),

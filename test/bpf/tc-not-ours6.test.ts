@@ -16,21 +16,21 @@ table("packets left alone over IPv6", services6, [
     "malformed",
   ),
   passes(
-    "a middle fragment whose first has not been seen",
+    "a middle fragment to a pod whose first has not been seen",
     "ingress client",
     `
         020000000021 02000000ff10 86dd
-        60000000001c2c40 fd000000000000000000000000000010 fd000096000000000000000000000001
+        60000000001c2c40 fd000000000000000000000000000010 fd000000000000000000000000000020
         060005c100000007
         c350 0050 00001001 00000000 5002ffff e198 0000`,
     "malformed",
   ),
   passes(
-    "the last fragment whose first has not been seen",
+    "the last fragment to a pod whose first has not been seen",
     "ingress client",
     `
         020000000021 02000000ff10 86dd
-        60000000001c2c40 fd000000000000000000000000000010 fd000096000000000000000000000001
+        60000000001c2c40 fd000000000000000000000000000010 fd000000000000000000000000000020
         060005c000000007
         c350 0050 00001001 00000000 5002ffff e198 0000`,
     "malformed",
