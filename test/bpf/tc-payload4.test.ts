@@ -159,7 +159,8 @@ table("payload kept over IPv4", services4, [
             020000000021 02000000ff10 0800
             45000028 000120b9 400645ac 0a00000a 0a600001
             c350 0050 00001001 00000000 5002ffff c7d6 0000`,
-        verdict: "next",
+        verdict: "drop",
+        counts: { "drops.overtook": 1 },
       },
       begun4.webSyn,
     ],

@@ -160,7 +160,8 @@ table("payload kept over IPv6", services6, [
             60000000001c2c40 fd000000000000000000000000000010 fd000096000000000000000000000001
             060005c100000007
             c350 0050 00001001 00000000 5002ffff e198 0000`,
-        verdict: "next",
+        verdict: "drop",
+        counts: { "drops.overtook": 1 },
       },
       begun6.webSyn,
     ],

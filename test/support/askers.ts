@@ -36,3 +36,19 @@ export function dropsOf(node: NodeHost, reason: string): number {
   using state = openState(node.bpffs);
   return Number(state.drops().find(({ name }) => name === reason)?.count);
 }
+
+/** Of three TCP connections and three datagrams from an address of the client's to each host's port 9000: who answered. */
+export async function answersTo(
+  cluster: Cluster,
+  localAddress: string,
+  hosts: readonly string[],
+): Promise<Readonly<Record<string, object>>> {
+  const client = await cluster.wire(cluster.lab.client);
+  const answers: Record<string, object> = {};
+  for (const name of hosts) {
+    const address = hostOf(cluster.lab, name).address[localAddress.includes(":") ? "v6" : "v4"];
+    const asked = { address, port: 9000, localAddress, count: 3, timeoutMs: 2000 };
+    answers[name] = { tcp: (await client.tcp(asked)).pods, udp: (await client.udp(asked)).pods };
+  }
+  return answers;
+}
