@@ -86,7 +86,7 @@ describe("packets changed at random", () => {
     },
     "what is malformed goes past a VIP": {
       file: "tc.bpf.c",
-      from: "return is_vip_alone(address_flags(&w->packet.dst)) ? drop(-DROP_MALFORMED) : TC_NEXT;",
+      from: "return reason && is_vip_alone(address_flags(&w->packet.dst)) ? drop(-(__s32)reason) : TC_NEXT;",
       to: "return TC_NEXT;",
     },
     "a packet that is cut off is taken for whole": {
