@@ -118,9 +118,13 @@ static __noinline int fragment_ports(struct __sk_buff *skb, struct packet *p, en
 	}
 	known = bpf_map_lookup_elem(&fragments, &key);
 	if (!known) {
-		if (dry_run || (space == SPACE_OUTER && !address_flags(&p->dst)))
+		if (dry_run || (space == SPACE_OUTER && !address_flags(&p->dst)) || keep_piece(skb, p, &key))
 			return NOT_OURS;
-		return keep_piece(skb, p, &key) ? NOT_OURS : OVERTOOK;
+		key.piece = 0;
+		known = bpf_map_lookup_elem(&fragments, &key);
+		if (!known)
+			return OVERTOOK;
+		/* the first came in by another CPU between the looks: it may not have seen that one waits */
 	}
 	p->sport = known->sport;
 	p->dport = known->dport;
