@@ -9,7 +9,14 @@ import { type ServiceSpec, serviceAddresses } from "../support/manifests.ts";
 import { hostOf, PATHS, type Path, pathServices, pathTarget, servePaths } from "../support/paths.ts";
 
 const SIZES = [2000, 5000, 8000];
-const PIECES_BYTES = 5000; // four pieces
+/** Datagrams in pieces of 1400 bytes, and in which order they come. */
+const ORDERS = [
+  { bytes: 2000, order: "10" },
+  { bytes: 5000, order: "0321" },
+  { bytes: 5000, order: "1032" },
+  { bytes: 5000, order: "3210" },
+  { bytes: 8000, order: "410532" },
+];
 /** Where programs answer in pieces that they make themselves. */
 const ANSWERING = [
   { pod: "p1b", number: 20, nodePort: 30020, port: 7070 },
@@ -36,12 +43,11 @@ describe.each(surroundings)("row 49: fragments, firewall $firewall, br_netfilter
     pieces = compileProgram("pieces", lab.plan.directory);
   });
 
-  function sendPieces(way: Path, family: "v4" | "v6", order: string): Promise<string> {
+  function sendPieces(way: Path, family: "v4" | "v6", { bytes, order }: (typeof ORDERS)[number]): Promise<string> {
     const { lab } = cluster();
     const { address, port } = pathTarget(lab, way, family);
     const from = hostOf(lab, way.from);
-    const argv = [pieces, from.address[family], address, String(port), String(PIECES_BYTES), order];
-    return lab.exec(from, argv);
+    return lab.exec(from, [pieces, from.address[family], address, `${port}`, `${bytes}`, order]);
   }
 
   describe.each(["v4", "v6"] as const)("%s", (family) => {
@@ -60,17 +66,20 @@ describe.each(surroundings)("row 49: fragments, firewall $firewall, br_netfilter
     });
 
     test.each(PATHS)("$from to $service by $frontend: pieces out of order", async (way) => {
-      for (const order of ["0321", "3210", "1032"]) {
-        expect({ order, got: await sendPieces(way, family, order) }).toEqual({ order, got: `reply ${PIECES_BYTES}\n` });
+      for (const sent of ORDERS) {
+        expect({ ...sent, got: await sendPieces(way, family, sent) }).toEqual({
+          ...sent,
+          got: `reply ${sent.bytes}\n`,
+        });
       }
     });
   });
 
   test.each(["v4", "v6"] as const)("answers whose pieces come in any order, %s", async (family) => {
     const { lab } = cluster();
-    for (const order of ["0321", "3210", "1032"]) {
+    for (const { bytes, order } of ORDERS) {
       const servers = ANSWERING.map(({ pod, port }) =>
-        lab.spawn(lab.pod(pod), [pieces, "answer", lab.pod(pod).address[family], `${port}`, `${PIECES_BYTES}`, order]),
+        lab.spawn(lab.pod(pod), [pieces, "answer", lab.pod(pod).address[family], `${port}`, `${bytes}`, order]),
       );
       await Promise.all(servers.map((server) => server.waitForOutput(/^ready$/m)));
       for (const { pod, number, nodePort } of ANSWERING) {
@@ -83,7 +92,7 @@ describe.each(surroundings)("row 49: fragments, firewall $firewall, br_netfilter
         for (const [name, address, port] of asked) {
           const from = hostOf(lab, name);
           const got = await lab.exec(from, [pieces, from.address[family], address, port, "100", "0"]);
-          expect({ order, pod, name, got }).toEqual({ order, pod, name, got: `reply ${PIECES_BYTES}\n` });
+          expect({ order, pod, name, got }).toEqual({ order, pod, name, got: `reply ${bytes}\n` });
         }
       }
       await Promise.all(servers.map((server) => server.stop()));
