@@ -23,6 +23,7 @@ struct piece {
 	__u32 length;
 	__u32 seen;    /* seconds since boot */
 	__u32 claimed; /* of the datagram's piece 0: its first has come */
+	__be16 at;     /* packet.fragment_at */
 	__u8 bytes[PIECE_MAX];
 };
 
@@ -70,7 +71,7 @@ static __always_inline bool piece_fits(__u32 length)
 static __noinline int keep_piece(struct __sk_buff *skb, const struct packet *p, struct fragment_key *key)
 {
 	__u32 zero = 0, length, now = now_seconds();
-	struct piece *copy = bpf_map_lookup_elem(&piece_here, &zero);
+	struct piece *copy = bpf_map_lookup_elem(&piece_here, &zero), *known;
 
 	if (!p || !key || !copy)
 		return -1;
@@ -80,10 +81,14 @@ static __noinline int keep_piece(struct __sk_buff *skb, const struct packet *p, 
 	copy->length = length;
 	copy->seen = now;
 	copy->claimed = 0;
+	copy->at = p->fragment_at;
 	for (__u32 i = 0; i < PIECES_MAX; i++) {
 		key->piece = i;
-		if (!piece_waits(bpf_map_lookup_elem(&overtaking, key), now))
+		known = bpf_map_lookup_elem(&overtaking, key);
+		if (!piece_waits(known, now))
 			return bpf_map_update_elem(&overtaking, key, copy, BPF_ANY);
+		if (known->at == copy->at) /* a bridge and its port are two devices, and one packet meets both */
+			return 0;
 	}
 	return -1;
 }

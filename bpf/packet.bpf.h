@@ -46,6 +46,7 @@ struct packet {
 	__u16 quote;    /* offset of the IP header that an ICMP error quotes; 0: it is none */
 	__u16 icmp_csum;
 	__be32 fragment_id;
+	__be16 fragment_at; /* its offset as the header says it, flags and all */
 	__u32 first_length; /* of a later fragment: length of the first of its datagram */
 	__u32 end;          /* offset behind the IP packet; what follows is padding of the frame */
 };
@@ -76,6 +77,7 @@ static __always_inline int parse_ipv4(struct __sk_buff *skb, struct packet *p, _
 	p->fragment = (ip.frag_off & bpf_htons(0x3fff)) != 0;
 	p->later = (ip.frag_off & bpf_htons(0x1fff)) != 0;
 	p->fragment_id = ip.id;
+	p->fragment_at = ip.frag_off;
 	return 0;
 }
 
@@ -119,6 +121,7 @@ static __always_inline int parse_ipv6(struct __sk_buff *skb, struct packet *p, _
 			p->fragment = ext[2] || (ext[3] & 0xf9);
 			p->later = ext[2] || (ext[3] & 0xf8);
 			__builtin_memcpy(&p->fragment_id, ext + 4, sizeof(p->fragment_id));
+			__builtin_memcpy(&p->fragment_at, ext + 2, sizeof(p->fragment_at));
 			at += 8;
 		} else if (next == IPPROTO_AH) {
 			at += (ext[1] + 2) * 4;

@@ -14,8 +14,7 @@ const ORDERS = [
   { bytes: 2000, order: "10" },
   { bytes: 5000, order: "0321" },
   { bytes: 5000, order: "1032" },
-  { bytes: 5000, order: "3210" },
-  { bytes: 8000, order: "410532" },
+  { bytes: 8000, order: "543210" },
 ];
 /** Where programs answer in pieces that they make themselves. */
 const ANSWERING = [
