@@ -1,29 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Over IPv4, packets to addresses of Services, at ports and protocols that nothing serves.
 
+import { begun4 } from "./support/begun.ts";
 import { MARK_IN, MARK_OUT, table } from "./support/scenario.ts";
 import { services4 } from "./support/services.ts";
 
 table("what nothing serves over IPv4", services4, [
   {
     name: "row 46: a SYN to another port of a ClusterIP is told that there is none, quoted",
-    steps: [
-      {
-        at: "ingress client",
-        packet: `
-            020000000021 02000000ff10 0800
-            4500002800014000400626650a00000a0a600001
-            c350005100001001000000005002ffffc7d50000`,
-        verdict: "redirect",
-        out: `
-            02000000ff10 020000000021 0800
-            45000044000040004001264f0a6000010a00000a
-            03031182000000004500002800014000400626650a00000a0a600001c3500051
-            00001001000000005002ffffc7d50000`,
-        markOut: MARK_IN | MARK_OUT,
-        counts: { "drops.unused_port": 1 },
-      },
-    ],
+    steps: [begun4.unusedPort],
     flows: [],
   },
   {

@@ -1,30 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Over IPv6, packets to addresses of Services, at ports and protocols that nothing serves.
 
+import { begun6 } from "./support/begun.ts";
 import { MARK_IN, MARK_OUT, table } from "./support/scenario.ts";
 import { services6 } from "./support/services.ts";
 
 table("what nothing serves over IPv6", services6, [
   {
     name: "row 46: a SYN to another port of a ClusterIP is told that there is none, quoted",
-    steps: [
-      {
-        at: "ingress client",
-        packet: `
-            020000000021 02000000ff10 86dd
-            6000000000140640fd000000000000000000000000000010fd000096000000000000000000000001
-            c350005100001001000000005002ffffe1970000`,
-        verdict: "redirect",
-        out: `
-            02000000ff10 020000000021 86dd
-            6000000000443a40fd000096000000000000000000000001fd000000000000000000000000000010
-            01049d9a000000006000000000140640fd000000000000000000000000000010
-            fd000096000000000000000000000001c350005100001001000000005002ffff
-            e1970000`,
-        markOut: MARK_IN | MARK_OUT,
-        counts: { "drops.unused_port": 1 },
-      },
-    ],
+    steps: [begun6.unusedPort],
     flows: [],
   },
   {

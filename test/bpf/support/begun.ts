@@ -20,6 +20,8 @@ interface Begun {
   readonly nodePortSyn: Step;
   /** A pod's datagram to the ClusterIP of dns: a new flow. */
   readonly dnsDatagram: Step;
+  /** A pod's SYN to a port of web's ClusterIP that nothing serves: told so, quoted. */
+  readonly unusedPort: Step;
 }
 
 const webSyn4: Step = {
@@ -121,6 +123,21 @@ export const begun4: Begun = {
     markOut: MARK_IN,
     counts: { "dns.connections": 1, "dns.packets": 1, "dns.bytes": 47, "dns[0].connections": 1 },
   },
+  unusedPort: {
+    at: "ingress client",
+    packet: `
+        020000000021 02000000ff10 0800
+        4500002800014000400626650a00000a0a600001
+        c350005100001001000000005002ffffc7d50000`,
+    verdict: "redirect",
+    out: `
+        02000000ff10 020000000021 0800
+        45000044000040004001264f0a6000010a00000a
+        03031182000000004500002800014000400626650a00000a0a600001c3500051
+        00001001000000005002ffffc7d50000`,
+    markOut: MARK_IN | MARK_OUT,
+    counts: { "drops.unused_port": 1 },
+  },
 };
 
 const webSyn6: Step = {
@@ -221,5 +238,21 @@ export const begun6: Begun = {
         68656c6c6f`,
     markOut: MARK_IN,
     counts: { "dns.connections": 1, "dns.packets": 1, "dns.bytes": 67, "dns[0].connections": 1 },
+  },
+  unusedPort: {
+    at: "ingress client",
+    packet: `
+        020000000021 02000000ff10 86dd
+        6000000000140640fd000000000000000000000000000010fd000096000000000000000000000001
+        c350005100001001000000005002ffffe1970000`,
+    verdict: "redirect",
+    out: `
+        02000000ff10 020000000021 86dd
+        6000000000443a40fd000096000000000000000000000001fd000000000000000000000000000010
+        01049d9a000000006000000000140640fd000000000000000000000000000010
+        fd000096000000000000000000000001c350005100001001000000005002ffff
+        e1970000`,
+    markOut: MARK_IN | MARK_OUT,
+    counts: { "drops.unused_port": 1 },
   },
 };

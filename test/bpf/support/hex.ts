@@ -20,3 +20,8 @@ export function altered(text: string, offset: number, replacement: string): stri
   data.set(bytes(replacement), offset);
   return Buffer.from(data).toString("hex");
 }
+
+/** Bytes that count from 0, over and over, as ping sends them. */
+export function counting(length: number): string {
+  return Buffer.from(Array.from({ length }, (_, at) => at)).toString("hex");
+}

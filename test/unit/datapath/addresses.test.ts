@@ -5,25 +5,13 @@ import { describe, expect, test } from "vitest";
 import * as abi from "../../../src/datapath/ebpf/abi.gen.ts";
 import { AddressTable } from "../../../src/datapath/ebpf/addresses.ts";
 import { decode } from "../../../src/datapath/ebpf/codec.ts";
-import { MapWriter } from "../../../src/datapath/ebpf/writer.ts";
 import { type Ip, ipFromBytes, ipToBytes, parseCidr } from "../../../src/model/ip.ts";
-import { clusterIp, MemoryMap, type MemoryMaps, memoryMaps, nodePort, service } from "./memory-maps.ts";
+import { clusterIp, MemoryMap, type MemoryMaps, memoryMaps, nodePort, service, writerOver } from "./memory-maps.ts";
 
 const external = { kind: "ExternalIP", address: "192.0.2.1" as Ip, port: 80 } as const;
 const addresses = (...texts: readonly string[]): ReadonlySet<Ip> => new Set(texts as readonly Ip[]);
 const idOf = (address: string) => Buffer.from(ipToBytes(address as Ip)).toString("latin1");
 const node = (address: string) => ({ address: address as Ip, loopback: false, nodePort: true });
-
-function writerOver(maps: MemoryMaps): MapWriter {
-  const writer = new MapWriter(maps, {
-    rcuSync: () => Promise.resolve(),
-    onError: (error) => {
-      throw error;
-    },
-  });
-  writer.adopt();
-  return writer;
-}
 
 /** `10.96.0.1 cluster_ip` by address. */
 function addressesIn(maps: Pick<MemoryMaps, "addresses">): readonly string[] {

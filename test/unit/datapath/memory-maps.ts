@@ -4,6 +4,7 @@
 import type { CompiledService, Frontend, Member, ServiceKey } from "../../../src/compile/state.ts";
 import * as abi from "../../../src/datapath/ebpf/abi.gen.ts";
 import type { WriterMaps } from "../../../src/datapath/ebpf/stores.ts";
+import { MapWriter } from "../../../src/datapath/ebpf/writer.ts";
 import type { BpfMap } from "../../../src/libbpf/types.ts";
 import type { Ip } from "../../../src/model/ip.ts";
 
@@ -171,4 +172,16 @@ export function service(name: string, over: Partial<CompiledService> = {}): Comp
     sources: undefined,
     ...over,
   };
+}
+
+/** Has read what they hold; whatever fails is thrown. */
+export function writerOver(maps: MemoryMaps): MapWriter {
+  const writer = new MapWriter(maps, {
+    rcuSync: () => Promise.resolve(),
+    onError: (error) => {
+      throw error;
+    },
+  });
+  writer.adopt();
+  return writer;
 }

@@ -4,9 +4,8 @@
 import { expect, test } from "vitest";
 import * as abi from "../../../src/datapath/ebpf/abi.gen.ts";
 import { decode } from "../../../src/datapath/ebpf/codec.ts";
-import { MapWriter } from "../../../src/datapath/ebpf/writer.ts";
 import { type Ip, ipFromBytes, parseCidr } from "../../../src/model/ip.ts";
-import { clusterIp, type MemoryMaps, memoryMaps, service } from "./memory-maps.ts";
+import { clusterIp, type MemoryMaps, memoryMaps, service, writerOver } from "./memory-maps.ts";
 
 const CLUSTER_IPS = [parseCidr("10.96.0.0/16") ?? []].flat();
 const IN_FORCE = ["10.96.0.0/112"];
@@ -14,17 +13,6 @@ const web = service("web", { frontends: [clusterIp("10.96.0.1")] });
 const more = service("more", { frontends: [clusterIp("10.96.0.1", 81)] });
 const other = service("other", { frontends: [clusterIp("10.96.0.2")] });
 const foreign = (...texts: readonly string[]): ReadonlySet<Ip> => new Set(texts as readonly Ip[]);
-
-function writerOver(maps: MemoryMaps): MapWriter {
-  const writer = new MapWriter(maps, {
-    rcuSync: () => Promise.resolve(),
-    onError: (error) => {
-      throw error;
-    },
-  });
-  writer.adopt();
-  return writer;
-}
 
 /** Where what no Service has is dropped. */
 function dropped(maps: MemoryMaps): readonly string[] {
