@@ -8,17 +8,12 @@ import type { DetectLocalMode } from "../datapath/contract.ts";
 import { type Cidr, parseCidr } from "../model/ip.ts";
 import { UsageError } from "./errors.ts";
 import { type LocalDetector, localDetector } from "./local-detector.ts";
+import type { PortRange } from "./port-range.ts";
 
 export type LogFormat = "json" | "text";
 export const LOG_FORMATS: readonly LogFormat[] = ["json", "text"];
 export const LOG_LEVELS: readonly string[] = ["trace", "debug", "info", "warn", "error", "fatal", "silent"];
 export const MODES: readonly string[] = ["auto", "ebpf", "nftables", "ipvs", "iptables"];
-
-/** Ports from min to max, both included. */
-export interface PortRange {
-  readonly min: number;
-  readonly max: number;
-}
 
 /** Bits of the packet mark that say "translated on the way in" and "on the way out"; nobody else may use them. */
 export interface MarkBits {
@@ -32,6 +27,13 @@ export interface MapSizes {
   readonly maxBackends: number;
   readonly maxFlows: number;
 }
+
+/** What each of them may be. */
+export const MAP_LIMITS: Readonly<Record<keyof MapSizes, readonly [min: number, max: number]>> = {
+  maxServices: [16, 1_000_000],
+  maxBackends: [16, 16_000_000],
+  maxFlows: [1024, 64_000_000],
+};
 
 export interface AgentOptions {
   /** Directory of manifests, absolute. */
@@ -65,30 +67,8 @@ export interface AgentOptions {
   /** The cluster's --service-node-port-range. */
   readonly nodePorts: PortRange;
   readonly markBits: MarkBits;
+  readonly logLevel: string;
 }
-
-/** What a configuration file says; a flag beats it. */
-export interface FileSettings {
-  readonly nodeName: string | undefined;
-  readonly clusterCidrs: readonly string[];
-  readonly detectLocalMode: DetectLocalMode | undefined;
-  readonly bridgeInterface: string | undefined;
-  readonly interfaceNamePrefix: string | undefined;
-  readonly nodePortAddresses: readonly string[];
-  readonly masqueradeAll: boolean;
-  readonly localhostNodePorts: boolean;
-}
-
-export const NO_FILE: FileSettings = {
-  nodeName: undefined,
-  clusterCidrs: [],
-  detectLocalMode: undefined,
-  bridgeInterface: undefined,
-  interfaceNamePrefix: undefined,
-  nodePortAddresses: [],
-  masqueradeAll: false,
-  localhostNodePorts: true,
-};
 
 /** The flags as commander hands them over; every value is already of its own kind. */
 export interface AgentFlags {
@@ -120,10 +100,15 @@ export interface AgentFlags {
   readonly snatPortRange: PortRange;
   readonly serviceNodePortRange: PortRange;
   readonly markBits: MarkBits;
+  readonly logFormat: LogFormat;
+  readonly logLevel: string;
 }
 
+/** What a configuration file says, as the flags that would say the same. */
+export type FileFlags = Partial<AgentFlags>;
+
 /** Throws UsageError for what cannot be, and for what is not there yet. */
-export function agentOptions(flags: AgentFlags, file: FileSettings = NO_FILE): AgentOptions {
+export function agentOptions(flags: AgentFlags): AgentOptions {
   if (flags.kubeconfig !== undefined) throw notYet("--kubeconfig");
   if (flags.inCluster) throw notYet("--in-cluster");
   if (flags.mode !== "auto" && flags.mode !== "ebpf") throw notYet(`--mode ${flags.mode}`, "use --mode ebpf");
@@ -132,29 +117,30 @@ export function agentOptions(flags: AgentFlags, file: FileSettings = NO_FILE): A
   }
   return {
     manifests: resolve(flags.manifests),
-    nodeName: flags.nodeName?.toLowerCase() ?? file.nodeName ?? hostname().toLowerCase(), // as the kubelet names its Node
+    nodeName: (flags.nodeName ?? hostname()).toLowerCase(), // as the kubelet names its Node
     devices: flags.devices ?? [],
     podDevices: flags.podDevices ?? [],
-    nodePortAddresses: flags.nodeportAddresses ?? file.nodePortAddresses,
-    localhostNodePorts: flags.localhostNodeports ?? file.localhostNodePorts,
+    nodePortAddresses: flags.nodeportAddresses ?? [],
+    localhostNodePorts: flags.localhostNodeports ?? true,
     localDetector: localDetector({
-      mode: flags.detectLocalMode ?? file.detectLocalMode,
-      clusterCidrs: flags.clusterCidr ?? file.clusterCidrs,
-      bridgeInterface: flags.podBridgeInterface ?? file.bridgeInterface,
-      interfaceNamePrefix: flags.podInterfaceNamePrefix ?? file.interfaceNamePrefix,
+      mode: flags.detectLocalMode,
+      clusterCidrs: flags.clusterCidr ?? [],
+      bridgeInterface: flags.podBridgeInterface,
+      interfaceNamePrefix: flags.podInterfaceNamePrefix,
     }),
     cgroupRoot: flags.cgroupRoot === undefined ? undefined : resolve(flags.cgroupRoot),
     podCgroups: flags.podCgroups === undefined ? undefined : resolve(flags.podCgroups),
     bpffs: resolve(flags.bpffs),
     stateDir: resolve(flags.stateDir),
     sizes: { maxServices: flags.maxServices, maxBackends: flags.maxBackends, maxFlows: flags.maxFlows },
-    masqueradeAll: flags.masqueradeAll ?? file.masqueradeAll,
+    masqueradeAll: flags.masqueradeAll ?? false,
     protectNodePorts: flags.protectNodeports ?? false,
     vipPing: flags.vipPing ?? false,
     serviceCidrs: (flags.serviceCidr ?? []).map(parseServiceCidr),
     snatPorts: flags.snatPortRange,
     nodePorts: flags.serviceNodePortRange,
     markBits: flags.markBits,
+    logLevel: flags.logLevel,
   };
 }
 

@@ -2,17 +2,9 @@
 // `portolan agent`: the flags. What they do is in src/agent.
 
 import { Command, Option } from "commander";
-import type { ReadConfig } from "../agent/config/kube-proxy-config.ts";
 import { DETECT_LOCAL_MODES } from "../agent/local-detector.ts";
-import {
-  type AgentFlags,
-  agentOptions,
-  LOG_FORMATS,
-  LOG_LEVELS,
-  type LogFormat,
-  MODES,
-  type PortRange,
-} from "../agent/options.ts";
+import { type AgentFlags, agentOptions, LOG_FORMATS, LOG_LEVELS, MAP_LIMITS, MODES } from "../agent/options.ts";
+import type { PortRange } from "../agent/port-range.ts";
 import { bpffsOption, parseCount, parseList, parseMarkBits, parsePortRange, stateDirOption } from "./flags.ts";
 
 const MARK_BITS = { inbound: 29, outbound: 30 };
@@ -20,18 +12,13 @@ const SNAT_PORTS = { min: 1024, max: 65_535 };
 /** Default of kube-apiserver. */
 const NODE_PORTS = { min: 30_000, max: 32_767 };
 
-interface LogFlags {
-  readonly logFormat: LogFormat;
-  readonly logLevel: string;
-}
-
 export function agentCommand(): Command {
   return new Command("agent")
     .description("Serve this node: read Services and keep the datapath in step with them.")
     .option("--manifests <dir>", "directory of Service, EndpointSlice, Node, Pod and Namespace files, watched")
     .option("--kubeconfig <file>", "read from an API server (not yet)")
     .option("--in-cluster", "read from the API server of the pod's cluster (not yet)")
-    .option("--config <file>", "a KubeProxyConfiguration, YAML or JSON; a flag beats what it says")
+    .option("--config <file>", "a PortolanConfiguration or a KubeProxyConfiguration, YAML or JSON; a flag beats it")
     .option("--node-name <name>", "this node's name in the cluster (default: the host's name)")
     .addOption(new Option("--mode <mode>", "driver of the datapath").choices(MODES).default("auto"))
     .option("--devices <patterns>", "devices that are uplinks, beside those found (eth*,bond0)", parseList)
@@ -62,9 +49,9 @@ export function agentCommand(): Command {
     )
     .addOption(bpffsOption())
     .addOption(stateDirOption())
-    .option("--max-services <n>", "service ports, per family", parseCount(16, 1_000_000), 65_536)
-    .option("--max-backends <n>", "distinct endpoints", parseCount(16, 16_000_000), 262_144)
-    .option("--max-flows <n>", "records of flows on the wire", parseCount(1024, 64_000_000), 1_048_576)
+    .option("--max-services <n>", "service ports, per family", parseCount(...MAP_LIMITS.maxServices), 65_536)
+    .option("--max-backends <n>", "distinct endpoints", parseCount(...MAP_LIMITS.maxBackends), 262_144)
+    .option("--max-flows <n>", "records of flows on the wire", parseCount(...MAP_LIMITS.maxFlows), 1_048_576)
     .addOption(portRange("--snat-port-range <min-max>", "ports for masqueraded connections", SNAT_PORTS))
     .addOption(portRange("--service-node-port-range <min-max>", "the API server's, kept free of SNAT", NODE_PORTS))
     .addOption(
@@ -75,7 +62,9 @@ export function agentCommand(): Command {
     .option("--masquerade-all", "backends see a node address for every connection to a Service")
     .option("--no-masquerade-all", "only where they must (default)")
     .option("--protect-nodeports", "refuse bind() to a NodePort, which no socket holds, to processes of the host")
+    .option("--no-protect-nodeports", "leave bind() alone (default)")
     .option("--vip-ping", "addresses of Services answer ping")
+    .option("--no-vip-ping", "they do not (default)")
     .option("--service-cidr <cidrs>", "where ClusterIPs come from, beside ServiceCIDR objects", parseList)
     .addOption(new Option("--log-format <format>", "of the log on stderr").choices(LOG_FORMATS).default("text"))
     .addOption(new Option("--log-level <level>", "least level logged").choices(LOG_LEVELS).default("info"))
@@ -86,12 +75,13 @@ function portRange(flag: string, description: string, initial: PortRange): Optio
   return new Option(flag, description).argParser(parsePortRange).default(initial, `${initial.min}-${initial.max}`);
 }
 
-async function run(flags: AgentFlags & LogFlags): Promise<void> {
-  const file = flags.config === undefined ? undefined : await readConfig(flags.config);
-  const options = agentOptions(flags, file?.settings);
+async function run(given: AgentFlags, command: Command): Promise<void> {
+  const config = given.config === undefined ? undefined : await openConfig(given.config, given, command);
+  const flags = config?.flags ?? given;
+  const options = agentOptions(flags);
   const [{ runAgent }, { openLog }] = await Promise.all([import("../agent/agent.ts"), import("../agent/log.ts")]);
   const log = openLog(flags.logFormat, flags.logLevel);
-  for (const warning of file?.warnings ?? []) log.warn(warning);
+  for (const warning of config?.warnings ?? []) log.warn(warning);
   const stop = new AbortController();
   process.once("SIGTERM", () => stop.abort("SIGTERM"));
   process.once("SIGINT", () => stop.abort("SIGINT"));
@@ -99,7 +89,12 @@ async function run(flags: AgentFlags & LogFlags): Promise<void> {
   await runAgent(options, log, stop.signal);
 }
 
-async function readConfig(file: string): Promise<ReadConfig> {
-  const { readConfigFile } = await import("../agent/config/kube-proxy-config.ts");
-  return readConfigFile(file);
+async function openConfig(file: string, given: AgentFlags, command: Command) {
+  const [{ readConfigFile }, { mergeFlags }] = await Promise.all([
+    import("../agent/config/config-file.ts"),
+    import("../agent/config/merge.ts"),
+  ]);
+  const { flags, warnings } = readConfigFile(file);
+  const isGiven = (flag: string) => command.getOptionValueSource(flag) === "cli";
+  return { flags: mergeFlags(given, isGiven, flags), warnings };
 }

@@ -2,7 +2,8 @@
 // Flags that several commands share, and the parsers of their values.
 
 import { InvalidArgumentError, Option } from "commander";
-import type { MarkBits, PortRange } from "../agent/options.ts";
+import type { MarkBits } from "../agent/options.ts";
+import { PORT_RANGE_HINT, type PortRange, portRangeOf } from "../agent/port-range.ts";
 
 export const DEFAULT_BPFFS = "/sys/fs/bpf";
 export const DEFAULT_STATE_DIR = "/var/lib/portolan";
@@ -23,13 +24,11 @@ export function parseList(value: string, previous: readonly string[] | undefined
   return [...(previous ?? []), ...items];
 }
 
-/** `MIN-MAX`, both 1..65535 and in this order. */
+/** `MIN-MAX`. */
 export function parsePortRange(value: string): PortRange {
-  const [min, max] = value.split("-").map(Number);
-  if (/^\d+-\d+$/.test(value) && min !== undefined && max !== undefined && min >= 1 && min <= max && max <= 65_535) {
-    return { min, max };
-  }
-  throw new InvalidArgumentError("give two ports from 1 to 65535, lower one first: 30000-32767.");
+  const range = portRangeOf(value);
+  if (range) return range;
+  throw new InvalidArgumentError(`${PORT_RANGE_HINT}.`);
 }
 
 /** `IN,OUT`: two different bits of the packet mark, 0..31. */

@@ -2,21 +2,10 @@
 // --config with a KubeProxyConfiguration: what counts, what is refused by file, line and field, what is only mentioned.
 
 import { expect, test } from "vitest";
-import { readConfig, readConfigFile } from "../../../src/agent/config/kube-proxy-config.ts";
+import { readConfig, readConfigFile } from "../../../src/agent/config/config-file.ts";
 import { UsageError } from "../../../src/agent/errors.ts";
 
 const HEAD = "apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\n";
-const EMPTY = {
-  nodeName: undefined,
-  clusterCidrs: [],
-  detectLocalMode: undefined,
-  bridgeInterface: undefined,
-  interfaceNamePrefix: undefined,
-  nodePortAddresses: [],
-  masqueradeAll: false,
-  localhostNodePorts: true,
-};
-
 /** As kubeadm writes it into the ConfigMap. */
 const KUBEADM = `${HEAD}bindAddress: 0.0.0.0
 bindAddressHardFail: false
@@ -85,20 +74,25 @@ winkernel:
   sourceVip: ""
 `;
 
-function settings(text: string): object {
-  return readConfig("config.conf", HEAD + text).settings;
+function read(file: string, text: string): object {
+  const { flags, warnings } = readConfig(file, text);
+  return { flags, warnings };
+}
+
+function flags(text: string): object {
+  return readConfig("config.conf", HEAD + text).flags;
 }
 
 test("the file that kubeadm writes: its cluster CIDRs count, what it leaves empty is not mentioned", () => {
-  expect(readConfig("config.conf", KUBEADM)).toEqual({
-    settings: { ...EMPTY, clusterCidrs: ["10.244.0.0/16", "fd00:10:244::/56"] },
+  expect(read("config.conf", KUBEADM)).toEqual({
+    flags: { clusterCidr: ["10.244.0.0/16", "fd00:10:244::/56"], masqueradeAll: false },
     warnings: ["config.conf: has no effect: clientConnection.kubeconfig, bindAddress"],
   });
 });
 
 test("every field with an effect", () => {
   expect(
-    settings(`hostnameOverride: " Node-7.Example "
+    flags(`hostnameOverride: " Node-7.Example "
 clusterCIDR: 10.244.0.0/16
 detectLocalMode: BridgeInterface
 detectLocal: {bridgeInterface: cni0, interfaceNamePrefix: cali}
@@ -107,33 +101,43 @@ iptables: {masqueradeAll: true, localhostNodePorts: false}
 `),
   ).toEqual({
     nodeName: "node-7.example",
-    clusterCidrs: ["10.244.0.0/16"],
+    clusterCidr: ["10.244.0.0/16"],
     detectLocalMode: "BridgeInterface",
-    bridgeInterface: "cni0",
-    interfaceNamePrefix: "cali",
-    nodePortAddresses: ["192.0.2.0/24", "2001:db8::/32"],
+    podBridgeInterface: "cni0",
+    podInterfaceNamePrefix: "cali",
+    nodeportAddresses: ["192.0.2.0/24", "2001:db8::/32"],
     masqueradeAll: true,
-    localhostNodePorts: false,
+    localhostNodeports: false,
   });
 });
 
 test("JSON says the same", () => {
   const text = `{"apiVersion":"kubeproxy.config.k8s.io/v1alpha1","kind":"KubeProxyConfiguration","detectLocalMode":"NodeCIDR"}`;
-  expect(readConfig("kube-proxy.json", text)).toEqual({
-    settings: { ...EMPTY, detectLocalMode: "NodeCIDR" },
+  expect(read("kube-proxy.json", text)).toEqual({
+    flags: { detectLocalMode: "NodeCIDR" },
     warnings: [],
   });
 });
 
 test("the section of the file's mode counts; that of nftables knows only the node's own addresses by default", () => {
   const both = "iptables: {masqueradeAll: true}\nnftables: {masqueradeAll: false}\n";
-  expect(settings(both)).toMatchObject({ masqueradeAll: true, nodePortAddresses: [] });
-  expect(settings(`mode: ipvs\n${both}`)).toMatchObject({ masqueradeAll: true, nodePortAddresses: [] });
-  expect(settings(`mode: nftables\n${both}`)).toMatchObject({ masqueradeAll: false, nodePortAddresses: ["primary"] });
-  expect(settings("mode: nftables\nnodePortAddresses: [192.0.2.0/24]\nnftables: {masqueradeAll: true}")).toMatchObject({
+  expect(flags(both)).toEqual({ masqueradeAll: true });
+  expect(flags(`mode: ipvs\n${both}`)).toEqual({ masqueradeAll: true });
+  expect(flags(`mode: nftables\n${both}`)).toEqual({ masqueradeAll: false, nodeportAddresses: ["primary"] });
+  expect(flags("mode: nftables\nnodePortAddresses: [192.0.2.0/24]\nnftables: {masqueradeAll: true}")).toEqual({
     masqueradeAll: true,
-    nodePortAddresses: ["192.0.2.0/24"],
+    nodeportAddresses: ["192.0.2.0/24"],
   });
+});
+
+test.each([
+  [0, undefined],
+  [2, "info"],
+  [4, "debug"],
+  [6, "trace"],
+])("logging.verbosity %i is the level %s, and the format counts", (verbosity, logLevel) => {
+  const expected = logLevel === undefined ? { logFormat: "json" } : { logFormat: "json", logLevel };
+  expect(flags(`logging: {format: json, verbosity: ${verbosity}, flushFrequency: 5s}`)).toEqual(expected);
 });
 
 test("unknown fields are left out by name, each with its line; the rest counts", () => {
@@ -144,8 +148,8 @@ iptables:
   syncperiod: 1s
 somethingNew: {a: 1}
 `;
-  expect(readConfig("/etc/kube-proxy/config.conf", text)).toEqual({
-    settings: { ...EMPTY, masqueradeAll: true },
+  expect(read("/etc/kube-proxy/config.conf", text)).toEqual({
+    flags: { masqueradeAll: true },
     warnings: [
       "/etc/kube-proxy/config.conf:3: clusterCidr: unknown field, left out",
       "/etc/kube-proxy/config.conf:6: iptables.masquerade: unknown field, left out",
@@ -198,7 +202,9 @@ test.each<[string, string]>([
   ["healthzBindAddress: 0.0.0.0:70000", 'c.yaml:3: healthzBindAddress: "0.0.0.0:70000" is no address: use one such as'],
   ["hostnameOverride: 7", "c.yaml:3: hostnameOverride: must be text: put it in quotes"],
   ["detectLocal: cni0", "c.yaml:3: detectLocal: must be an object with named fields"],
+  ["logging: {format: xml}", "c.yaml:3: logging.format: must be text or json"],
   ["iptables: {\nmode: x", "c.yaml:4: "],
+  ["mode: 7\noomScoreAdj: 2000", "c.yaml:3: mode: must be text: put it in quotes\nc.yaml:4: oomScoreAdj: must be"],
 ])("%j is refused by file, line and field", (text, message) => {
   expect(() => readConfig("c.yaml", HEAD + text)).toThrow(UsageError);
   expect(() => readConfig("c.yaml", HEAD + text)).toThrow(message);
@@ -206,7 +212,8 @@ test.each<[string, string]>([
 
 test("another kind of object is refused, a ConfigMap with what to do", () => {
   expect(() => readConfig("c.yaml", "apiVersion: v1\nkind: ConfigMap\n")).toThrow(
-    "c.yaml:1: must be apiVersion kubeproxy.config.k8s.io/v1alpha1, kind KubeProxyConfiguration, not v1, ConfigMap; " +
+    "c.yaml:1: must be apiVersion portolan.dev/v1alpha1, kind PortolanConfiguration, or " +
+      "kubeproxy.config.k8s.io/v1alpha1, kind KubeProxyConfiguration, not v1, ConfigMap; " +
       "give what its data has under config.conf",
   );
   expect(() => readConfig("c.yaml", "")).toThrow("not no apiVersion, no kind");

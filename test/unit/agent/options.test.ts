@@ -3,30 +3,34 @@
 
 import { hostname } from "node:os";
 import { expect, test } from "vitest";
-import { type AgentFlags, agentOptions, type FileSettings, NO_FILE } from "../../../src/agent/options.ts";
+import { mergeFlags } from "../../../src/agent/config/merge.ts";
+import { type AgentFlags, type AgentOptions, agentOptions, type FileFlags } from "../../../src/agent/options.ts";
 import { agentCommand } from "../../../src/cli/agent.ts";
 
-const FILE: FileSettings = {
+const FILE: FileFlags = {
   nodeName: "node-7",
-  clusterCidrs: ["10.244.0.0/16"],
+  clusterCidr: ["10.244.0.0/16"],
   detectLocalMode: "InterfaceNamePrefix",
-  bridgeInterface: "cni0",
-  interfaceNamePrefix: "cali",
-  nodePortAddresses: ["primary"],
+  podBridgeInterface: "cni0",
+  podInterfaceNamePrefix: "cali",
+  nodeportAddresses: ["primary"],
   masqueradeAll: true,
-  localhostNodePorts: false,
+  localhostNodeports: false,
+  manifests: "/of/the/file",
+  bpffs: "/file/bpf",
+  maxFlows: 2048,
 };
 
-/** What commander makes of a command line. */
-function flags(...argv: readonly string[]): AgentFlags {
-  return agentCommand()
-    .action(() => undefined)
-    .parse(["--manifests", "/m", ...argv], { from: "user" })
-    .opts<AgentFlags>();
+/** What becomes of a command line beside a file. */
+function options(argv: readonly string[], file: FileFlags = {}): AgentOptions {
+  const command = agentCommand().action(() => undefined);
+  command.parse(argv, { from: "user" });
+  const isGiven = (flag: string) => command.getOptionValueSource(flag) === "cli";
+  return agentOptions(mergeFlags(command.opts<AgentFlags>(), isGiven, file));
 }
 
 test("without flag and file: the host's name, every address, clients told by their devices", () => {
-  expect(agentOptions(flags())).toMatchObject({
+  expect(options(["--manifests", "/m"])).toMatchObject({
     nodeName: hostname().toLowerCase(),
     nodePortAddresses: [],
     localhostNodePorts: true,
@@ -36,7 +40,7 @@ test("without flag and file: the host's name, every address, clients told by the
 });
 
 test("row 38: what the file says counts where no flag says otherwise", () => {
-  expect(agentOptions(flags(), FILE)).toMatchObject({
+  expect(options([], FILE)).toMatchObject({
     nodeName: "node-7",
     nodePortAddresses: ["primary"],
     localhostNodePorts: false,
@@ -50,7 +54,7 @@ test("row 38: a flag beats the file, also one that says the default", () => {
     ...["--node-name", "N1", "--nodeport-addresses", "192.0.2.0/24", "--localhost-nodeports", "--no-masquerade-all"],
     ...["--detect-local-mode", "ClusterCIDR", "--cluster-cidr", "10.9.0.0/16,fd00::/48"],
   ];
-  expect(agentOptions(flags(...given), FILE)).toMatchObject({
+  expect(options(given, FILE)).toMatchObject({
     nodeName: "n1",
     nodePortAddresses: ["192.0.2.0/24"],
     localhostNodePorts: true,
@@ -63,12 +67,22 @@ test("row 38: a flag beats the file, also one that says the default", () => {
       ],
     },
   });
-  expect(agentOptions(flags("--detect-local-mode", "Device"), FILE).localDetector).toEqual({ mode: "Device" });
+  expect(options(["--detect-local-mode", "Device"], FILE).localDetector).toEqual({ mode: "Device" });
+});
+
+test("a place or a size of the file counts, unless a flag names one, be it the default", () => {
+  expect(options([], FILE)).toMatchObject({ manifests: "/of/the/file", bpffs: "/file/bpf", sizes: { maxFlows: 2048 } });
+  const given = ["--manifests", "/m", "--bpffs", "/sys/fs/bpf", "--max-flows", "1048576"];
+  expect(options(given, FILE)).toMatchObject({ manifests: "/m", bpffs: "/sys/fs/bpf", sizes: { maxFlows: 1048576 } });
+});
+
+test("who names a source of Services on the command line means no other of the file", () => {
+  expect(options(["--manifests", "/m"], { kubeconfig: "/of/the/file" }).manifests).toBe("/m");
 });
 
 test("row 38: the mode of the one and the interface of the other go together", () => {
-  const detector = (argv: readonly string[], file: Partial<FileSettings>) =>
-    agentOptions(flags(...argv), { ...NO_FILE, ...file }).localDetector;
+  const detector = (argv: readonly string[], file: FileFlags) =>
+    options(["--manifests", "/m", ...argv], file).localDetector;
   expect(detector(["--pod-bridge-interface", "br7"], { detectLocalMode: "BridgeInterface" })).toEqual({
     mode: "BridgeInterface",
     interface: "br7",
@@ -77,5 +91,5 @@ test("row 38: the mode of the one and the interface of the other go together", (
     mode: "BridgeInterface",
     interface: "cni0",
   });
-  expect(detector([], { clusterCidrs: ["10.244.0.0/16"] })).toMatchObject({ mode: "ClusterCIDR" });
+  expect(detector([], { clusterCidr: ["10.244.0.0/16"] })).toMatchObject({ mode: "ClusterCIDR" });
 });

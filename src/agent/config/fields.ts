@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// Portolan's own configuration, kind PortolanConfiguration: each field beside the flag of `portolan agent` that says the
+// same. The schema, the JSON schema and the table in docs/configuration.md are made from this.
+
+import { clusterCidrProblem, DETECT_LOCAL_MODES } from "../local-detector.ts";
+import { type AgentFlags, LOG_FORMATS, LOG_LEVELS, MAP_LIMITS, MODES } from "../options.ts";
+import { FLAG, type Kind, list, MARK_BITS, PATH, PORT_RANGE, TEXT, whole, word } from "./kinds.ts";
+import { cidrsProblem, nodePortAddressProblem } from "./values.ts";
+
+export const API_VERSION = "portolan.dev/v1alpha1";
+export const KIND = "PortolanConfiguration";
+
+export interface ConfigField {
+  /** With a dot where it is in a section: `logging.level`. */
+  readonly path: string;
+  readonly flag: keyof AgentFlags;
+  readonly kind: Kind;
+}
+
+export const FIELDS: readonly ConfigField[] = [
+  { path: "nodeName", flag: "nodeName", kind: TEXT },
+  { path: "manifests", flag: "manifests", kind: PATH },
+  { path: "kubeconfig", flag: "kubeconfig", kind: PATH },
+  { path: "inCluster", flag: "inCluster", kind: FLAG },
+  { path: "mode", flag: "mode", kind: word(MODES) },
+  { path: "devices", flag: "devices", kind: list() },
+  { path: "podDevices", flag: "podDevices", kind: list() },
+  { path: "nodePortAddresses", flag: "nodeportAddresses", kind: list(nodePortAddressProblem) },
+  { path: "localhostNodePorts", flag: "localhostNodeports", kind: FLAG },
+  { path: "protectNodePorts", flag: "protectNodeports", kind: FLAG },
+  { path: "serviceCIDRs", flag: "serviceCidr", kind: list(cidrsProblem) },
+  { path: "clusterCIDRs", flag: "clusterCidr", kind: list(clusterCidrProblem) },
+  { path: "detectLocalMode", flag: "detectLocalMode", kind: word(DETECT_LOCAL_MODES) },
+  { path: "detectLocal.bridgeInterface", flag: "podBridgeInterface", kind: TEXT },
+  { path: "detectLocal.interfaceNamePrefix", flag: "podInterfaceNamePrefix", kind: TEXT },
+  { path: "masqueradeAll", flag: "masqueradeAll", kind: FLAG },
+  { path: "vipPing", flag: "vipPing", kind: FLAG },
+  { path: "snatPortRange", flag: "snatPortRange", kind: PORT_RANGE },
+  { path: "serviceNodePortRange", flag: "serviceNodePortRange", kind: PORT_RANGE },
+  { path: "markBits", flag: "markBits", kind: MARK_BITS },
+  { path: "cgroupRoot", flag: "cgroupRoot", kind: PATH },
+  { path: "podCgroups", flag: "podCgroups", kind: PATH },
+  { path: "bpffs", flag: "bpffs", kind: PATH },
+  { path: "stateDir", flag: "stateDir", kind: PATH },
+  { path: "maps.maxServices", flag: "maxServices", kind: whole(MAP_LIMITS.maxServices) },
+  { path: "maps.maxBackends", flag: "maxBackends", kind: whole(MAP_LIMITS.maxBackends) },
+  { path: "maps.maxFlows", flag: "maxFlows", kind: whole(MAP_LIMITS.maxFlows) },
+  { path: "logging.format", flag: "logFormat", kind: word(LOG_FORMATS) },
+  { path: "logging.level", flag: "logLevel", kind: word(LOG_LEVELS) },
+];
