@@ -27,6 +27,7 @@ import { RangeFollower } from "./range-follower.ts";
 import { ServiceFollower } from "./service-follower.ts";
 import { socketLog } from "./socket-log.ts";
 import { writeStateFile } from "./state-file.ts";
+import { StatusServers } from "./status-servers.ts";
 import { startSweeper } from "./sweeper.ts";
 import { deferHelpers } from "./threads.ts";
 import { VERSION } from "./version.ts";
@@ -53,11 +54,23 @@ export async function runAgent(options: AgentOptions, log: Log, stop: AbortSigna
   log.info({ services: adopted.length }, "adopted");
 
   using network = new Network(openNetlink(), (error) => log.error({ err: error }, "the network could not be listed"));
+  await using status: StatusServers = new StatusServers(
+    options,
+    {
+      mode: driver.mode,
+      adopted: adopted.length > 0,
+      nodeExpected: false, // a directory need not have one
+      keepsUp: (family) => services.keepsUp(family),
+      begun: () => services.begun,
+    },
+    log,
+  );
   using services = new ServiceFollower(
     options.nodeName,
     driver,
     adopted.map(({ key }) => key),
     log,
+    status.observer,
   );
   await using health = new HealthFollower(options.nodeName, nodePortRule, adopted, {
     isServed: (namespace, name) => services.isServed(namespace, name),
@@ -89,12 +102,15 @@ export async function runAgent(options: AgentOptions, log: Log, stop: AbortSigna
   // On a first start nothing may meet the programs before their state is there.
   node.attach();
   driver.attachSockets(cgroupRoot, options);
+  status.attached();
   void forward.keep();
   using _sweeper = startSweeper(driver, log);
   health.serve();
   log.info("ready");
   collectGarbage();
-  if (!stop.aborted) await once(stop, "abort");
+  const end = AbortSignal.any([stop, status.failed]);
+  if (!end.aborted) await once(end, "abort");
+  status.failed.throwIfAborted();
   log.info({ signal: stop.reason }, "stopping; the datapath goes on working");
 }
 

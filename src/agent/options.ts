@@ -5,7 +5,9 @@
 import { hostname } from "node:os";
 import { resolve } from "node:path";
 import type { DetectLocalMode } from "../datapath/contract.ts";
+import type { BindAddress } from "../health/route-server.ts";
 import { type Cidr, parseCidr } from "../model/ip.ts";
+import { parseBindAddress } from "./bind-address.ts";
 import { UsageError } from "./errors.ts";
 import { type LocalDetector, localDetector } from "./local-detector.ts";
 import type { PortRange } from "./port-range.ts";
@@ -68,7 +70,17 @@ export interface AgentOptions {
   readonly nodePorts: PortRange;
   readonly markBits: MarkBits;
   readonly logLevel: string;
+  /** Where node health is answered; undefined: nowhere. */
+  readonly healthzBind: BindAddress | undefined;
+  /** Where metrics are. */
+  readonly metricsBind: BindAddress | undefined;
+  /** What cannot be bound ends the agent. */
+  readonly bindAddressHardFail: boolean;
 }
+
+/** Ports of addresses that name none; kube-proxy's. */
+const HEALTHZ_PORT = 10_256;
+const METRICS_PORT = 10_249;
 
 /** The flags as commander hands them over; every value is already of its own kind. */
 export interface AgentFlags {
@@ -102,6 +114,9 @@ export interface AgentFlags {
   readonly markBits: MarkBits;
   readonly logFormat: LogFormat;
   readonly logLevel: string;
+  readonly healthzBindAddress: string;
+  readonly metricsBindAddress: string;
+  readonly bindAddressHardFail?: boolean;
 }
 
 /** What a configuration file says, as the flags that would say the same. */
@@ -141,6 +156,9 @@ export function agentOptions(flags: AgentFlags): AgentOptions {
     nodePorts: flags.serviceNodePortRange,
     markBits: flags.markBits,
     logLevel: flags.logLevel,
+    healthzBind: parseBindAddress("--healthz-bind-address", flags.healthzBindAddress, HEALTHZ_PORT),
+    metricsBind: parseBindAddress("--metrics-bind-address", flags.metricsBindAddress, METRICS_PORT),
+    bindAddressHardFail: flags.bindAddressHardFail ?? false,
   };
 }
 

@@ -7,15 +7,17 @@ import type { CompiledService, Delta, ServiceKey } from "../compile/state.ts";
 import type { ApplyReport, Datapath } from "../datapath/contract.ts";
 import { type ModelChanges, NO_CHANGES } from "../model/changes.ts";
 import type { EndpointSlice } from "../model/endpoint-slice.ts";
-import type { Ip } from "../model/ip.ts";
+import type { Family, Ip } from "../model/ip.ts";
+import { Attempt, FAMILIES, familiesOf } from "./attempt.ts";
 import type { Log } from "./log.ts";
 import { Retry } from "./retry.ts";
+import { NO_OBSERVER, type SyncObserver } from "./sync-observer.ts";
 
 const REFUSES_NOTHING = "until it can nothing is refused that may be a Service's";
 const HALF_KNOWN = `not all could be read: ${REFUSES_NOTHING}`;
 const HALF_KNOWN_SERVES = `not all could be read: what an earlier agent served stays, unless it is known better; ${REFUSES_NOTHING}`;
 
-/** So long a Service may wait for its state to be published before its health checks say so (kube-proxy: two sync periods). */
+/** So long a change may wait to be published before health checks say so (kube-proxy: two sync periods). */
 const OVERDUE_MS = 60_000;
 
 export class ServiceFollower implements Disposable {
@@ -40,9 +42,19 @@ export class ServiceFollower implements Disposable {
   readonly #retry: Retry;
   /** Since when services wait for their state to be published, performance.now(). */
   readonly #waitingSinceMs = new Map<ServiceKey, number>();
+  /** Since when the kernel refuses changes of the family, whichever they are, performance.now(). */
+  readonly #refusingSinceMs = new Map<Family, number>();
+  readonly #observer: SyncObserver;
 
   /** adopted: the services that the datapath found there, which serve until the state is known to be without them. */
-  constructor(nodeName: string, datapath: Datapath, adopted: readonly ServiceKey[], log: Log) {
+  constructor(
+    nodeName: string,
+    datapath: Datapath,
+    adopted: readonly ServiceKey[],
+    log: Log,
+    observer: SyncObserver = NO_OBSERVER,
+  ) {
+    this.#observer = observer;
     this.#unknown = new Set(adopted);
     this.#adoptedAny = adopted.length > 0;
     this.#compiler = new Compiler(nodeName);
@@ -55,17 +67,19 @@ export class ServiceFollower implements Disposable {
   update(changes: ModelChanges, sure: boolean = this.#sure): void {
     this.#synced = changes.synced;
     this.#sure = sure;
+    this.#observer.queued(changes);
+    const attempt = new Attempt();
     try {
       const { delta, warnings } = this.#compiler.update(changes);
       for (const { message } of warnings) this.#log.warn(message);
-      const begin = performance.now();
+      attempt.compiled(delta);
       const report = this.#publish(delta);
-      const tookMs = Math.round((performance.now() - begin) * 1000) / 1000;
-      this.#log.debug({ ...report, tookMs }, "state published");
+      this.#log.debug({ ...report, tookMs: Math.round(attempt.publishMs * 1000) / 1000 }, "state published");
     } catch (error) {
+      attempt.failed(error);
       this.#retry.failed("changes", error, () => this.#publishRest());
     }
-    this.#noteWaiting();
+    this.#settle(attempt);
   }
 
   /** Services that do not get all they ask for now, as `Service default/web`. */
@@ -85,6 +99,17 @@ export class ServiceFollower implements Disposable {
     return ![...this.#datapath.unserved].some(
       (key) => key.startsWith(prefix) && now - (this.#waitingSinceMs.get(key) ?? now) >= OVERDUE_MS,
     );
+  }
+
+  /** The first state that may take away what an earlier agent left was published. */
+  get begun(): boolean {
+    return this.#untilSynced === undefined;
+  }
+
+  /** False: for a minute now the kernel has refused changes of the family. One Service without room is no such thing. */
+  keepsUp(family: Family): boolean {
+    const since = this.#refusingSinceMs.get(family);
+    return since === undefined || performance.now() - since < OVERDUE_MS;
   }
 
   /** Addresses on interfaces of this node. */
@@ -125,10 +150,33 @@ export class ServiceFollower implements Disposable {
   }
 
   #publishRest(): void {
+    const attempt = new Attempt();
     try {
       this.#log.info(this.#datapath.retry(), "what could not be published before is published");
+    } catch (error) {
+      attempt.failed(error);
+      throw error;
     } finally {
-      this.#noteWaiting();
+      this.#settle(attempt);
+    }
+  }
+
+  #settle(attempt: Attempt): void {
+    const waited = familiesOf(this.#waitingSinceMs.keys());
+    this.#noteWaiting();
+    this.#noteRefusing(attempt);
+    this.#observer.settled(attempt.outcome(waited));
+  }
+
+  /** An earlier refusal stands until a retry is through, or nothing waits any more. */
+  #noteRefusing({ delta, failure }: Attempt): void {
+    const waiting = familiesOf(this.#datapath.unserved);
+    const families = failure !== "kernel" ? new Set<Family>() : waiting.size > 0 ? waiting : FAMILIES;
+    const throughAll = delta === undefined || waiting.size === 0;
+    if (families.size === 0 && !throughAll) return;
+    for (const family of FAMILIES) if (!families.has(family)) this.#refusingSinceMs.delete(family);
+    for (const family of families) {
+      if (!this.#refusingSinceMs.has(family)) this.#refusingSinceMs.set(family, performance.now());
     }
   }
 

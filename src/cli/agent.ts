@@ -66,6 +66,9 @@ export function agentCommand(): Command {
     .option("--vip-ping", "addresses of Services answer ping")
     .option("--no-vip-ping", "they do not (default)")
     .option("--service-cidr <cidrs>", "where ClusterIPs come from, beside ServiceCIDR objects", parseList)
+    .option("--healthz-bind-address <address>", 'where /healthz is answered; "" is nowhere', "0.0.0.0:10256")
+    .option("--metrics-bind-address <address>", 'where /metrics is; "" is nowhere', "127.0.0.1:10249")
+    .option("--bind-address-hard-fail", "end the agent where one of these cannot be bound")
     .addOption(new Option("--log-format <format>", "of the log on stderr").choices(LOG_FORMATS).default("text"))
     .addOption(new Option("--log-level <level>", "least level logged").choices(LOG_LEVELS).default("info"))
     .action(run);

@@ -1,12 +1,41 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a load balancer is told, byte for byte as kube-proxy 1.36 does (behaviour row 66): its Go server sorts the
-// handler's headers and puts its own behind them. Pure.
+// What is answered over HTTP, byte for byte as kube-proxy does: its Go server sorts the handler's headers and puts its
+// own behind them. Here the answer to a load balancer that asks a healthCheckNodePort (behaviour row 66). Pure.
 
-export interface HealthAnswer {
-  readonly status: 200 | 503;
+export interface HttpAnswer {
+  readonly status: number;
   /** Names and values in turn, in the order of the wire. */
   readonly headers: readonly string[];
   readonly body: string;
+}
+
+const JSON_TYPE = "application/json";
+const TEXT_TYPE = "text/plain; charset=utf-8";
+
+/** headers: of the handler, in order of their names, behind Content-Type. */
+function answer(status: number, type: string, headers: readonly string[], body: string, now: Date): HttpAnswer {
+  const dated = ["Date", now.toUTCString(), "Content-Length", String(Buffer.byteLength(body))];
+  return { status, headers: ["Content-Type", type, ...headers, ...dated], body };
+}
+
+const NOSNIFF = ["X-Content-Type-Options", "nosniff"];
+
+export function jsonAnswer(status: number, body: string, now: Date, headers: readonly string[] = []): HttpAnswer {
+  return answer(status, JSON_TYPE, [...NOSNIFF, ...headers], body, now);
+}
+
+export function textAnswer(status: number, body: string, now: Date): HttpAnswer {
+  return answer(status, TEXT_TYPE, NOSNIFF, body, now);
+}
+
+/** As Prometheus wants it; type as its client says. */
+export function typedAnswer(type: string, body: string, now: Date): HttpAnswer {
+  return answer(200, type, [], body, now);
+}
+
+export function methodNotAllowed(now: Date): HttpAnswer {
+  const { status, headers, body } = textAnswer(405, "Method Not Allowed\n", now);
+  return { status, headers: ["Allow", "GET, HEAD", ...headers], body };
 }
 
 export interface HealthState {
@@ -18,7 +47,7 @@ export interface HealthState {
   readonly healthy: boolean;
 }
 
-export function healthAnswer({ namespace, name, localEndpoints, healthy }: HealthState, now: Date): HealthAnswer {
+export function healthAnswer({ namespace, name, localEndpoints, healthy }: HealthState, now: Date): HttpAnswer {
   const body = [
     "{",
     '\t"service": {',
@@ -29,12 +58,6 @@ export function healthAnswer({ namespace, name, localEndpoints, healthy }: Healt
     `\t"serviceProxyHealthy": ${healthy}`,
     "}",
   ].join("\n");
-  const headers = [
-    ...["Content-Type", "application/json"],
-    ...["X-Content-Type-Options", "nosniff"],
-    ...["X-Load-Balancing-Endpoint-Weight", String(localEndpoints)],
-    ...["Date", now.toUTCString()],
-    ...["Content-Length", String(Buffer.byteLength(body))],
-  ];
-  return { status: localEndpoints > 0 && healthy ? 200 : 503, headers, body };
+  const status = localEndpoints > 0 && healthy ? 200 : 503;
+  return jsonAnswer(status, body, now, ["X-Load-Balancing-Endpoint-Weight", String(localEndpoints)]);
 }

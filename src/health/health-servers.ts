@@ -5,7 +5,7 @@
 import type { Family } from "../model/ip.ts";
 import { healthAnswer } from "./answer.ts";
 import type { HealthCheck } from "./health-checks.ts";
-import { HealthListener } from "./listener.ts";
+import { HttpListener } from "./listener.ts";
 
 const RETRY_MS = 1000;
 /** At the end, for requests that have begun. */
@@ -28,7 +28,7 @@ export type HealthPlaces = ReadonlyMap<Family, readonly string[]>;
 interface Served {
   check: HealthCheck;
   /** By address. */
-  readonly listeners: Map<string, HealthListener>;
+  readonly listeners: Map<string, HttpListener>;
   /** Why it does not listen there, as it was told; by address. */
   readonly failures: Map<string, string>;
 }
@@ -38,7 +38,7 @@ export class HealthServers implements AsyncDisposable {
   /** By `namespace/name`. */
   readonly #served = new Map<string, Served>();
   /** Closed, with requests that have begun. */
-  readonly #ending = new Set<HealthListener>();
+  readonly #ending = new Set<HttpListener>();
   #places: HealthPlaces = new Map();
   #retry: NodeJS.Timeout | undefined;
 
@@ -95,7 +95,7 @@ export class HealthServers implements AsyncDisposable {
   #open(served: Served, address: string, family: Family): void {
     const { namespace, name, port } = served.check;
     const place = `Service ${namespace}/${name}: healthCheckNodePort ${port}`;
-    const listener = new HealthListener({
+    const listener = new HttpListener({
       address,
       port,
       answer: () => {

@@ -1,21 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
-// One HTTP server at one address and port that answers health checks: any path, any method.
+// One HTTP server at one address and port. What it answers is the caller's; how, is Go's way.
 
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { HealthAnswer } from "./answer.ts";
+import { createServer, type IncomingMessage, type Server, type ServerOptions, type ServerResponse } from "node:http";
+import type { HttpAnswer } from "./answer.ts";
 
 export interface ListenerOptions {
-  /** An IP literal, a wildcard included; "::" leaves IPv4 alone. */
+  /** An IP literal, a wildcard included. */
   readonly address: string;
   /** 1..65535 */
   readonly port: number;
-  readonly answer: () => HealthAnswer;
+  /** "::" takes IPv4 too. */
+  readonly bothFamilies?: boolean;
+  /** Beyond them a connection is closed at once; default: as many as come. */
+  readonly maxConnections?: number;
+  /** Of node:http. Default: connections are kept, however seldom they ask, as with kube-proxy. */
+  readonly limits?: Pick<ServerOptions, "headersTimeout" | "requestTimeout" | "keepAliveTimeout">;
+  /** Must not throw. */
+  readonly answer: (request: IncomingMessage) => HttpAnswer | Promise<HttpAnswer>;
   readonly onListening: () => void;
   /** It could not listen, and does not try again. */
   readonly onError: (error: NodeJS.ErrnoException) => void;
 }
 
-export class HealthListener {
+export class HttpListener {
   /** Resolves when it listens no more and its last connection has ended. */
   readonly closed: Promise<void>;
   readonly #server: Server;
@@ -24,8 +31,12 @@ export class HealthListener {
 
   constructor(options: ListenerOptions) {
     this.#options = options;
-    // A load balancer may keep its connection however seldom it asks, as with kube-proxy.
-    this.#server = createServer({ keepAliveTimeout: 0 }, (request, response) => this.#respond(request, response));
+    const { address: host, port, limits, maxConnections, bothFamilies = false } = options;
+    this.#server = createServer(
+      { keepAliveTimeout: 0, ...limits },
+      (request, response) => void this.#respond(request, response),
+    );
+    if (maxConnections !== undefined) this.#server.maxConnections = maxConnections;
     this.#server.on("listening", () => this.#listening());
     this.closed = new Promise((resolve) => {
       this.#server.on("close", resolve);
@@ -34,8 +45,7 @@ export class HealthListener {
         if (!this.#closing) options.onError(error);
       });
     });
-    const { address: host, port } = options;
-    this.#server.listen({ host, port, ipv6Only: host.includes(":"), exclusive: true });
+    this.#server.listen({ host, port, ipv6Only: host.includes(":") && !bothFamilies, exclusive: true });
   }
 
   /** Listens no more, at once. Requests that have begun are answered, then their connections end. */
@@ -55,8 +65,8 @@ export class HealthListener {
     else this.#options.onListening();
   }
 
-  #respond(request: IncomingMessage, response: ServerResponse): void {
-    const { status, headers, body } = this.#options.answer();
+  async #respond(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { status, headers, body } = await this.#options.answer(request);
     const last = this.#closing || !response.shouldKeepAlive;
     // Go names the connection only where it ends otherwise than this version of HTTP has it.
     response.removeHeader("Connection");

@@ -23,11 +23,18 @@ export function toNode(object: Field): Node {
     addresses: [...addresses].sort((a, b) => a.rank - b.rank).map(({ address }) => address),
     podCidrs: podCidrs(object.at("spec")),
     zone: object.orElse(undefined, zoneOf),
+    leaving: object.at("metadata").at("deletionTimestamp").present || object.orElse(false, isToBeDeleted),
   };
 }
 
 function zoneOf(object: Field): string | undefined {
   return object.at("metadata").at("labels").at("topology.kubernetes.io/zone").string() || undefined;
+}
+
+/** The cluster autoscaler is about to take it away. */
+function isToBeDeleted(object: Field): boolean {
+  const taints = object.at("spec").at("taints").items();
+  return taints.some((taint) => taint.at("key").string() === "ToBeDeletedByClusterAutoscaler");
 }
 
 /** podCIDRs, or podCIDR in objects older than it. */

@@ -113,9 +113,9 @@ export const COMPILED_ROWS: readonly RowMutant[] = [
     row: 14,
     what: "an agent that ends takes its links along",
     file: "src/agent/agent.ts",
-    from: "if (!stop.aborted) await once(stop",
+    from: "if (!end.aborted) await once(end",
     // biome-ignore lint/suspicious/noTemplateCurlyInString: of the file
-    to: 'process.once("exit", () => process.getBuiltinModule("fs").rmSync(`${options.bpffs}/portolan/v1/links`, { recursive: true }));\n  if (!stop.aborted) await once(stop',
+    to: 'process.once("exit", () => process.getBuiltinModule("fs").rmSync(`${options.bpffs}/portolan/v1/links`, { recursive: true }));\n  if (!end.aborted) await once(end',
     test: "test/netns/agent.test.ts",
   },
   {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The rows of docs/behaviour.md, each switched off in one place, and the test that must notice by a title with that row.
+import { AGENT_ROWS } from "./rows-agent.ts";
 import { COMPILED_ROWS } from "./rows-compiled.ts";
 import { KERNEL_ROWS } from "./rows-kernel.ts";
 import { PARTS_OF_ROWS } from "./rows-parts.ts";
@@ -16,6 +17,7 @@ export interface RowMutant {
 }
 
 export const ROW_MUTANTS: readonly RowMutant[] = [
+  ...AGENT_ROWS,
   ...COMPILED_ROWS,
   ...KERNEL_ROWS,
   ...PARTS_OF_ROWS,

@@ -22,7 +22,7 @@ iptables:
   localhostNodePorts: false
   masqueradebit: 14
 hostnameOverride: N1
-metricsBindAddress: 127.0.0.1:10249
+showHiddenMetricsForVersion: "1.36"
 `;
 
 let manifests = "";
@@ -70,7 +70,7 @@ test("rows 29 and 38: a KubeProxyConfiguration has its effect, and says what it 
   const stderr = await restart();
   expect(stderr).toContain(`${config}:8: iptables.masqueradebit: unknown field, left out`);
   expect(stderr).toContain(`${config}:3: mode: "iptables" does not choose the driver: --mode does`);
-  expect(stderr).toContain(`${config}: has no effect: metricsBindAddress`);
+  expect(stderr).toContain(`${config}: has no effect: showHiddenMetricsForVersion`);
   expect(stderr).toContain("ClusterCIDR: local pods are 10.77.0.0/16,fd00:77::/32");
   const { v4, v6 } = lab().node("n1").address;
   expect(await seen()).toEqual({

@@ -7,12 +7,11 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { NodeHost } from "../../src/demo/lab/plan.ts";
 import type { LabProcess } from "../../src/demo/lab/process.ts";
 import { readyAgent } from "../support/agent.ts";
+import { ask as askAt, connect as connectTo, UNDATED, undated } from "../support/http.ts";
 import { useLab } from "../support/lab.ts";
 import { removeService, type ServiceSpec, writeService } from "../support/manifests.ts";
 import { until } from "../support/until.ts";
 
-const PIPE =
-  "const c = require('net').connect(+process.argv[2], process.argv[1]); process.stdin.pipe(c); c.pipe(process.stdout); c.on('error', (e) => { console.log(e.code); process.exit(); })";
 const PORT = 30500;
 const families = ["v4", "v6"] as const;
 const DRAINING = { ready: false, serving: true, terminating: true };
@@ -25,17 +24,10 @@ describe("health checks", () => {
   let web: ServiceSpec;
   let agent: LabProcess;
 
-  /** A connection from outside; what is written to it goes out as it is. */
-  const connect = (address: string, port = PORT): LabProcess =>
-    getLab().spawn(getLab().client, ["node", "-e", PIPE, address, String(port)]);
-
-  /** All that comes back until the server ends the connection; or the error code. */
-  const ask = async (address: string, request: string, port = PORT): Promise<string> => {
-    const connection = connect(address, port);
-    connection.write(request);
-    await connection.exited;
-    return connection.stdout;
-  };
+  /** From outside. */
+  const connect = (address: string, port = PORT): LabProcess => connectTo(getLab(), getLab().client, address, port);
+  const ask = (address: string, request: string, port = PORT): Promise<string> =>
+    askAt(getLab(), getLab().client, address, port, request);
   const status = async (address: string, port = PORT): Promise<string> => {
     const answer = await ask(address, "GET / HTTP/1.1\r\nHost: n1\r\nConnection: close\r\n\r\n", port);
     return answer.startsWith("HTTP/1.1 ") ? answer.slice("HTTP/1.1 ".length, "HTTP/1.1 200".length) : answer.trim();
@@ -73,18 +65,14 @@ describe("health checks", () => {
         "Content-Type: application/json",
         "X-Content-Type-Options: nosniff",
         "X-Load-Balancing-Endpoint-Weight: 1",
-        "Date: Thu, 01 Jan 1970 00:00:00 GMT",
+        UNDATED,
         "Content-Length: 111",
       ];
       const body =
         '{\n\t"service": {\n\t\t"namespace": "test",\n\t\t"name": "web"\n\t},\n\t"localEndpoints": 1,\n\t"serviceProxyHealthy": true\n}';
       const answer = [...head, "", body].join("\r\n");
       const lastAnswer = [...head, "Connection: close", "", body].join("\r\n");
-      const undated = connection.stdout.replace(
-        /Date: [A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT/g,
-        "Date: Thu, 01 Jan 1970 00:00:00 GMT",
-      );
-      expect(undated).toBe(answer + lastAnswer);
+      expect(undated(connection.stdout)).toBe(answer + lastAnswer);
     },
   );
 

@@ -104,6 +104,7 @@ const node: fc.Arbitrary<Node> = fc.record({
   addresses: fc.uniqueArray(fc.oneof(ip4("192.0.2"), ip6("2001:db8")), { maxLength: 2 }),
   podCidrs: fc.constant([]),
   zone: fc.constantFrom(undefined, "z", "y"),
+  leaving: fc.constant(false),
 });
 
 interface Step {

@@ -14,6 +14,7 @@ const node: fc.Arbitrary<Node> = fc.record({
   addresses: fc.constantFrom(["192.0.2.1" as Ip], ["192.0.2.2" as Ip]),
   podCidrs: fc.constant([]),
   zone: fc.constant(undefined),
+  leaving: fc.constant(false),
 });
 
 const edit = fc.record({

@@ -4,7 +4,7 @@
 
 import { clusterCidrProblem, DETECT_LOCAL_MODES } from "../local-detector.ts";
 import { type AgentFlags, LOG_FORMATS, LOG_LEVELS, MAP_LIMITS, MODES } from "../options.ts";
-import { FLAG, type Kind, list, MARK_BITS, PATH, PORT_RANGE, TEXT, whole, word } from "./kinds.ts";
+import { FLAG, type Kind, list, MARK_BITS, PATH, PORT_RANGE, SERVER_ADDRESS, TEXT, whole, word } from "./kinds.ts";
 import { cidrsProblem, nodePortAddressProblem } from "./values.ts";
 
 export const API_VERSION = "portolan.dev/v1alpha1";
@@ -45,6 +45,9 @@ export const FIELDS: readonly ConfigField[] = [
   { path: "maps.maxServices", flag: "maxServices", kind: whole(MAP_LIMITS.maxServices) },
   { path: "maps.maxBackends", flag: "maxBackends", kind: whole(MAP_LIMITS.maxBackends) },
   { path: "maps.maxFlows", flag: "maxFlows", kind: whole(MAP_LIMITS.maxFlows) },
+  { path: "healthzBindAddress", flag: "healthzBindAddress", kind: SERVER_ADDRESS },
+  { path: "metricsBindAddress", flag: "metricsBindAddress", kind: SERVER_ADDRESS },
+  { path: "bindAddressHardFail", flag: "bindAddressHardFail", kind: FLAG },
   { path: "logging.format", flag: "logFormat", kind: word(LOG_FORMATS) },
   { path: "logging.level", flag: "logLevel", kind: word(LOG_LEVELS) },
 ];

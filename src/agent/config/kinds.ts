@@ -5,7 +5,17 @@
 import * as v from "valibot";
 import { PORT_RANGE_HINT, portRangeOf } from "../port-range.ts";
 import { goDurationMs } from "./go-duration.ts";
-import { check, checkedList, durationProblem, flag, type ProblemOf, text, wholeNumber } from "./values.ts";
+import {
+  check,
+  checkedList,
+  checkedText,
+  durationProblem,
+  flag,
+  type ProblemOf,
+  serverAddressProblem,
+  text,
+  wholeNumber,
+} from "./values.ts";
 
 export interface Kind {
   /** Its output is the flag's value. */
@@ -18,6 +28,12 @@ export interface Kind {
 export const TEXT: Kind = { schema: text, json: { type: "string" } };
 export const FLAG: Kind = { schema: flag, json: { type: "boolean" } };
 export const PATH: Kind = { ...TEXT, isPath: true };
+
+/** Where to listen; the empty one is nowhere. */
+export const SERVER_ADDRESS: Kind = {
+  schema: checkedText((value) => (value === "" ? undefined : serverAddressProblem(value))),
+  json: { type: "string" },
+};
 
 export function word(choices: readonly string[]): Kind {
   const last = choices.at(-1) ?? "";

@@ -22,6 +22,9 @@ export const KUBE_PROXY_NAMES: Readonly<Partial<Record<keyof AgentFlags, string>
   nodeportAddresses: "nodePortAddresses",
   masqueradeAll: "masqueradeAll",
   localhostNodeports: "iptables.localhostNodePorts",
+  healthzBindAddress: "healthzBindAddress",
+  metricsBindAddress: "metricsBindAddress",
+  bindAddressHardFail: "bindAddressHardFail",
   logFormat: "logging.format",
   logLevel: "logging.verbosity",
 };
@@ -71,6 +74,9 @@ function flagsOf(config: KubeProxyConfiguration): FileFlags {
     nodeportAddresses: nodePortAddresses && nodePortAddresses.length > 0 ? nodePortAddresses : ownAddresses,
     masqueradeAll: (config.mode === "nftables" ? nftables : iptables)?.masqueradeAll ?? undefined,
     localhostNodeports: iptables?.localhostNodePorts ?? undefined,
+    healthzBindAddress: config.healthzBindAddress || undefined,
+    metricsBindAddress: config.metricsBindAddress || undefined,
+    bindAddressHardFail: config.bindAddressHardFail || undefined,
     logFormat: logging?.format || undefined,
     logLevel: logLevelOf(logging?.verbosity ?? 0),
   });
@@ -103,6 +109,9 @@ const EFFECTIVE: readonly string[] = [
   "detectLocal",
   "nodePortAddresses",
   "iptables.localhostNodePorts",
+  "healthzBindAddress",
+  "metricsBindAddress",
+  "bindAddressHardFail",
   "logging.format",
   "logging.verbosity",
 ];

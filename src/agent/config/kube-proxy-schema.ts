@@ -116,6 +116,9 @@ export interface KubeProxyConfiguration {
     readonly interfaceNamePrefix?: Nullish<string>;
   }>;
   readonly nodePortAddresses?: Nullish<readonly string[]>;
+  readonly healthzBindAddress?: Nullish<string>;
+  readonly metricsBindAddress?: Nullish<string>;
+  readonly bindAddressHardFail?: Nullish<boolean>;
   readonly iptables?: Nullish<ProxierSection & { readonly localhostNodePorts?: Nullish<boolean> }>;
   readonly ipvs?: Nullish<ProxierSection>;
   readonly nftables?: Nullish<ProxierSection>;

@@ -2,7 +2,8 @@
 // Kinds of values in configuration files: what they may be, in words for who wrote something else. null counts as absent.
 
 import * as v from "valibot";
-import { parseCidr, parseIp } from "../../model/ip.ts";
+import { parseCidr } from "../../model/ip.ts";
+import { readBindAddress } from "../bind-address.ts";
 import { goDurationMs } from "./go-duration.ts";
 
 export const OBJECT = "must be an object with named fields";
@@ -49,9 +50,7 @@ export function durationProblem(value: string): string | undefined {
 
 /** `ADDRESS` or `ADDRESS:PORT`, IPv6 with a port in brackets. */
 export function serverAddressProblem(value: string): string | undefined {
-  if (parseIp(value)) return undefined;
-  const [, v6, v4 = "", port] = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(value) ?? [];
-  if (parseIp(v6 ?? v4) !== undefined && Number(port) >= 1 && Number(port) <= 65_535) return undefined;
+  if (readBindAddress(value, 1)) return undefined;
   return `${quoted(value)} is no address: use one such as 0.0.0.0:10256`;
 }
 

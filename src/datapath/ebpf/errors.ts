@@ -70,3 +70,9 @@ export function attempt(failures: unknown[], action: () => void): void {
     failures.push(error);
   }
 }
+
+/** What could not be published is single services' trouble, such as want of room; everything else is in force. */
+export function concernsOneService(error: unknown): boolean {
+  if (error instanceof AggregateError) return error.errors.every(concernsOneService);
+  return error instanceof MapFullError || error instanceof ServiceTooLargeError;
+}

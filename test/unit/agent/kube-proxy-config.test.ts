@@ -164,13 +164,13 @@ test("the mode never chooses the driver, and what has no effect is said once", (
 ipvs: {scheduler: sh, strictARP: true}
 nftables: {masqueradeAll: true}
 oomScoreAdj: -999
-metricsBindAddress: "[::]:10249"
+showHiddenMetricsForVersion: "1.36"
 featureGates: {SomeGate: true}
 conntrack: {maxPerCore: 32768}
 `;
   expect(readConfig("c.yaml", text).warnings).toEqual([
     'c.yaml:3: mode: "ipvs" does not choose the driver: --mode does',
-    "c.yaml: has no effect: featureGates.SomeGate, metricsBindAddress, ipvs.scheduler, ipvs.strictARP, " +
+    "c.yaml: has no effect: featureGates.SomeGate, showHiddenMetricsForVersion, ipvs.scheduler, ipvs.strictARP, " +
       "nftables.masqueradeAll, oomScoreAdj, conntrack.maxPerCore",
   ]);
 });

@@ -19,6 +19,7 @@ const NODE: Node = {
   addresses: [ip("192.0.2.7")],
   podCidrs: [{ address: ip("10.9.0.0"), prefixLength: 24 }],
   zone: undefined,
+  leaving: false,
 };
 const EPERM = -1;
 const ENODEV = -19;

@@ -60,7 +60,7 @@ const BOTH = "fd00:96::/108 10.96.0.0/12";
 const NONE_OF_IPV4 = "fd00:96::/108";
 
 function node(address: string, podCidr: string): ModelChanges["nodes"] {
-  const current = { name: "n2", addresses: [ip(address)], podCidrs: [cidr(podCidr)], zone: undefined };
+  const current = { name: "n2", addresses: [ip(address)], podCidrs: [cidr(podCidr)], zone: undefined, leaving: false };
   return [{ previous: undefined, current: { kind: "Node", ...current } }];
 }
 
@@ -101,7 +101,7 @@ test.each([
 test("row 46: Nodes come, move and go: a range counts once none of them shares an address with it", () => {
   const { told, step } = follower();
   const of = (name: string, podCidr?: string) => ({
-    ...({ kind: "Node", name, addresses: [], zone: undefined } as const),
+    ...({ kind: "Node", name, addresses: [], zone: undefined, leaving: false } as const),
     podCidrs: podCidr === undefined ? [] : [cidr(podCidr)],
   });
   const nodes = (...changes: ModelChanges["nodes"]) => step({ ...NO_CHANGES, synced: true, nodes: changes }, true);

@@ -6,6 +6,7 @@ import { openLog } from "../../../src/agent/log.ts";
 import { ServiceFollower } from "../../../src/agent/service-follower.ts";
 import type { Delta, ServiceKey } from "../../../src/compile/state.ts";
 import type { ApplyReport, Datapath } from "../../../src/datapath/contract.ts";
+import { MapFullError } from "../../../src/datapath/ebpf/errors.ts";
 import { type ModelChanges, NO_CHANGES } from "../../../src/model/changes.ts";
 import type { EndpointSlice } from "../../../src/model/endpoint-slice.ts";
 import type { Service } from "../../../src/model/service.ts";
@@ -230,5 +231,54 @@ test("row 66: a Service is not served once its state has waited a minute to be p
   datapath.unserved.add("default/web:/TCP/IPv4" as ServiceKey);
   services.update(changes(true));
   expect(served()).toEqual([true, true]);
+  services[Symbol.dispose]();
+});
+
+const REFUSED = new Error("BPF_MAP_UPDATE_ELEM on frontends: ENOMEM");
+const WEB_4 = "default/web:/TCP/IPv4" as ServiceKey;
+
+test("row 68: a family does not keep up once the kernel has refused its changes for a minute, until it takes them", () => {
+  vi.useFakeTimers();
+  const { datapath, services } = follower();
+  const keepsUp = () => [services.keepsUp(4), services.keepsUp(6)];
+  datapath.failure = REFUSED;
+  datapath.unserved.add(WEB_4);
+  services.update(changes(true, { previous: undefined, current: WEB }));
+  vi.advanceTimersByTime(59_999);
+  expect(keepsUp()).toEqual([true, true]);
+  vi.advanceTimersByTime(1);
+  expect(keepsUp()).toEqual([false, true]);
+  datapath.failure = undefined;
+  services.update(changes(true)); // what is taken meanwhile is not what waits
+  expect(keepsUp()).toEqual([false, true]);
+  datapath.unserved.clear();
+  vi.advanceTimersByTime(60_000); // the retry
+  expect(keepsUp()).toEqual([true, true]);
+  services[Symbol.dispose]();
+});
+
+test("row 68: what fails without a service that waits concerns both families", () => {
+  vi.useFakeTimers();
+  const { datapath, services } = follower();
+  datapath.failure = REFUSED;
+  services.update(changes(true, { previous: undefined, current: WEB }));
+  vi.advanceTimersByTime(60_000);
+  expect([services.keepsUp(4), services.keepsUp(6)]).toEqual([false, false]);
+  services[Symbol.dispose]();
+});
+
+test("row 68: Services that find no room are no reason to take the node from all", () => {
+  vi.useFakeTimers();
+  const { datapath, services } = follower();
+  const full = new MapFullError("backends", 16, "an endpoint");
+  datapath.failure = new AggregateError([full, full], "2 services were not written");
+  datapath.unserved.add(WEB_4);
+  services.update(changes(true, { previous: undefined, current: WEB }));
+  vi.advanceTimersByTime(600_000);
+  expect([services.keepsUp(4), services.isServed("default", "web")]).toEqual([true, false]);
+  datapath.failure = new AggregateError([full, REFUSED], "2 services were not written");
+  services.update(changes(true));
+  vi.advanceTimersByTime(60_000);
+  expect(services.keepsUp(4)).toBe(false);
   services[Symbol.dispose]();
 });

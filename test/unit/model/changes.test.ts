@@ -11,6 +11,7 @@ const node = (address: string): Node => ({
   addresses: [address as Node["addresses"][number]],
   podCidrs: [],
   zone: undefined,
+  leaving: false,
 });
 const [a, b, c] = [node("192.0.2.1"), node("192.0.2.2"), node("192.0.2.3")];
 

@@ -93,6 +93,7 @@ describe("objects", () => {
         { address: "fd00:244:1::", prefixLength: 64 },
       ],
       zone: undefined,
+      leaving: false,
     });
   });
 

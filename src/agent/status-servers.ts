@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the agent says of itself over HTTP (behaviour rows 68 to 71): node health where load balancers ask for it, and
+// where people and Prometheus do.
+
+import { jsonAnswer, textAnswer } from "../health/answer.ts";
+import type { HealthLog } from "../health/health-servers.ts";
+import { NodeHealth, type NodeHealthOptions } from "../health/node-health.ts";
+import { type BindAddress, RouteServer, type Routes } from "../health/route-server.ts";
+import { NodeError } from "./errors.ts";
+import type { AgentOptions } from "./options.ts";
+import type { SyncObserver } from "./sync-observer.ts";
+
+export interface StatusSubject extends Pick<NodeHealthOptions, "nodeExpected" | "keepsUp" | "adopted"> {
+  /** Name of the driver. */
+  readonly mode: string;
+  /** The first state that may take away what an earlier agent left was published. */
+  readonly begun: () => boolean;
+}
+
+export class StatusServers implements AsyncDisposable {
+  /** To be told of changes and their fate. */
+  readonly observer: SyncObserver;
+  readonly #servers: readonly RouteServer[];
+  readonly #failed = new AbortController();
+  #attached = false;
+
+  /** Listens from the event loop's next turn. What cannot be bound is a warning, and tried again. */
+  constructor(options: AgentOptions, subject: StatusSubject, log: HealthLog) {
+    const health = new NodeHealth({
+      ...subject,
+      nodeName: options.nodeName,
+      steps: [
+        { name: "state", missing: "the first complete state is not in the kernel yet", done: subject.begun },
+        { name: "hooks", missing: "the programs are not attached yet", done: () => this.#attached },
+      ],
+    });
+    this.observer = {
+      queued: (changes) => health.update(changes),
+      settled: ({ families, failure }) => void (failure === "kernel" || health.updated(families)),
+    };
+    const hardFail = options.bindAddressHardFail && { onHardFailure: (error: Error) => this.#fail(error) };
+    const serve = (setting: string, bind: BindAddress | undefined, routes: Routes) =>
+      bind ? [new RouteServer({ setting, bind, routes, log, ...hardFail })] : [];
+    this.#servers = [
+      ...serve("--healthz-bind-address", options.healthzBind, {
+        "/healthz": () => health.healthz(),
+        "/livez": () => health.livez(),
+        "/readyz": () => health.readyz(),
+      }),
+      ...serve("--metrics-bind-address", options.metricsBind, {
+        "/healthz": () => textAnswer(200, "ok", new Date()),
+        "/proxyMode": () => textAnswer(200, subject.mode, new Date()),
+        "/configz": () => jsonAnswer(200, JSON.stringify({ "portolan.dev": options }), new Date()),
+      }),
+    ];
+  }
+
+  /** Aborted with a NodeError once an address could not be bound that the agent is not to run without. */
+  get failed(): AbortSignal {
+    return this.#failed.signal;
+  }
+
+  /** The programs are in force. */
+  attached(): void {
+    this.#attached = true;
+  }
+
+  #fail({ message, cause }: Error): void {
+    this.#failed.abort(new NodeError(`${message}: free the port or name another`, { cause }));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#servers.map((server) => server[Symbol.asyncDispose]()));
+  }
+}

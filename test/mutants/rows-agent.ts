@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// Rows of what the agent says of itself.
+import type { RowMutant } from "./rows.ts";
+
+export const AGENT_ROWS: readonly RowMutant[] = [
+  {
+    row: 68,
+    what: "a node that is to go stays healthy",
+    file: "src/health/node-health.ts",
+    from: "const good = healthy && node.nodeEligible !== false;",
+    to: "const good = healthy;",
+    test: "test/unit/health/node-health.test.ts",
+  },
+  {
+    row: 68,
+    what: "one Service without room takes the node from all",
+    file: "src/agent/attempt.ts",
+    from: 'concernsOneService(error) ? "services" : "kernel"',
+    to: '"kernel"',
+    test: "test/unit/agent/service-follower.test.ts",
+  },
+  {
+    row: 69,
+    what: "/livez tells of the node",
+    file: "src/health/node-health.ts",
+    from: "return healthAnswer(this.#status(this.#options.keepsUp), now, {});",
+    to: "return healthAnswer(this.#status(this.#options.keepsUp), now, { nodeEligible: true });",
+    test: "test/unit/health/node-health.test.ts",
+  },
+  {
+    row: 70,
+    what: "nobody is told the mode",
+    file: "src/agent/status-servers.ts",
+    from: '"/proxyMode": () =>',
+    to: '"/proxymode": () =>',
+    test: "test/netns/node-health.test.ts",
+  },
+  {
+    row: 71,
+    what: "an address that is taken is given up",
+    file: "src/health/route-server.ts",
+    from: "this.#retry = setTimeout(() => this.#open(), RETRY_MS);",
+    to: "this.#retry = undefined;",
+    test: "test/netns/node-health.test.ts",
+  },
+];
