@@ -27,7 +27,7 @@ export async function benchMemory(services: number, endpoints: number): Promise<
   const manifests = join(lab.plan.directory, "manifests");
   mkdirSync(manifests);
   writeManifests(manifests, new SyncModel(services, endpoints));
-  const agent = await startAgent(lab, lab.node("n1"), manifests);
+  const agent = await startAgent(lab, lab.node("n1"), ["--manifests", manifests]);
   await idle(agent.pid);
   const status = readFileSync(`/proc/${agent.pid}/status`, "utf8");
   const head = { scenario: "sync", competitor: "portolan", params: { services, endpoints }, unit: "MB" };

@@ -33,7 +33,7 @@ export async function runDemo(options: DemoOptions): Promise<number> {
     cpSync(`${installRoot()}/examples`, manifests, { recursive: true });
     await Promise.all(WEB_PODS.map((name) => lab.serve(lab.pod(name), POD_PORTS)));
     print(`Starting an agent on each node; both read a copy of examples/ ...\n`);
-    await Promise.all(lab.nodes.map((node) => startAgent(lab, node, manifests)));
+    await Promise.all(lab.nodes.map((node) => startAgent(lab, node, ["--manifests", manifests])));
     const problems = [...(await askAll(lab, options)), ...(await removeUnderTraffic(lab, manifests, print))];
     print("\n$ portolan services          (on node-a)\n");
     print(await portolan(lab.node("node-a"), ["services"]));

@@ -23,17 +23,20 @@ export function portolanCommand(): readonly string[] {
   return [process.execPath, "--import", `file://${root}/node_modules/tsx/dist/loader.mjs`, `${root}/src/cli/main.ts`];
 }
 
-/** Starts an agent in the node's namespace and cgroup; resolves once its first state serves traffic. */
+/**
+ * Starts an agent in the node's namespace and cgroup; resolves once its first state serves traffic.
+ * source: the flags that say where it reads, such as ["--manifests", DIR].
+ */
 export async function startAgent(
   lab: Lab,
   node: NodeHost,
-  manifests: string,
+  source: readonly string[],
   flags: readonly string[] = [],
 ): Promise<LabProcess> {
   const agent = lab.spawn(node, [
     ...portolanCommand(),
     "agent",
-    ...["--manifests", manifests, "--node-name", node.name, "--devices", "eth0"],
+    ...[...source, "--node-name", node.name, "--devices", "eth0"],
     ...["--cgroup-root", node.cgroupRoot, ...locations(node)],
     ...flags,
   ]);

@@ -30,7 +30,7 @@ describe.each(["v4", "v6"] as const)("a node with %s only", (family) => {
     const endpoints = ["p1b", "p2a"].map((name) => ({ address: lab.pod(name).address }));
     writeService(manifests, { name: "web", number: 1, nodePort: 30_001, endpoints });
     for (const name of ["p1b", "p2a"]) await lab.serve(lab.pod(name));
-    await startAgent(lab, lab.node("n1"), manifests);
+    await startAgent(lab, lab.node("n1"), ["--manifests", manifests]);
   });
   afterAll(async () => {
     await lab?.[Symbol.asyncDispose]();

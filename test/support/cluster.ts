@@ -20,6 +20,8 @@ export interface ClusterOptions extends LabOptions {
   readonly agents?: readonly string[];
   /** Before the agents start. */
   readonly prepare?: (lab: Lab) => Promise<void>;
+  /** Makes what agents read from; the flags that tell them. Default: the directory of manifests. */
+  readonly source?: (lab: Lab) => Promise<readonly string[]>;
 }
 
 export class Cluster implements AsyncDisposable {
@@ -28,12 +30,14 @@ export class Cluster implements AsyncDisposable {
   readonly agents: Map<string, LabProcess> = new Map();
   readonly #clients = new Map<string, Promise<TrafficAgent>>();
   readonly #agentFlags: readonly string[];
+  #source: readonly string[];
 
   private constructor(lab: Lab, agentFlags: readonly string[]) {
     this.lab = lab;
     this.#agentFlags = agentFlags;
     this.manifests = join(lab.plan.directory, "manifests");
     mkdirSync(this.manifests);
+    this.#source = ["--manifests", this.manifests];
   }
 
   static async create(options: ClusterOptions = {}): Promise<Cluster> {
@@ -41,6 +45,7 @@ export class Cluster implements AsyncDisposable {
     try {
       const cluster = new Cluster(lab, options.agentFlags ?? []);
       await options.prepare?.(lab);
+      if (options.source !== undefined) cluster.#source = await options.source(lab);
       for (const spec of options.services?.(lab) ?? []) writeService(cluster.manifests, spec);
       for (const name of options.agents ?? lab.nodes.map((node) => node.name)) await cluster.startAgent(name);
       return cluster;
@@ -52,7 +57,7 @@ export class Cluster implements AsyncDisposable {
 
   /** flags: default those of the cluster. */
   async startAgent(node: string, flags: readonly string[] = this.#agentFlags): Promise<LabProcess> {
-    const agent = await startAgent(this.lab, this.lab.node(node), this.manifests, flags);
+    const agent = await startAgent(this.lab, this.lab.node(node), this.#source, flags);
     this.agents.set(node, agent);
     return agent;
   }

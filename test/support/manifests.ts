@@ -21,6 +21,20 @@ interface Named {
 
 type Labels = Readonly<Record<string, string>>;
 
+/** What all objects of Kubernetes have; the rest is the kind's. */
+export interface KubeObject {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly metadata: {
+    readonly name: string;
+    readonly namespace?: string;
+    readonly labels?: Labels;
+    readonly annotations?: Labels;
+    readonly resourceVersion?: string;
+  };
+  readonly [field: string]: unknown;
+}
+
 export interface ServiceSpec {
   readonly name: string;
   /** Last part of all its addresses: 10.96.0.N, fd00:10:96::N, 198.51.100.N, ... */
@@ -58,7 +72,12 @@ export function serviceAddresses(number: number): {
 }
 
 export function writeService(directory: string, spec: ServiceSpec): void {
-  writeList(directory, spec.name, [service(spec), ...slices(spec, spec.name)]);
+  writeList(directory, spec.name, serviceObjects(spec));
+}
+
+/** The Service, then its slices. */
+export function serviceObjects(spec: ServiceSpec): readonly KubeObject[] {
+  return [service(spec), ...slices(spec, spec.name)];
 }
 
 /** Any objects in one file, which an agent takes as one change. */
@@ -79,10 +98,17 @@ export function writeNode(
   podCIDRs: readonly string[] = [],
   own?: DualAddress,
 ): void {
+  writeList(directory, `node-${name}`, [nodeObject(name, labels, podCIDRs, own)]);
+}
+
+export function nodeObject(
+  name: string,
+  labels: Labels,
+  podCIDRs: readonly string[] = [],
+  own?: DualAddress,
+): KubeObject {
   const addresses = own && [own.v4, own.v6].map((address) => ({ type: "InternalIP", address }));
-  const metadata = { name, labels };
-  const node = { apiVersion: "v1", kind: "Node", metadata, spec: { podCIDRs }, status: { addresses } };
-  writeList(directory, `node-${name}`, [node]);
+  return { apiVersion: "v1", kind: "Node", metadata: { name, labels }, spec: { podCIDRs }, status: { addresses } };
 }
 
 /** A ServiceCIDR of these ranges. */
@@ -105,7 +131,7 @@ function ports(spec: ServiceSpec): readonly { readonly name: string; readonly pr
   return (spec.protocols ?? ["TCP", "UDP"]).map((protocol) => ({ name: protocol.toLowerCase(), protocol }));
 }
 
-function service(spec: ServiceSpec): object {
+function service(spec: ServiceSpec): KubeObject {
   const { clusterIP, externalIP, loadBalancer } = serviceAddresses(spec.number);
   const both = (address: DualAddress) => [address.v4, address.v6];
   return {
@@ -122,6 +148,7 @@ function service(spec: ServiceSpec): object {
       clusterIP: clusterIP.v4,
       clusterIPs: both(clusterIP),
       ipFamilies: ["IPv4", "IPv6"],
+      ipFamilyPolicy: "RequireDualStack",
       ...(spec.external ? { externalIPs: both(externalIP) } : {}),
       ...(spec.externalTrafficPolicy === undefined ? {} : { externalTrafficPolicy: spec.externalTrafficPolicy }),
       ...(spec.internalTrafficPolicy === undefined ? {} : { internalTrafficPolicy: spec.internalTrafficPolicy }),
@@ -142,12 +169,12 @@ function affinity(timeoutSeconds: number): object {
   return { sessionAffinity: "ClientIP", sessionAffinityConfig: { clientIP: { timeoutSeconds } } };
 }
 
-function slices(spec: ServiceSpec, name: string): readonly object[] {
+function slices(spec: ServiceSpec, name: string): readonly KubeObject[] {
   return [slice(spec, name, "v4", "IPv4"), slice(spec, name, "v6", "IPv6")];
 }
 
 /** One slice for each backend port in use, as the endpoint slice controller would write them. */
-function slice(spec: ServiceSpec, name: string, family: keyof DualAddress, addressType: string): object {
+function slice(spec: ServiceSpec, name: string, family: keyof DualAddress, addressType: string): KubeObject {
   const numbers = new Set(spec.endpoints.map((endpoint) => endpoint.port ?? 8080));
   if (numbers.size > 1) throw new Error(`${spec.name}: one backend port for each Service of a test`);
   const [port] = numbers;
