@@ -31,7 +31,7 @@ function processesOfOurs(): readonly string[] {
     if (!/^\d+$/.test(pid) || Number(pid) === process.pid) return [];
     try {
       const command = readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ");
-      const ours = /programs\/(agent|server)\.mjs|(main\.ts|portolan\.js) agent/.test(command);
+      const ours = /programs\/\w+\.mjs|(main\.ts|portolan\.js) agent|\/portolan\/cluster\//.test(command);
       return ours && readlinkSync(`/proc/${pid}/cwd`) === process.cwd() ? [`${pid} ${command}`] : [];
     } catch (error) {
       if (isGone(error)) return [];
