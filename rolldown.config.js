@@ -8,6 +8,8 @@ const shared = { platform: "node", transform: { target: "es2023" } };
 export default defineConfig([
   {
     ...shared,
+    // Of the client only the kubeconfig is ours; the thousand classes of its API are left out.
+    treeshake: { moduleSideEffects: [{ test: /@kubernetes\/client-node/, sideEffects: false }] },
     input: { portolan: "src/cli/main.ts" },
     output: {
       dir: "dist",

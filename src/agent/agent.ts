@@ -8,9 +8,8 @@ import { type Pins, pinsUnder } from "../datapath/ebpf/pins.ts";
 import { findFilterTables } from "../datapath/netfilter/iptables.ts";
 import { Network } from "../datapath/network.ts";
 import { type Features, netnsCookie, openNetlink, probeFeatures } from "../libbpf/index.ts";
-import { ManifestSource } from "../source/manifests.ts";
 import type { Source } from "../source/source.ts";
-import { checkManifests, checkNode } from "./checks.ts";
+import { checkNode } from "./checks.ts";
 import { startSource } from "./followers.ts";
 import { ForwardKeeper } from "./forward-keeper.ts";
 import { HealthFollower } from "./health-follower.ts";
@@ -20,6 +19,7 @@ import type { Log } from "./log.ts";
 import { mapSizeTable } from "./map-sizes.ts";
 import { nodePortWarnings, parseNodePortRule } from "./node-addresses.ts";
 import { NodeFollower } from "./node-follower.ts";
+import { openSource } from "./open-source.ts";
 import { OptOutFollower } from "./opt-out-follower.ts";
 import type { AgentOptions } from "./options.ts";
 import { identifyPod } from "./pod-identity.ts";
@@ -35,7 +35,7 @@ import { VERSION } from "./version.ts";
 /** Runs until stop is aborted. Throws UsageError or NodeError when it cannot begin; after that nothing ends it. */
 export async function runAgent(options: AgentOptions, log: Log, stop: AbortSignal): Promise<void> {
   const nodePortRule = parseNodePortRule(options.nodePortAddresses);
-  checkManifests(options.manifests);
+  const opened = await openSource(options);
   const { cgroupRoot, podCgroups } = checkNode(options);
   const pins = pinsUnder(options.bpffs);
   using _lock = lockPins(pins);
@@ -94,7 +94,7 @@ export async function runAgent(options: AgentOptions, log: Log, stop: AbortSigna
     table: driver.optedOut,
     log,
   });
-  await using source: Source = new ManifestSource(options.manifests);
+  await using source: Source = opened;
   await startSource(source, { node, services, ranges, health, optOuts, driver }, log);
 
   using forward = new ForwardKeeper(options.markBits.inbound, findFilterTables, log);

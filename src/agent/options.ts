@@ -11,6 +11,7 @@ import { parseBindAddress } from "./bind-address.ts";
 import { UsageError } from "./errors.ts";
 import { type LocalDetector, localDetector } from "./local-detector.ts";
 import type { PortRange } from "./port-range.ts";
+import { type SourceFlags, type SourceOptions, sourceOptions } from "./source-options.ts";
 
 export type LogFormat = "json" | "text";
 export const LOG_FORMATS: readonly LogFormat[] = ["json", "text"];
@@ -38,8 +39,7 @@ export const MAP_LIMITS: Readonly<Record<keyof MapSizes, readonly [min: number, 
 };
 
 export interface AgentOptions {
-  /** Directory of manifests, absolute. */
-  readonly manifests: string;
+  readonly source: SourceOptions;
   readonly nodeName: string;
   /** Glob patterns of device names that are uplinks, beside those found. */
   readonly devices: readonly string[];
@@ -83,11 +83,8 @@ const HEALTHZ_PORT = 10_256;
 const METRICS_PORT = 10_249;
 
 /** The flags as commander hands them over; every value is already of its own kind. */
-export interface AgentFlags {
+export interface AgentFlags extends SourceFlags {
   readonly config?: string;
-  readonly kubeconfig?: string;
-  readonly inCluster?: boolean;
-  readonly manifests?: string;
   readonly nodeName?: string;
   readonly mode: string;
   readonly devices?: readonly string[];
@@ -124,14 +121,9 @@ export type FileFlags = Partial<AgentFlags>;
 
 /** Throws UsageError for what cannot be, and for what is not there yet. */
 export function agentOptions(flags: AgentFlags): AgentOptions {
-  if (flags.kubeconfig !== undefined) throw notYet("--kubeconfig");
-  if (flags.inCluster) throw notYet("--in-cluster");
   if (flags.mode !== "auto" && flags.mode !== "ebpf") throw notYet(`--mode ${flags.mode}`, "use --mode ebpf");
-  if (flags.manifests === undefined) {
-    throw new UsageError("--manifests DIR is missing: name the directory with the Service and EndpointSlice files");
-  }
   return {
-    manifests: resolve(flags.manifests),
+    source: sourceOptions(flags),
     nodeName: (flags.nodeName ?? hostname()).toLowerCase(), // as the kubelet names its Node
     devices: flags.devices ?? [],
     podDevices: flags.podDevices ?? [],
@@ -169,6 +161,6 @@ function parseServiceCidr(text: string): Cidr {
   throw new UsageError(`--service-cidr: ${text} is every address there is: name a smaller range`);
 }
 
-function notYet(flag: string, instead = "use --manifests DIR"): UsageError {
+function notYet(flag: string, instead: string): UsageError {
   return new UsageError(`${flag}: not yet supported; ${instead}`);
 }

@@ -16,8 +16,13 @@ export function agentCommand(): Command {
   return new Command("agent")
     .description("Serve this node: read Services and keep the datapath in step with them.")
     .option("--manifests <dir>", "directory of Service, EndpointSlice, Node, Pod and Namespace files, watched")
-    .option("--kubeconfig <file>", "read from an API server (not yet)")
-    .option("--in-cluster", "read from the API server of the pod's cluster (not yet)")
+    .option("--kubeconfig <file>", "read from the API server that its current context names, as the user that it names")
+    .option("--in-cluster", "read from an API server as the service account of this pod")
+    .option(
+      "--api-server <urls>",
+      "API servers' own addresses, tried in turn in place of the kubeconfig's: never a ClusterIP, which is served here",
+      parseList,
+    )
     .option("--config <file>", "a PortolanConfiguration or a KubeProxyConfiguration, YAML or JSON; a flag beats it")
     .option("--node-name <name>", "this node's name in the cluster (default: the host's name)")
     .addOption(new Option("--mode <mode>", "driver of the datapath").choices(MODES).default("auto"))

@@ -103,7 +103,7 @@ function problemLines(problems: number): readonly (readonly [string, string])[] 
 function settingsLines(settings: AgentSettings | null | undefined): readonly (readonly [string, string])[] {
   if (!settings) return [];
   return [
-    ["Source", `manifests in ${settings.manifests}`],
+    ["Source", settings.source],
     ["Cgroups", settings.cgroupRoot ?? "all, from the cgroup2 mount"],
   ];
 }

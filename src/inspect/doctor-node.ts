@@ -31,9 +31,9 @@ export const OBJECTS: Check = {
   name: "objects",
   look: ({ problems, agent }) => {
     if (problems === 0) return [];
-    const place = agent?.settings ? ` in ${agent.settings.manifests}` : "";
+    const place = agent?.settings ? ` of ${agent.settings.source}` : "";
     const what = `${problems} ${problems === 1 ? "object" : "objects"}${place}, of which something cannot be used or is missing`;
-    return [{ severity: "warning", what, do: "the agent's log names each, with file, line and field" }];
+    return [{ severity: "warning", what, do: "the agent's log names each, with its place and field" }];
   },
 };
 

@@ -7,11 +7,18 @@ import * as v from "valibot";
 
 const STATE_FILE = v.object({
   pid: v.number(),
-  options: v.object({ manifests: v.string(), cgroupRoot: v.optional(v.string()) }),
+  options: v.object({
+    source: v.variant("kind", [
+      v.object({ kind: v.literal("manifests"), directory: v.string() }),
+      v.object({ kind: v.literal("kubernetes"), kubeconfig: v.optional(v.string()), servers: v.array(v.string()) }),
+    ]),
+    cgroupRoot: v.optional(v.string()),
+  }),
 });
 
 export interface AgentSettings {
-  readonly manifests: string;
+  /** Where Services come from, in words: `manifests in /etc/portolan`. */
+  readonly source: string;
   /** null: where cgroup2 is mounted. */
   readonly cgroupRoot: string | null;
 }
@@ -21,8 +28,14 @@ export function readSettings(stateDir: string, pid: number): AgentSettings | nul
   const text = readIfThere(join(stateDir, "agent.json"));
   const parsed = text === undefined ? undefined : v.safeParse(v.pipe(v.string(), v.parseJson(), STATE_FILE), text);
   if (!parsed?.success || parsed.output.pid !== pid) return null;
-  const { manifests, cgroupRoot = null } = parsed.output.options;
-  return { manifests, cgroupRoot };
+  const { source, cgroupRoot = null } = parsed.output.options;
+  return { source: sourceText(source), cgroupRoot };
+}
+
+function sourceText(source: v.InferOutput<typeof STATE_FILE>["options"]["source"]): string {
+  if (source.kind === "manifests") return `manifests in ${source.directory}`;
+  const server = source.servers.length > 0 ? `API server ${source.servers.join(", ")}` : "API server";
+  return `${server} by ${source.kubeconfig ?? "the pod's service account"}`;
 }
 
 /** The text of a file, undefined when it is not there or not ours to read. */

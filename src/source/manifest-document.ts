@@ -3,13 +3,11 @@
 
 import { type ModelObject, objectKey } from "../model/changes.ts";
 import { type Parsed, type Path, parseJson, parseYaml, SyntaxProblem } from "./document.ts";
-import { type Intern, toEndpointSlice } from "./endpoint-slice.ts";
+import type { Intern } from "./endpoint-slice.ts";
 import { Field, InvalidField, pathText } from "./field.ts";
 import { dnsName, namespacedName } from "./metadata.ts";
-import { toNode } from "./node.ts";
-import { toNamespace, toPod } from "./pod.ts";
-import { toService, unassigned } from "./service.ts";
-import { toServiceCidr } from "./service-cidr.ts";
+import { isNamespaced, kindOf, nameOf, readObject, TYPES } from "./object.ts";
+import { unassigned } from "./service.ts";
 
 /** What nobody can know for an error: one object, by objectKey(), some object, or what else is in the file. */
 export type Hidden = { readonly key: string } | "some object" | "the file";
@@ -31,22 +29,6 @@ export interface DocumentContent {
   /** The last object cannot be used: that of a text which is cut off, for one. */
   readonly endsBroken: boolean;
 }
-
-type Reader = (object: Field, intern: Intern) => ModelObject;
-
-const READERS: ReadonlyMap<string, Reader> = new Map<string, Reader>([
-  ["v1 Service", toService],
-  ["discovery.k8s.io/v1 EndpointSlice", toEndpointSlice],
-  ["v1 Node", toNode],
-  ["v1 Pod", toPod],
-  ["v1 Namespace", toNamespace],
-  ["networking.k8s.io/v1 ServiceCIDR", toServiceCidr],
-]);
-
-/** Kinds without a namespace. */
-const CLUSTER_WIDE: ReadonlySet<string> = new Set(["Node", "Namespace", "ServiceCIDR"]);
-
-const KINDS = [...READERS.keys()].join(", ");
 
 /** A line is worth a walk through the text: findings beyond so many give the document's. */
 const FINDINGS_WITH_LINE = 20;
@@ -76,7 +58,7 @@ class DocumentReader implements DocumentContent {
   endsBroken = false;
   readonly #parsed: Parsed;
   readonly #intern: Intern;
-  #leftOut: InvalidField[] = [];
+  readonly #leftOut: InvalidField[] = [];
   readonly #ignored = new Set<string>();
 
   constructor(parsed: Parsed, intern: Intern) {
@@ -87,69 +69,56 @@ class DocumentReader implements DocumentContent {
   readAll(): void {
     const root = new Field(this.#parsed.value, (problem) => this.#leftOut.push(problem));
     if (!root.present) return;
-    this.#guard(
-      "",
-      () => "some object",
-      () => {
-        const kind = root.at("kind").requiredString();
-        const apiVersion = root.at("apiVersion").requiredString();
-        if (!kind.endsWith("List")) return this.#read(root, `${apiVersion} ${kind}`);
-        // The items of a ServiceList need not say that they are Services.
-        const itemKind = kind.slice(0, -"List".length);
-        for (const item of root.at("items").items()) {
-          this.#guard(
-            "",
-            () => "some object",
-            () => {
-              this.#read(
-                item,
-                `${item.at("apiVersion").string() || apiVersion} ${item.at("kind").string() || itemKind}`,
-              );
-            },
-          );
-        }
-      },
-    );
+    this.#guard(() => {
+      const kind = root.at("kind").requiredString();
+      const apiVersion = root.at("apiVersion").requiredString();
+      if (!kind.endsWith("List")) return this.#read(root, `${apiVersion} ${kind}`);
+      // The items of a ServiceList need not say that they are Services.
+      const itemKind = kind.slice(0, -"List".length);
+      for (const item of root.at("items").items()) {
+        this.#guard(() => {
+          const itemVersion = item.at("apiVersion").string() || apiVersion;
+          this.#read(item, `${itemVersion} ${item.at("kind").string() || itemKind}`);
+        });
+      }
+    });
   }
 
   #read(field: Field, type: string): void {
     this.endsBroken = false;
-    const read = READERS.get(type);
-    if (!read) {
-      if (!this.#ignored.has(type)) this.#find("debug", [], `${type} is ignored: only ${KINDS} count`);
+    if (!TYPES.includes(type)) {
+      if (!this.#ignored.has(type)) this.#find("debug", [], `${type} is ignored: only ${TYPES.join(", ")} count`);
       this.#ignored.add(type);
       return;
     }
     const name = nameOf(field, type);
-    this.#leftOut = [];
     const before = this.findings.length;
-    const hides = () => hiddenWith(field, type);
-    this.#guard(`${name}: `, hides, () => {
-      const object = read(field, this.#intern);
-      this.objects.push(object);
-      for (const gap of object.kind === "Service" ? unassigned(field, object) : []) {
-        const path = gap.field.path();
-        this.#find("warning", path, `${name}: ${pathText(path)}: ${gap.message}`);
-      }
-    });
-    // What several readers could not look into is told of once.
-    const leftOut = new Map(this.#leftOut.map((problem) => [problem.message, problem]));
-    for (const { path, message } of leftOut.values()) {
+    const { object, failure, leftOut } = readObject(field, type, this.#leftOut, this.#intern);
+    if (failure) this.#fail(`${name}: `, failure, hiddenWith(field, type));
+    if (object) this.objects.push(object);
+    for (const gap of object?.kind === "Service" ? unassigned(field, object) : []) {
+      const path = gap.field.path();
+      this.#find("warning", path, `${name}: ${pathText(path)}: ${gap.message}`);
+    }
+    for (const { path, message } of leftOut) {
       this.#find("warning", path, `${name}: ${message} (until then the rest of it counts)`);
     }
     if (this.findings.length > before) this.troubled.push(name);
   }
 
-  /** hides: what is unknown when it cannot be read. */
-  #guard(prefix: string, hides: () => Hidden, read: () => void): void {
+  #guard(read: () => void): void {
     try {
       read();
     } catch (error) {
       if (!(error instanceof InvalidField)) throw error;
-      this.endsBroken = true;
-      const message = prefix + error.message;
-      this.findings.push({ severity: "error", line: this.#lineOf(error.path), message, hides: hides() });
+      this.#fail("", error, "some object");
     }
+  }
+
+  /** hides: what is unknown without it. */
+  #fail(prefix: string, { path, message }: InvalidField, hides: Hidden): void {
+    this.endsBroken = true;
+    this.findings.push({ severity: "error", line: this.#lineOf(path), message: prefix + message, hides });
   }
 
   #find(severity: "warning" | "debug", path: Path, message: string): void {
@@ -159,14 +128,6 @@ class DocumentReader implements DocumentContent {
   #lineOf(path: Path): number {
     return this.#parsed.lineOf(this.findings.length < FINDINGS_WITH_LINE ? path : []);
   }
-}
-
-/** As far as it can be said of an object that may be broken: `Service default/web`. */
-function nameOf(field: Field, type: string): string {
-  const kind = kindOf(type);
-  const name = field.peek("metadata", "name");
-  const namespace = isNamespaced(kind) ? `${field.peek("metadata", "namespace") || "default"}/` : "";
-  return name === "" ? kind : `${kind} ${namespace}${name}`;
 }
 
 /** Without an object that cannot be used. What is wrong may be its very name, or its namespace. */
@@ -181,12 +142,4 @@ function hiddenWith(field: Field, type: string): Hidden {
     if (!(error instanceof InvalidField)) throw error;
     return "some object";
   }
-}
-
-function kindOf(type: string): string {
-  return type.slice(type.indexOf(" ") + 1);
-}
-
-function isNamespaced(kind: string): boolean {
-  return !CLUSTER_WIDE.has(kind);
 }

@@ -4,6 +4,7 @@
 
 import { clusterCidrProblem, DETECT_LOCAL_MODES } from "../local-detector.ts";
 import { type AgentFlags, LOG_FORMATS, LOG_LEVELS, MAP_LIMITS, MODES } from "../options.ts";
+import { apiServersProblem } from "../source-options.ts";
 import { FLAG, type Kind, list, MARK_BITS, PATH, PORT_RANGE, SERVER_ADDRESS, TEXT, whole, word } from "./kinds.ts";
 import { cidrsProblem, nodePortAddressProblem } from "./values.ts";
 
@@ -22,6 +23,7 @@ export const FIELDS: readonly ConfigField[] = [
   { path: "manifests", flag: "manifests", kind: PATH },
   { path: "kubeconfig", flag: "kubeconfig", kind: PATH },
   { path: "inCluster", flag: "inCluster", kind: FLAG },
+  { path: "apiServers", flag: "apiServer", kind: list(apiServersProblem) },
   { path: "mode", flag: "mode", kind: word(MODES) },
   { path: "devices", flag: "devices", kind: list() },
   { path: "podDevices", flag: "podDevices", kind: list() },

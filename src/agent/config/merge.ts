@@ -6,13 +6,14 @@ import type { AgentFlags, FileFlags } from "../options.ts";
 /** Whether the command line says it, be it the default. */
 export type IsGiven = (flag: keyof AgentFlags) => boolean;
 
-/** Where Services come from: who names one of these on the command line means no other. */
-const SOURCES: readonly string[] = ["manifests", "kubeconfig", "inCluster"] satisfies (keyof AgentFlags)[];
+/** Where Services come from: who names one of these on the command line means nothing of what the file says of it. */
+const SOURCES: readonly (keyof AgentFlags)[] = ["manifests", "kubeconfig", "inCluster"];
+const OF_SOURCES: readonly string[] = [...SOURCES, "apiServer"];
 
 export function mergeFlags(flags: AgentFlags, isGiven: IsGiven, file: FileFlags): AgentFlags {
-  const sourceGiven = (SOURCES as readonly (keyof AgentFlags)[]).some(isGiven);
+  const sourceGiven = SOURCES.some(isGiven);
   const counts = Object.entries(file).filter(
-    ([flag]) => !isGiven(flag as keyof AgentFlags) && !(sourceGiven && SOURCES.includes(flag)),
+    ([flag]) => !isGiven(flag as keyof AgentFlags) && !(sourceGiven && OF_SOURCES.includes(flag)),
   );
   return { ...flags, ...Object.fromEntries(counts) };
 }

@@ -71,13 +71,24 @@ test("row 38: a flag beats the file, also one that says the default", () => {
 });
 
 test("a place or a size of the file counts, unless a flag names one, be it the default", () => {
-  expect(options([], FILE)).toMatchObject({ manifests: "/of/the/file", bpffs: "/file/bpf", sizes: { maxFlows: 2048 } });
+  expect(options([], FILE)).toMatchObject({
+    source: { directory: "/of/the/file" },
+    bpffs: "/file/bpf",
+    sizes: { maxFlows: 2048 },
+  });
   const given = ["--manifests", "/m", "--bpffs", "/sys/fs/bpf", "--max-flows", "1048576"];
-  expect(options(given, FILE)).toMatchObject({ manifests: "/m", bpffs: "/sys/fs/bpf", sizes: { maxFlows: 1048576 } });
+  expect(options(given, FILE)).toMatchObject({
+    source: { directory: "/m" },
+    bpffs: "/sys/fs/bpf",
+    sizes: { maxFlows: 1048576 },
+  });
 });
 
 test("who names a source of Services on the command line means no other of the file", () => {
-  expect(options(["--manifests", "/m"], { kubeconfig: "/of/the/file" }).manifests).toBe("/m");
+  expect(options(["--manifests", "/m"], { kubeconfig: "/of/the/file" }).source).toEqual({
+    kind: "manifests",
+    directory: "/m",
+  });
 });
 
 test("row 38: the mode of the one and the interface of the other go together", () => {

@@ -56,9 +56,20 @@ test.each([
   ["a number out of range", ["agent", "--max-flows", "7"], "give a whole number from 1024 to 64000000"],
   ["an empty pattern", ["agent", "--devices", "eth0,"], 'an empty item in "eth0,"'],
   ["an unknown mode", ["agent", "--mode", "xdp"], "Allowed choices are auto, ebpf, nftables, ipvs, iptables"],
-  ["no source", ["agent"], "--manifests DIR is missing"],
-  ["an API server, so far", ["agent", "--in-cluster"], "--in-cluster: not yet supported; use --manifests DIR"],
-  ["a kubeconfig, so far", ["agent", "--kubeconfig", "f"], "--kubeconfig: not yet supported; use --manifests DIR"],
+  [
+    "no source",
+    ["agent"],
+    "no source of Services is named: give one of --kubeconfig FILE, --in-cluster and --manifests",
+  ],
+  ["two sources", ["agent", "--in-cluster", "--manifests", "."], "several sources of Services are named: give one of"],
+  ["an API server by its ClusterIP", ["agent", "--in-cluster"], "--in-cluster: --api-server URL is missing"],
+  ["an API server for manifests", ["agent", "--manifests", ".", "--api-server", "https://a"], "asks no API server"],
+  [
+    "an API server that is none",
+    ["agent", "--in-cluster", "--api-server", "a:6443"],
+    '"a:6443" is no URL; give one such',
+  ],
+  ["a kubeconfig that is not there", ["agent", "--kubeconfig", "/nowhere/f"], "--kubeconfig /nowhere/f: ENOENT"],
   ["a fallback mode, so far", ["agent", "--mode", "ipvs"], "--mode ipvs: not yet supported; use --mode ebpf"],
 ])("%s is wrong usage, with a hint", async (_what, args, hint) => {
   expect(await runProgram(buildProgram([agentCommand()]), args)).toBe(2);

@@ -18,7 +18,7 @@ const AGENT = {
   pid: 4711,
   version: "0.1.0",
   started: "2026-11-21T14:11:40.402Z",
-  settings: { manifests: "/etc/portolan", cgroupRoot: "/sys/fs/cgroup/unified" },
+  settings: { source: "manifests in /etc/portolan", cgroupRoot: "/sys/fs/cgroup/unified" },
 };
 /** Full where being full is no fault, close to the limits elsewhere. */
 const WELL: NodeState = {
@@ -56,7 +56,7 @@ test("a finding is one line for people, and its JSON has the documented fields i
   expect(renderFindings(findings, [], "table")).toBe(
     `SEVERITY   CHECK     FINDING
 warning    agent     the agent of /sys/fs/bpf/portolan/v1, process 4711 since 2026-11-21T14:11:40.402Z, is not running: what it knew is served on: start it: until then no change of a Service, an endpoint or a device counts, and ended flows keep their room
-warning    objects   2 objects in /etc/portolan, of which something cannot be used or is missing: the agent's log names each, with file, line and field
+warning    objects   2 objects of manifests in /etc/portolan, of which something cannot be used or is missing: the agent's log names each, with its place and field
 `,
   );
   expect(renderFindings(findings.slice(1), [], "json")).toBe(
@@ -64,8 +64,8 @@ warning    objects   2 objects in /etc/portolan, of which something cannot be us
   {
     "check": "objects",
     "severity": "warning",
-    "what": "2 objects in /etc/portolan, of which something cannot be used or is missing",
-    "do": "the agent's log names each, with file, line and field"
+    "what": "2 objects of manifests in /etc/portolan, of which something cannot be used or is missing",
+    "do": "the agent's log names each, with its place and field"
   }
 ]
 `,

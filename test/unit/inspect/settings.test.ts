@@ -13,17 +13,25 @@ function recorded(text: string): string {
   return directory;
 }
 
-test("the settings of this very agent are read", () => {
-  const file = '{"pid":7,"options":{"manifests":"/etc/portolan","cgroupRoot":"/sys/fs/cgroup/x","bpffs":"/b"}}';
-  expect(readSettings(recorded(file), 7)).toEqual({ manifests: "/etc/portolan", cgroupRoot: "/sys/fs/cgroup/x" });
-  expect(readSettings(recorded('{"pid":7,"options":{"manifests":"/m"}}'), 7)).toEqual({
-    manifests: "/m",
+const MANIFESTS = '{"kind":"manifests","directory":"/etc/portolan"}';
+const KUBECONFIG = '{"kind":"kubernetes","kubeconfig":"/etc/kubeconfig","servers":[]}';
+const IN_CLUSTER = '{"kind":"kubernetes","servers":["https://192.0.2.1:6443","https://192.0.2.2:6443"]}';
+
+test.each([
+  [MANIFESTS, "manifests in /etc/portolan"],
+  [KUBECONFIG, "API server by /etc/kubeconfig"],
+  [IN_CLUSTER, "API server https://192.0.2.1:6443, https://192.0.2.2:6443 by the pod's service account"],
+])("the settings of this very agent are read: source %s", (source, text) => {
+  const file = `{"pid":7,"options":{"source":${source},"cgroupRoot":"/sys/fs/cgroup/x","bpffs":"/b"}}`;
+  expect(readSettings(recorded(file), 7)).toEqual({ source: text, cgroupRoot: "/sys/fs/cgroup/x" });
+  expect(readSettings(recorded(`{"pid":7,"options":{"source":${source}}}`), 7)).toEqual({
+    source: text,
     cgroupRoot: null,
   });
 });
 
 test("another agent's settings, half a file and no file are nothing", () => {
-  expect(readSettings(recorded('{"pid":8,"options":{"manifests":"/m"}}'), 7)).toBeNull();
+  expect(readSettings(recorded(`{"pid":8,"options":{"source":${MANIFESTS}}}`), 7)).toBeNull();
   expect(readSettings(recorded('{"pid":7,"opt'), 7)).toBeNull();
   expect(readSettings(recorded('{"pid":7}'), 7)).toBeNull();
   expect(readSettings(join(directory, "nowhere"), 7)).toBeNull();

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// How long to wait before the next try, as client-go's reflector does: 800 ms, doubled up to 30 s, each with up to as
+// much again by chance, from the start after two minutes without a failure.
+
+const FIRST_MS = 800;
+const MAX_MS = 30_000;
+const RESET_MS = 120_000;
+
+export class Backoff {
+  readonly #random: () => number;
+  readonly #now: () => number;
+  #nextMs = FIRST_MS;
+  #failedAtMs = Number.NEGATIVE_INFINITY;
+
+  /** random: 0 to less than 1. now: milliseconds of a clock that only goes forward. */
+  constructor(random: () => number = Math.random, now: () => number = () => performance.now()) {
+    this.#random = random;
+    this.#now = now;
+  }
+
+  /** Milliseconds. */
+  next(): number {
+    const nowMs = this.#now();
+    if (nowMs - this.#failedAtMs > RESET_MS) this.#nextMs = FIRST_MS;
+    this.#failedAtMs = nowMs;
+    const waitMs = this.#nextMs * (1 + this.#random());
+    this.#nextMs = Math.min(this.#nextMs * 2, MAX_MS);
+    return waitMs;
+  }
+}

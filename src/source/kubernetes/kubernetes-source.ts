@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+// The source behind `--kubeconfig` and `--in-cluster`: a reflector for each kind, whose changes come out as one stream.
+
+import { setTimeout as sleep } from "node:timers/promises";
+import { ChangeTracker } from "../../model/changes.ts";
+import { sameValue } from "../../model/same-value.ts";
+import type { OnChange, Source, SourceProblem } from "../source.ts";
+import { ApiClient } from "./client.ts";
+import { type CredentialOptions, Credentials } from "./credentials.ts";
+import type { ApiFailure } from "./failure.ts";
+import { Objects } from "./objects.ts";
+import { Reflector, type ReflectorSink } from "./reflector.ts";
+import { type Resource, resourcesOf } from "./resources.ts";
+
+/** Who does not answer sooner is taken for absent at the start. */
+const PATIENCE_MS = 10_000;
+
+export interface KubernetesSourceOptions extends CredentialOptions {
+  readonly nodeName: string;
+  /** Names us in the API server's audit log. */
+  readonly userAgent: string;
+}
+
+/** One kind, and how far it has come. */
+interface Followed {
+  readonly resource: Resource;
+  readonly objects: Objects;
+  /** The whole state has been told once, or will not be: an agent does without it. */
+  settled: boolean;
+  /** As last said. */
+  failure: string | undefined;
+}
+
+export class KubernetesSource implements Source {
+  readonly #nodeName: string;
+  readonly #client: ApiClient;
+  readonly #changes = new ChangeTracker();
+  readonly #strings = new Map<string, string>();
+  readonly #stop = new AbortController();
+  readonly #followed: Followed[] = [];
+  #running: Promise<unknown> = Promise.resolve();
+  #onChange: OnChange = () => {};
+  #onProblem: (problem: SourceProblem) => void = () => {};
+  /** As last told. */
+  #synced = false;
+  #troubled: ReadonlySet<string> = new Set();
+
+  /** Throws an ApiFailure when the credentials name no API server. */
+  constructor({ nodeName, userAgent, ...options }: KubernetesSourceOptions) {
+    const credentials = new Credentials(options);
+    credentials.check();
+    this.#nodeName = nodeName;
+    this.#client = new ApiClient(credentials, userAgent);
+  }
+
+  /**
+   * Resolves once each kind has been told or could not be had at the first try: an agent that finds no API server goes on
+   * with what an earlier one left.
+   */
+  async start(onChange: OnChange, onProblem: (problem: SourceProblem) => void): Promise<void> {
+    this.#onChange = onChange;
+    this.#onProblem = (problem) => {
+      if (!this.#stop.signal.aborted) onProblem(problem);
+    };
+    const first: Promise<void>[] = [];
+    const running: Promise<void>[] = [];
+    for (const resource of resourcesOf(this.#nodeName)) {
+      const { promise, resolve } = withResolvers();
+      const reflector = new Reflector({ resource, client: this.#client, sink: this.#follow(resource, resolve) });
+      const ended = reflector.run(this.#stop.signal);
+      running.push(ended);
+      first.push(Promise.race([promise, ended]));
+    }
+    this.#running = Promise.all(running);
+    const patience = new AbortController();
+    await Promise.race([Promise.all(first), sleep(PATIENCE_MS, undefined, { signal: patience.signal })]);
+    patience.abort();
+    if (!this.#synced) this.#tell(); // what there is of it, and that it is not all
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort();
+    await this.#running;
+  }
+
+  /** tried: called when the state has been told, and when it could not be. */
+  #follow(resource: Resource, tried: () => void): ReflectorSink {
+    const onProblem = (problem: SourceProblem) => this.#onProblem(problem);
+    const objects = new Objects({ resource, changes: this.#changes, intern: this.#intern, onProblem });
+    const followed: Followed = { resource, objects, settled: false, failure: undefined };
+    this.#followed.push(followed);
+    return {
+      begin: () => objects.begin(),
+      put: (object) => objects.put(object),
+      remove: (object) => objects.remove(object),
+      commit: () => {
+        objects.commit();
+        followed.settled = true;
+      },
+      flush: () => {
+        if (this.#followed.every(({ settled }) => settled)) this.#tell();
+        tried();
+      },
+      failed: (failure) => {
+        this.#note(followed, failure);
+        if (failure) tried();
+      },
+    };
+  }
+
+  #tell(): void {
+    if (this.#stop.signal.aborted) return;
+    const synced = this.#followed.every(({ settled }) => settled);
+    const troubled = new Set(this.#followed.flatMap(({ objects }) => [...objects.troubled]));
+    const changed = !this.#changes.empty || synced !== this.#synced || !sameValue([...troubled], [...this.#troubled]);
+    if (!changed) return;
+    this.#synced = synced;
+    this.#troubled = troubled;
+    this.#onChange(this.#changes.take(synced), troubled);
+  }
+
+  /** Told when it becomes another, and when all is well again. */
+  #note(followed: Followed, failure: ApiFailure | undefined): void {
+    const { resource, settled } = followed;
+    if (failure?.message === followed.failure) return;
+    const place = `API server, ${resource.plural}`;
+    followed.failure = failure?.message;
+    if (!failure) {
+      this.#onProblem({ severity: "debug", place, message: "followed again" });
+      return;
+    }
+    const refused = failure.kind === "forbidden" || failure.kind === "missing";
+    if (refused && resource.without !== undefined) {
+      this.#onProblem({ severity: "warning", place, message: `${failure.message}; done without ${resource.without}` });
+      followed.settled = true;
+      if (!settled && this.#followed.every((one) => one.settled)) this.#tell();
+      return;
+    }
+    const meanwhile = settled ? "what is served goes on as it was last told" : "what an earlier agent served goes on";
+    const severity = failure.kind === "expired" ? "debug" : "error";
+    this.#onProblem({ severity, place, message: `${failure.message} (it is tried again; ${meanwhile})` });
+  }
+
+  readonly #intern = (text: string): string => {
+    const shared = this.#strings.get(text);
+    if (shared === undefined) this.#strings.set(text, text);
+    return shared ?? text;
+  };
+}
+
+/** Promise.withResolvers(), which Node.js 20 has not. */
+function withResolvers(): { promise: Promise<void>; resolve: () => void } {
+  let resolve: () => void = () => {};
+  const promise = new Promise<void>((settle) => {
+    resolve = settle;
+  });
+  return { promise, resolve };
+}

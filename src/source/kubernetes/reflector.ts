@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+// Keeps one kind of objects in step with an API server, after client-go's tools/cache/reflector.go: the whole state by
+// watch-list (KEP-3157) where the server has it, by a paginated list where not, then every change by watch.
+
+import { setTimeout as sleep } from "node:timers/promises";
+import { Backoff } from "./backoff.ts";
+import { type Answer, type ApiClient, readAll, type Verb } from "./client.ts";
+import type { ApiStatus, ApiValue, WatchEvent } from "./decode.ts";
+import { ApiFailure, answerFailure } from "./failure.ts";
+import type { Resource } from "./resources.ts";
+
+/** The server ends a watch after this and up to as much again by chance, so that not all come back at once. */
+const WATCH_SECONDS = 300;
+const PAGE_ITEMS = 500;
+/** Of one page, or of a list from a server that gives no pages. */
+const MAX_LIST_BYTES = 1 << 30;
+/** A watch that ends sooner and brought nothing is no watch. */
+const SHORT_WATCH_MS = 1000;
+
+/** What a reflector tells. Calls never overlap. */
+export interface ReflectorSink {
+  /** The whole state begins anew; what was told of one that was not committed is void. */
+  begin(): void;
+  put(object: ApiValue): void;
+  remove(object: ApiValue): void;
+  /** The whole state has been told: what was not put since begin() is gone. */
+  commit(): void;
+  /** What came together has been told. */
+  flush(): void;
+  /** It will be tried again; what was told goes on to count. undefined: all is well again. */
+  failed(failure: ApiFailure | undefined): void;
+}
+
+export interface ReflectorOptions {
+  readonly resource: Resource;
+  readonly client: Pick<ApiClient, "get">;
+  readonly sink: ReflectorSink;
+  /** 0 to less than 1. */
+  readonly random?: () => number;
+  /** Milliseconds. Rejects when it is aborted. */
+  readonly wait?: (ms: number, signal: AbortSignal) => Promise<unknown>;
+}
+
+export class Reflector {
+  readonly #resource: Resource;
+  readonly #client: Pick<ApiClient, "get">;
+  readonly #sink: ReflectorSink;
+  readonly #random: () => number;
+  readonly #wait: (ms: number, signal: AbortSignal) => Promise<unknown>;
+  readonly #backoff: Backoff;
+  /** Of the last object or bookmark; undefined: the whole state has to be asked for. */
+  #version: string | undefined;
+
+  constructor({ resource, client, sink, random = Math.random, wait = waitFor }: ReflectorOptions) {
+    this.#resource = resource;
+    this.#client = client;
+    this.#sink = sink;
+    this.#random = random;
+    this.#wait = wait;
+    this.#backoff = new Backoff(random);
+  }
+
+  /** Resolves once stop is aborted, and never rejects for anything a server does. */
+  async run(stop: AbortSignal): Promise<void> {
+    while (!stop.aborted) {
+      const failure = await this.#attempt(stop);
+      if (stop.aborted) return;
+      if (!failure) continue;
+      // Without the version, or with an answer that makes no sense, nothing that is known can be built upon.
+      if (failure.kind === "expired" || failure.kind === "protocol") this.#version = undefined;
+      this.#sink.failed(failure);
+      const waitMs = Math.max(this.#backoff.next(), failure.retryAfterMs);
+      await this.#wait(waitMs, stop).catch((error: unknown) => {
+        if (!stop.aborted) throw error;
+      });
+    }
+  }
+
+  /** Until a watch ends; undefined: in the ordinary way. */
+  async #attempt(stop: AbortSignal): Promise<ApiFailure | undefined> {
+    const request = new AbortController();
+    const abort = () => request.abort();
+    stop.addEventListener("abort", abort, { once: true });
+    try {
+      if (this.#version !== undefined || !(await this.#watchList(request.signal))) await this.#watch(request.signal);
+      return undefined;
+    } catch (error) {
+      if (error instanceof ApiFailure || stop.aborted) return error as ApiFailure;
+      throw error;
+    } finally {
+      stop.removeEventListener("abort", abort);
+      request.abort(); // an answer that is not read to its end keeps no connection
+    }
+  }
+
+  /** False: the server does not know it, so that the state came by a list. */
+  async #watchList(signal: AbortSignal): Promise<boolean> {
+    try {
+      const answer = await this.#ask("watch", { ...this.#watchQuery(), ...WATCH_LIST }, signal);
+      this.#sink.begin();
+      await this.#follow(answer, true);
+      return true;
+    } catch (error) {
+      if (!(error instanceof ApiFailure && error.kind === "unsupported")) throw error;
+      await this.#list(signal);
+      return false;
+    }
+  }
+
+  async #watch(signal: AbortSignal): Promise<void> {
+    const begunMs = performance.now();
+    const from = this.#version ?? "";
+    const answer = await this.#ask("watch", { ...this.#watchQuery(), resourceVersion: from }, signal);
+    this.#sink.failed(undefined);
+    await this.#follow(answer, false);
+    if (this.#version !== from || performance.now() - begunMs >= SHORT_WATCH_MS) return;
+    throw new ApiFailure("busy", "the API server ends the watch as soon as it has begun");
+  }
+
+  async #list(signal: AbortSignal): Promise<void> {
+    this.#sink.begin();
+    let limit: Readonly<Record<string, string>> = { limit: String(PAGE_ITEMS) };
+    let next = "";
+    do {
+      const query = next === "" ? limit : { ...limit, continue: next };
+      let answer: Answer;
+      try {
+        answer = await this.#ask("list", query, signal);
+      } catch (error) {
+        if (!(error instanceof ApiFailure && error.kind === "expired" && next !== "")) throw error;
+        // The state from which the pages came is gone before the last of them: all of it at once.
+        limit = {};
+        next = "";
+        this.#sink.begin();
+        answer = await this.#ask("list", limit, signal);
+      }
+      const body = await readAll(answer.body, MAX_LIST_BYTES);
+      const page = sensible(() => answer.codec.page(body, this.#resource.kind));
+      for (const item of page.items) this.#sink.put(item);
+      next = page.continue;
+      this.#version = page.resourceVersion;
+    } while (next !== "");
+    this.#commit();
+    this.#sink.flush();
+  }
+
+  /** initial: the whole state comes first, up to a bookmark that says so. */
+  async #follow({ codec, body }: Answer, initial: boolean): Promise<void> {
+    const frames = codec.frames();
+    let complete = !initial;
+    for await (const chunk of body) {
+      for (const frame of sensible(() => frames.push(chunk))) {
+        const event = sensible(() => codec.event(frame));
+        if (this.#take(event, complete) && !complete) {
+          complete = true;
+          this.#commit();
+        }
+      }
+      if (complete) this.#sink.flush();
+    }
+    if (!complete)
+      throw new ApiFailure("unreachable", "the API server ended the watch before the whole state was told");
+  }
+
+  /** True: the whole state has been told. complete: the version counts from here on. */
+  #take({ type, object }: WatchEvent, complete: boolean): boolean {
+    if (type === "ERROR") throw this.#eventFailure(object.value as ApiStatus);
+    const { resourceVersion, annotations } = object.value.metadata ?? {};
+    if (type === "ADDED" || type === "MODIFIED") this.#sink.put(object.value);
+    else if (type === "DELETED") this.#sink.remove(object.value);
+    else if (type !== "BOOKMARK") throw new ApiFailure("protocol", `a watch event of type ${JSON.stringify(type)}`);
+    const last = type === "BOOKMARK" && annotations?.["k8s.io/initial-events-end"] === "true";
+    if (resourceVersion && (complete || last)) this.#version = resourceVersion;
+    return last;
+  }
+
+  #commit(): void {
+    this.#sink.commit();
+    this.#sink.failed(undefined);
+  }
+
+  #eventFailure(status: ApiStatus): ApiFailure {
+    return answerFailure(status.code ?? 500, status, { resource: this.#resource, verb: "watch", credentials: "them" });
+  }
+
+  #watchQuery(): Readonly<Record<string, string>> {
+    const timeoutSeconds = String(Math.round(WATCH_SECONDS * (1 + this.#random())));
+    return { watch: "true", allowWatchBookmarks: "true", timeoutSeconds };
+  }
+
+  #ask(verb: Verb, query: Readonly<Record<string, string>>, signal: AbortSignal): Promise<Answer> {
+    return this.#client.get(this.#resource, verb, query, signal);
+  }
+}
+
+const WATCH_LIST = { sendInitialEvents: "true", resourceVersionMatch: "NotOlderThan" };
+
+function waitFor(ms: number, signal: AbortSignal): Promise<unknown> {
+  return sleep(ms, undefined, { signal });
+}
+
+/** What an answer says, unless it says nothing that can be read. */
+function sensible<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new ApiFailure("protocol", `an answer that cannot be read: ${reason}`, { cause });
+  }
+}

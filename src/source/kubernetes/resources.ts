@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+// What is read from an API server, and which part of it (kube-proxy's selectors, behaviour rows 1 and 2).
+
+import type { ModelObject } from "../../model/changes.ts";
+
+export interface Resource {
+  readonly kind: ModelObject["kind"];
+  /** `v1`, `discovery.k8s.io/v1` */
+  readonly apiVersion: string;
+  /** As in the path and in RBAC. */
+  readonly plural: string;
+  readonly labelSelector?: string;
+  readonly fieldSelector?: string;
+  /** What an agent that may not read it, or whose cluster has none, is without. undefined: it serves nothing without. */
+  readonly without?: string;
+}
+
+/** "" for the core group. */
+export function groupOf({ apiVersion }: Resource): string {
+  return apiVersion.includes("/") ? apiVersion.slice(0, apiVersion.indexOf("/")) : "";
+}
+
+export function pathOf(resource: Resource): string {
+  const root = groupOf(resource) === "" ? "api" : "apis";
+  return `/${root}/${resource.apiVersion}/${resource.plural}`;
+}
+
+/** For the agent of one node. */
+export function resourcesOf(nodeName: string): readonly Resource[] {
+  return [
+    {
+      kind: "Service",
+      apiVersion: "v1",
+      plural: "services",
+      labelSelector: "!service.kubernetes.io/service-proxy-name",
+      fieldSelector: "spec.clusterIP!=None",
+    },
+    {
+      kind: "EndpointSlice",
+      apiVersion: "discovery.k8s.io/v1",
+      plural: "endpointslices",
+      labelSelector: "!service.kubernetes.io/headless",
+    },
+    {
+      kind: "Node",
+      apiVersion: "v1",
+      plural: "nodes",
+      fieldSelector: `metadata.name=${nodeName}`,
+      without: "this node's zone, addresses and pod ranges",
+    },
+    {
+      kind: "ServiceCIDR",
+      apiVersion: "networking.k8s.io/v1",
+      plural: "servicecidrs",
+      without: "the ranges of ClusterIPs (--service-cidr names them too)",
+    },
+    {
+      kind: "Pod",
+      apiVersion: "v1",
+      plural: "pods",
+      fieldSelector: `spec.nodeName=${nodeName}`,
+      without: "portolan.dev/socket-balancing at Pods",
+    },
+    {
+      kind: "Namespace",
+      apiVersion: "v1",
+      plural: "namespaces",
+      without: "portolan.dev/socket-balancing at Namespaces",
+    },
+  ];
+}
