@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # test/cluster/build.sh: the real control plane of `npm run test:cluster`, built from Go modules: etcd, kube-apiserver,
 # kube-proxy, CoreDNS. Each binary is kept in a cache outside the checkout, in a directory named by its version; remove
-# it there to build it again. What is there already takes no time; all four take 7 minutes on two cores.
+# it there to build it again. What is there already takes no time; all four take 10 minutes on two cores.
 #
 # Prints on stdout a line for each: its name and the path of its binary.
 # Exit status: 0 all there, 1 a build failed, 3 there is no Go and none to be had.
@@ -25,9 +25,20 @@ components=(
   "coredns $coredns github.com/coredns/coredns github.com/coredns/coredns"
 )
 
+# fetch MODULE@VERSION FIELD: downloads the module; prints what `go mod download -json` says of it, such as its "Dir".
+fetch() {
+  local told
+  if ! told=$(cd "$work" && go mod download -json "$1"); then
+    echo "$told" >&2
+    say "go mod download $1: FAILED"
+    exit 1
+  fi
+  sed -n "s/^\t\"$2\": \"\(.*\)\",\$/\1/p" <<<"$told"
+}
+
 # Puts a go on PATH that is 1.21 or newer: from there on go fetches by itself the toolchain that a module asks for.
 find_go() {
-  export GOTOOLCHAIN=auto GOFLAGS=-buildvcs=false CGO_ENABLED=0
+  export GOTOOLCHAIN=auto CGO_ENABLED=0
   if ! command -v go >/dev/null; then
     say "no go on PATH: installing Debian's"
     PORTOLAN_EXTRA_PACKAGES=golang-go bash deploy/setup.sh || { say "go 1.21 or newer is needed: https://go.dev/dl"; exit 3; }
@@ -39,8 +50,7 @@ find_go() {
   local module root
   module=golang.org/toolchain@v0.0.1-$toolchain.linux-$(go env GOARCH)
   say "$(go env GOVERSION) is older than 1.21: fetching $toolchain as a Go module"
-  root=$(cd "$work" && go mod download -json "$module" | sed -n 's/^\t"Dir": "\(.*\)",$/\1/p')
-  [ -n "$root" ] || { say "go mod download $module: FAILED"; exit 1; }
+  root=$(fetch "$module" Dir)
   find "$root/bin" "$root/pkg/tool" -type f -exec chmod +x {} +
   export PATH="$root/bin:$PATH"
 }
@@ -49,8 +59,7 @@ find_go() {
 # Kubernetes names its staging modules by such lines only. What the component's go.mod requires is what gets built.
 write_module() {
   local module=$1 version=$2 directory=$3 their
-  their=$(cd "$work" && go mod download -json "$module@$version" | sed -n 's/^\t"GoMod": "\(.*\)",$/\1/p')
-  [ -n "$their" ] || { say "go mod download $module@$version: FAILED"; return 1; }
+  their=$(fetch "$module@$version" GoMod)
   {
     echo "module portolan.dev/cluster"
     grep -E '^(go|godebug) ' "$their"
@@ -74,8 +83,8 @@ build() {
   say "building $name $version with $(go env GOVERSION) into $directory"
   [ "$module" = k8s.io/kubernetes ] && flags+=" $(version_flags "$version")"
   mkdir -p "$work/$name" "$directory"
-  if ! write_module "$module" "$version" "$work/$name" ||
-    ! (cd "$work/$name" && nice go build -mod=mod -trimpath -ldflags "$flags" -o "$directory/$name.$$" "$package"); then
+  write_module "$module" "$version" "$work/$name"
+  if ! (cd "$work/$name" && nice go build -mod=mod -buildvcs=false -trimpath -ldflags "$flags" -o "$directory/$name.$$" "$package"); then
     rm -f "$directory/$name.$$"
     say "building $name $version: FAILED"
     exit 1

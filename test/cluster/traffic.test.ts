@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Services are created, changed and deleted through a real API server, and live traffic follows on two nodes, from pods,
-// hosts and outside, by TCP and UDP, in both families: with the real kube-proxy.
+// hosts and outside, by TCP and UDP, in both families: with Portolan, and likewise with the real kube-proxy.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Lab } from "../../src/demo/lab/lab.ts";
 import { type ServiceSpec, serviceAddresses, serviceObjects } from "../support/manifests.ts";
 import { hostOf } from "../support/paths.ts";
 import { changeEndpoints, create, remove, useApiCluster } from "./support/api-cluster.ts";
 import { startKubeProxy } from "./support/kube-proxy.ts";
-
-type Proxy = "portolan" | "kube-proxy";
 
 const NODE_PORT = 30_080;
 const families = ["v4", "v6"] as const;
@@ -22,7 +20,7 @@ const INSIDE = [
   ["n2", "socket"],
 ] as const;
 
-describe.each<Proxy>(["kube-proxy"])("%s", (proxy) => {
+describe.each(["portolan", "kube-proxy"] as const)("%s", (proxy) => {
   const world = useApiCluster({
     nodes: [
       { name: "n1", routedPods: ["p1a", "p1b"] },
