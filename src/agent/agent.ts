@@ -10,10 +10,12 @@ import { Network } from "../datapath/network.ts";
 import { type Features, netnsCookie, openNetlink, probeFeatures } from "../libbpf/index.ts";
 import type { Source } from "../source/source.ts";
 import { checkNode } from "./checks.ts";
+import { type ConfigFile, ConfigFollower } from "./config/config-follower.ts";
 import { startSource } from "./followers.ts";
 import { ForwardKeeper } from "./forward-keeper.ts";
 import { HealthFollower } from "./health-follower.ts";
 import { collectGarbage } from "./heap.ts";
+import { applyKernelSettings } from "./kernel-files.ts";
 import { lockPins } from "./lock.ts";
 import type { Log } from "./log.ts";
 import { mapSizeTable } from "./map-sizes.ts";
@@ -32,8 +34,16 @@ import { startSweeper } from "./sweeper.ts";
 import { deferHelpers } from "./threads.ts";
 import { VERSION } from "./version.ts";
 
-/** Runs until stop is aborted. Throws UsageError or NodeError when it cannot begin; after that nothing ends it. */
-export async function runAgent(options: AgentOptions, log: Log, stop: AbortSignal): Promise<void> {
+/**
+ * Runs until stop is aborted. configFile: where the options come from, followed. Throws UsageError or NodeError when it cannot
+ * begin; after that nothing ends it.
+ */
+export async function runAgent(
+  options: AgentOptions,
+  log: Log,
+  stop: AbortSignal,
+  configFile?: ConfigFile,
+): Promise<void> {
   const nodePortRule = parseNodePortRule(options.nodePortAddresses);
   const opened = await openSource(options);
   const { cgroupRoot, podCgroups } = checkNode(options);
@@ -47,6 +57,7 @@ export async function runAgent(options: AgentOptions, log: Log, stop: AbortSigna
   }
   for (const warning of nodePortWarnings(nodePortRule)) log.warn(warning);
   writeStateFile(options, features, log);
+  applyKernelSettings(options.kernel, log);
 
   using driver = openDriver(options, pins, features, log);
   const adopted = driver.adopt();
@@ -107,6 +118,18 @@ export async function runAgent(options: AgentOptions, log: Log, stop: AbortSigna
   using _sweeper = startSweeper(driver, log);
   health.serve();
   log.info("ready");
+  const reconfigure = (now: AgentOptions): void => {
+    log.level = now.logLevel;
+    applyKernelSettings(now.kernel, log);
+    const rule = parseNodePortRule(now.nodePortAddresses);
+    for (const warning of nodePortWarnings(rule)) log.warn(warning);
+    health.setRule(rule);
+    ranges.setFlagged(now.serviceCidrs);
+    node.reconfigure(now, rule);
+    status.reconfigure(now);
+    writeStateFile(now, features, log);
+  };
+  using _config = configFile && new ConfigFollower(configFile, reconfigure, log);
   collectGarbage();
   const end = AbortSignal.any([stop, status.failed]);
   if (!end.aborted) await once(end, "abort");

@@ -9,7 +9,7 @@ import type { Ip } from "../model/ip.ts";
 import { healthPlaces, type NodePortRule } from "./node-addresses.ts";
 
 export class HealthFollower implements AsyncDisposable {
-  readonly #rule: NodePortRule;
+  #rule: NodePortRule;
   readonly #log: HealthServersOptions["log"];
   readonly #checks: HealthChecks;
   readonly #servers: HealthServers;
@@ -28,6 +28,11 @@ export class HealthFollower implements AsyncDisposable {
     const { checks, warnings } = this.#checks.update(changes);
     for (const warning of warnings) this.#log.warn(warning);
     this.#servers.update(checks);
+  }
+
+  /** Which addresses, of those that are set next. */
+  setRule(rule: NodePortRule): void {
+    this.#rule = rule;
   }
 
   setNodeAddresses(addresses: readonly NodeAddress[]): void {

@@ -15,7 +15,8 @@ import type { RangeFollower } from "./range-follower.ts";
 import { Retry } from "./retry.ts";
 import type { ServiceFollower } from "./service-follower.ts";
 
-type Options = Pick<AgentOptions, "nodeName" | "localDetector" | "localhostNodePorts" | "devices" | "podDevices">;
+type LiveOptions = Pick<AgentOptions, "localhostNodePorts" | "devices" | "podDevices">;
+type Options = LiveOptions & Pick<AgentOptions, "nodeName" | "localDetector">;
 type Driver = Pick<
   EbpfDriver,
   "setPodRanges" | "setLocalRanges" | "setNodeAddresses" | "attachDevices" | "localRangesKnown" | "adoptedNodePorts"
@@ -30,8 +31,8 @@ interface Listeners {
 }
 
 export class NodeFollower implements Disposable {
-  readonly #options: Options;
-  readonly #rule: NodePortRule;
+  #options: Options;
+  #rule: NodePortRule;
   readonly #network: Pick<Network, "view" | "onChange">;
   readonly #driver: Driver;
   readonly #services: Listeners["services"];
@@ -80,15 +81,17 @@ export class NodeFollower implements Disposable {
     this.refresh();
   }
 
+  /** Takes up what may change while the agent runs: which devices, and which addresses serve NodePorts. */
+  reconfigure({ devices, podDevices, localhostNodePorts }: LiveOptions, rule: NodePortRule): void {
+    this.#options = { ...this.#options, devices, podDevices, localhostNodePorts };
+    this.#rule = rule;
+    this.#warnOfPrimary();
+    this.refresh();
+  }
+
   /** From now on hooks follow the devices: the first state is in the kernel. */
   attach(): void {
-    if (this.#rule === "primary" && !this.#node) {
-      const why = `--nodeport-addresses primary: no Node ${this.#options.nodeName} is known yet`;
-      const serving = this.#nodeAddresses().filter(({ nodePort }) => nodePort);
-      const where = serving.map(({ address }) => address).join(", ");
-      const served = where ? `where an earlier agent did: ${where}` : "on no address";
-      this.#log.warn(`${why}, so NodePorts are served ${served}: add its manifest`);
-    }
+    this.#warnOfPrimary();
     this.#followRanges();
     this.#attached = true;
     this.refresh();
@@ -113,6 +116,15 @@ export class NodeFollower implements Disposable {
 
   [Symbol.dispose](): void {
     this.#retry[Symbol.dispose]();
+  }
+
+  #warnOfPrimary(): void {
+    if (this.#rule !== "primary" || this.#node) return;
+    const why = `--nodeport-addresses primary: no Node ${this.#options.nodeName} is known yet`;
+    const serving = this.#nodeAddresses().filter(({ nodePort }) => nodePort);
+    const where = serving.map(({ address }) => address).join(", ");
+    const served = where ? `where an earlier agent did: ${where}` : "on no address";
+    this.#log.warn(`${why}, so NodePorts are served ${served}: add its manifest`);
   }
 
   /** While no Node is known, its primary addresses are those where an earlier agent served NodePorts. */

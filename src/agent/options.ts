@@ -9,6 +9,7 @@ import type { BindAddress } from "../health/route-server.ts";
 import { type Cidr, parseCidr } from "../model/ip.ts";
 import { parseBindAddress } from "./bind-address.ts";
 import { UsageError } from "./errors.ts";
+import { DEFAULT_CONNTRACK_MIN, type KernelSettings } from "./kernel-settings.ts";
 import { type LocalDetector, localDetector } from "./local-detector.ts";
 import type { PortRange } from "./port-range.ts";
 import { type SourceFlags, type SourceOptions, sourceOptions } from "./source-options.ts";
@@ -37,6 +38,10 @@ export const MAP_LIMITS: Readonly<Record<keyof MapSizes, readonly [min: number, 
   maxBackends: [16, 16_000_000],
   maxFlows: [1024, 64_000_000],
 };
+
+/** Of numbers that the kernel keeps in 32 bits. */
+export const COUNT: readonly [min: number, max: number] = [0, 2 ** 31 - 1];
+export const OOM_SCORE_ADJ: readonly [min: number, max: number] = [-1000, 1000];
 
 export interface AgentOptions {
   readonly source: SourceOptions;
@@ -76,6 +81,7 @@ export interface AgentOptions {
   readonly metricsBind: BindAddress | undefined;
   /** What cannot be bound ends the agent. */
   readonly bindAddressHardFail: boolean;
+  readonly kernel: KernelSettings;
 }
 
 /** Ports of addresses that name none; kube-proxy's. */
@@ -109,6 +115,15 @@ export interface AgentFlags extends SourceFlags {
   readonly snatPortRange: PortRange;
   readonly serviceNodePortRange: PortRange;
   readonly markBits: MarkBits;
+  readonly conntrackMaxPerCore?: number;
+  readonly conntrackMin?: number;
+  /** Milliseconds, as all times. */
+  readonly conntrackTcpTimeoutEstablished?: number;
+  readonly conntrackTcpTimeoutCloseWait?: number;
+  readonly conntrackTcpBeLiberal?: boolean;
+  readonly conntrackUdpTimeout?: number;
+  readonly conntrackUdpTimeoutStream?: number;
+  readonly oomScoreAdj?: number;
   readonly logFormat: LogFormat;
   readonly logLevel: string;
   readonly healthzBindAddress: string;
@@ -151,6 +166,20 @@ export function agentOptions(flags: AgentFlags): AgentOptions {
     healthzBind: parseBindAddress("--healthz-bind-address", flags.healthzBindAddress, HEALTHZ_PORT),
     metricsBind: parseBindAddress("--metrics-bind-address", flags.metricsBindAddress, METRICS_PORT),
     bindAddressHardFail: flags.bindAddressHardFail ?? false,
+    kernel: kernelSettings(flags),
+  };
+}
+
+function kernelSettings(flags: AgentFlags): KernelSettings {
+  return {
+    maxPerCore: flags.conntrackMaxPerCore,
+    min: flags.conntrackMin ?? DEFAULT_CONNTRACK_MIN,
+    tcpEstablishedMs: flags.conntrackTcpTimeoutEstablished,
+    tcpCloseWaitMs: flags.conntrackTcpTimeoutCloseWait,
+    tcpBeLiberal: flags.conntrackTcpBeLiberal ?? false,
+    udpMs: flags.conntrackUdpTimeout,
+    udpStreamMs: flags.conntrackUdpTimeoutStream,
+    oomScoreAdj: flags.oomScoreAdj,
   };
 }
 

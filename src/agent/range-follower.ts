@@ -12,7 +12,7 @@ import type { Log } from "./log.ts";
 import { Retry } from "./retry.ts";
 
 export interface Surroundings {
-  /** Ranges known without any object. */
+  /** Ranges known without any object, at first. */
   readonly flagged: readonly Cidr[];
   /** Of the cluster's pods. */
   readonly clusterCidrs: readonly Cidr[];
@@ -43,6 +43,7 @@ export class RangeFollower implements Disposable {
   readonly #log: Log;
   /** Of each ServiceCIDR. */
   readonly #ranges = new Map<string, readonly Cidr[]>();
+  #flagged: readonly Cidr[];
   #candidates: readonly Candidate[];
   /** Networks of each Node: of its addresses and its pods. Counted by the candidates, for there may be many. */
   readonly #nodes = new Map<string, readonly Cidr[]>();
@@ -61,7 +62,15 @@ export class RangeFollower implements Disposable {
     this.#datapath = datapath;
     this.#log = log;
     this.#retry = new Retry(log, "the ranges of ClusterIPs could not be written, it is tried again");
+    this.#flagged = around.flagged;
     this.#candidates = candidatesOf(around.flagged, [], [], []);
+  }
+
+  /** Those known without any object, anew. */
+  setFlagged(ranges: readonly Cidr[]): void {
+    this.#flagged = ranges;
+    this.#renewCandidates();
+    this.refresh();
   }
 
   /**
@@ -74,10 +83,7 @@ export class RangeFollower implements Disposable {
       if (current) this.#ranges.set(current.name, current.cidrs);
       else if (previous) this.#ranges.delete(previous.name);
     }
-    if (serviceCidrs.length > 0) {
-      const ranges = [this.#around.flagged, ...this.#ranges.values()].flat();
-      this.#candidates = candidatesOf(ranges, this.#candidates, this.#around.slices(), this.#nodes.values());
-    }
+    if (serviceCidrs.length > 0) this.#renewCandidates();
     for (const change of nodes) this.#noteNode(change);
     const known = sure && synced;
     const moved = this.#noteEndpoints(endpointSlices);
@@ -102,6 +108,11 @@ export class RangeFollower implements Disposable {
 
   [Symbol.dispose](): void {
     this.#retry[Symbol.dispose]();
+  }
+
+  #renewCandidates(): void {
+    const ranges = [this.#flagged, ...this.#ranges.values()].flat();
+    this.#candidates = candidatesOf(ranges, this.#candidates, this.#around.slices(), this.#nodes.values());
   }
 
   #noteNode({ previous, current }: Change<Node>): void {

@@ -20,7 +20,7 @@ interface StateFile {
 
 /** The agent serves without it: a directory that cannot be written is a warning. */
 export function writeStateFile(options: AgentOptions, features: Features, log: Log): void {
-  const started = new Date().toISOString();
+  const started = new Date(performance.timeOrigin).toISOString();
   const state: StateFile = { version: VERSION, pid: process.pid, started, mode: "ebpf", options, features };
   const path = join(options.stateDir, "agent.json");
   try {

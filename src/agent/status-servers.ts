@@ -23,9 +23,11 @@ export class StatusServers implements AsyncDisposable {
   readonly #servers: readonly RouteServer[];
   readonly #failed = new AbortController();
   #attached = false;
+  #options: AgentOptions;
 
   /** Listens from the event loop's next turn. What cannot be bound is a warning, and tried again. */
   constructor(options: AgentOptions, subject: StatusSubject, log: HealthLog) {
+    this.#options = options;
     const health = new NodeHealth({
       ...subject,
       nodeName: options.nodeName,
@@ -50,7 +52,7 @@ export class StatusServers implements AsyncDisposable {
       ...serve("--metrics-bind-address", options.metricsBind, {
         "/healthz": () => textAnswer(200, "ok", new Date()),
         "/proxyMode": () => textAnswer(200, subject.mode, new Date()),
-        "/configz": () => jsonAnswer(200, JSON.stringify({ "portolan.dev": options }), new Date()),
+        "/configz": () => jsonAnswer(200, JSON.stringify({ "portolan.dev": this.#options }), new Date()),
       }),
     ];
   }
@@ -58,6 +60,11 @@ export class StatusServers implements AsyncDisposable {
   /** Aborted with a NodeError once an address could not be bound that the agent is not to run without. */
   get failed(): AbortSignal {
     return this.#failed.signal;
+  }
+
+  /** What /configz says from now on. */
+  reconfigure(options: AgentOptions): void {
+    this.#options = options;
   }
 
   /** The programs are in force. */

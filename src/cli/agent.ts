@@ -1,16 +1,41 @@
 // SPDX-License-Identifier: Apache-2.0
 // `portolan agent`: the flags. What they do is in src/agent.
 
+import { resolve } from "node:path";
 import { Command, Option } from "commander";
+import type { ConfigFile } from "../agent/config/config-follower.ts";
 import { DETECT_LOCAL_MODES } from "../agent/local-detector.ts";
-import { type AgentFlags, agentOptions, LOG_FORMATS, LOG_LEVELS, MAP_LIMITS, MODES } from "../agent/options.ts";
+import {
+  type AgentFlags,
+  agentOptions,
+  COUNT,
+  type FileFlags,
+  LOG_FORMATS,
+  LOG_LEVELS,
+  MAP_LIMITS,
+  MODES,
+  OOM_SCORE_ADJ,
+} from "../agent/options.ts";
 import type { PortRange } from "../agent/port-range.ts";
-import { bpffsOption, parseCount, parseList, parseMarkBits, parsePortRange, stateDirOption } from "./flags.ts";
+import {
+  bpffsOption,
+  parseCount,
+  parseDuration,
+  parseList,
+  parseMarkBits,
+  parsePortRange,
+  stateDirOption,
+} from "./flags.ts";
 
 const MARK_BITS = { inbound: 29, outbound: 30 };
 const SNAT_PORTS = { min: 1024, max: 65_535 };
 /** Default of kube-apiserver. */
 const NODE_PORTS = { min: 30_000, max: 32_767 };
+
+interface OpenConfig {
+  readonly file: ConfigFile;
+  readonly warnings: readonly string[];
+}
 
 export function agentCommand(): Command {
   return new Command("agent")
@@ -74,7 +99,36 @@ export function agentCommand(): Command {
     .option("--healthz-bind-address <address>", 'where /healthz is answered; "" is nowhere', "0.0.0.0:10256")
     .option("--metrics-bind-address <address>", 'where /metrics is; "" is nowhere', "127.0.0.1:10249")
     .option("--bind-address-hard-fail", "end the agent where one of these cannot be bound")
-    .addOption(new Option("--log-format <format>", "of the log on stderr").choices(LOG_FORMATS).default("text"))
+    .option(
+      "--conntrack-max-per-core <n>",
+      "netfilter's nf_conntrack_max for each CPU; 0: as it is",
+      parseCount(...COUNT),
+    )
+    .option(
+      "--conntrack-min <n>",
+      "least nf_conntrack_max, where it is set by the CPUs (default: 131072)",
+      parseCount(...COUNT),
+    )
+    .option(
+      "--conntrack-tcp-timeout-established <t>",
+      "netfilter's, of idle TCP connections; 0: as it is",
+      parseDuration,
+    )
+    .option(
+      "--conntrack-tcp-timeout-close-wait <t>",
+      "netfilter's, of TCP connections that one end has closed",
+      parseDuration,
+    )
+    .option("--conntrack-tcp-be-liberal", "netfilter takes no TCP segment for invalid by its window")
+    .option("--no-conntrack-tcp-be-liberal", "leave that as it is (default)")
+    .option("--conntrack-udp-timeout <t>", "netfilter's, of UDP without an answer", parseDuration)
+    .option("--conntrack-udp-timeout-stream <t>", "netfilter's, of UDP with answers", parseDuration)
+    .option(
+      "--oom-score-adj <n>",
+      "the agent's, for the out-of-memory killer: -1000 (never) to 1000",
+      parseCount(...OOM_SCORE_ADJ),
+    )
+    .addOption(new Option("--log-format <format>", "format of the log on stderr").choices(LOG_FORMATS).default("text"))
     .addOption(new Option("--log-level <level>", "least level logged").choices(LOG_LEVELS).default("info"))
     .action(run);
 }
@@ -85,7 +139,7 @@ function portRange(flag: string, description: string, initial: PortRange): Optio
 
 async function run(given: AgentFlags, command: Command): Promise<void> {
   const config = given.config === undefined ? undefined : await openConfig(given.config, given, command);
-  const flags = config?.flags ?? given;
+  const flags = config?.file.flags ?? given;
   const options = agentOptions(flags);
   const [{ runAgent }, { openLog }] = await Promise.all([import("../agent/agent.ts"), import("../agent/log.ts")]);
   const log = openLog(flags.logFormat, flags.logLevel);
@@ -94,15 +148,19 @@ async function run(given: AgentFlags, command: Command): Promise<void> {
   process.once("SIGTERM", () => stop.abort("SIGTERM"));
   process.once("SIGINT", () => stop.abort("SIGINT"));
   process.on("SIGHUP", () => undefined);
-  await runAgent(options, log, stop.signal);
+  await runAgent(options, log, stop.signal, config?.file);
 }
 
-async function openConfig(file: string, given: AgentFlags, command: Command) {
-  const [{ readConfigFile }, { mergeFlags }] = await Promise.all([
+async function openConfig(name: string, given: AgentFlags, command: Command): Promise<OpenConfig> {
+  const [{ readText }, { readConfig }, { mergeFlags }] = await Promise.all([
+    import("../agent/config/document.ts"),
     import("../agent/config/config-file.ts"),
     import("../agent/config/merge.ts"),
   ]);
-  const { flags, warnings } = readConfigFile(file);
+  const path = resolve(name);
+  const text = readText(path);
+  const { flags, warnings } = readConfig(path, text);
   const isGiven = (flag: string) => command.getOptionValueSource(flag) === "cli";
-  return { flags: mergeFlags(given, isGiven, flags), warnings };
+  const merge = (file: FileFlags) => mergeFlags(given, isGiven, file);
+  return { file: { path, text, flags: merge(flags), merge }, warnings };
 }

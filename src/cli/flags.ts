@@ -2,6 +2,7 @@
 // Flags that several commands share, and the parsers of their values.
 
 import { InvalidArgumentError, Option } from "commander";
+import { goDurationMs } from "../agent/config/go-duration.ts";
 import type { MarkBits } from "../agent/options.ts";
 import { PORT_RANGE_HINT, type PortRange, portRangeOf } from "../agent/port-range.ts";
 
@@ -40,11 +41,18 @@ export function parseMarkBits(value: string): MarkBits {
   throw new InvalidArgumentError("give two different bits from 0 to 31: 29,30.");
 }
 
+/** As Go writes it: 30s, 1m30s, 24h, 0 -> milliseconds. */
+export function parseDuration(value: string): number {
+  const ms = goDurationMs(value);
+  if (ms !== undefined) return ms;
+  throw new InvalidArgumentError("give a duration such as 30s or 1m30s; 0 leaves it as it is.");
+}
+
 /** A whole number within [min, max]. */
 export function parseCount(min: number, max: number): (value: string) => number {
   return (value) => {
     const count = Number(value);
-    if (/^\d+$/.test(value) && count >= min && count <= max) return count;
+    if (/^-?\d+$/.test(value) && count >= min && count <= max) return count;
     throw new InvalidArgumentError(`give a whole number from ${min} to ${max}.`);
   };
 }

@@ -11,13 +11,15 @@ const KINDS: readonly FrontendKind[] = ["LoadBalancer", "NodePort", "ExternalIP"
 
 /** undefined: everybody may use it. */
 export function readSourceRanges(object: Field): SourceRanges | undefined {
-  const annotation = <T>(name: string, instead: T, read: (field: Field) => T): T =>
-    object.orElse(instead, (whole) => read(whole.at("metadata").at("annotations").at(`portolan.dev/${name}`)));
+  const annotation = <T>(key: string, instead: T, read: (field: Field) => T): T =>
+    object.orElse(instead, (whole) => read(whole.at("metadata").at("annotations").at(key)));
   const entries = entriesOf(object.at("spec").at("loadBalancerSourceRanges"));
   const allowed = entries.filter((entry) => entry !== undefined);
-  const denied = annotation("denied-source-ranges", [], (field) => words(field, (text) => [rangeOf(field, text)]));
-  const policy = annotation("source-ranges-policy", "default", (field) => field.word(POLICIES, "default"));
-  const named = annotation("source-ranges-apply", [], (field) => words(field, (text) => kindsOf(field, text)));
+  const ranges = (field: Field) => words(field, (text) => [rangeOf(field, text)]);
+  const denied = annotation("portolan.dev/denied-source-ranges", [], ranges);
+  const policy = annotation("portolan.dev/source-ranges-policy", "default", (field) => field.word(POLICIES, "default"));
+  const kindWords = (field: Field) => words(field, (text) => kindsOf(field, text));
+  const named = annotation("portolan.dev/source-ranges-apply", [], kindWords);
   if (entries.length === 0 && denied.length === 0) return undefined;
   // Row 45, but for a range that nobody can read: it may have been its family's only one.
   const strict = entries.length > 0 && (policy === "strict" || allowed.length < entries.length);

@@ -14,15 +14,17 @@ const READY_TIMEOUT_MS = 30_000;
 export interface AgentRun {
   /** Default: the uplink. */
   readonly flags?: readonly string[];
+  /** Default: all of it that is of use. */
+  readonly logging?: readonly string[];
   /** Runs the agent under another command, such as setpriv. */
   readonly under?: readonly string[];
 }
 
 /** Starts an agent and does not wait. */
 export function spawnAgent(lab: Lab, node: NodeHost, manifests: string, run: AgentRun = {}): LabProcess {
-  const { flags = ["--devices", "eth0"], under = [] } = run;
+  const { flags = ["--devices", "eth0"], logging = ["--log-level", "debug"], under = [] } = run;
   const places = ["--cgroup-root", node.cgroupRoot, "--bpffs", node.bpffs, "--state-dir", node.stateDir];
-  const told = ["--manifests", manifests, "--node-name", node.name, "--log-level", "debug"];
+  const told = ["--manifests", manifests, "--node-name", node.name, ...logging];
   return lab.spawn(node, [...under, ...portolanCommand(), "agent", ...told, ...places, ...flags]);
 }
 

@@ -4,7 +4,7 @@
 
 import { UsageError } from "../errors.ts";
 import type { AgentFlags, FileFlags } from "../options.ts";
-import { parseConfig, readText } from "./document.ts";
+import { parseConfig } from "./document.ts";
 import { API_VERSION, FIELDS, KIND } from "./fields.ts";
 import { KUBE_PROXY_NAMES, kubeProxyFlags } from "./kube-proxy-config.ts";
 import { API_VERSION as KUBE_PROXY_API_VERSION, KIND as KUBE_PROXY_KIND } from "./kube-proxy-schema.ts";
@@ -18,12 +18,10 @@ export interface ReadConfig {
   readonly nameOf: (flag: keyof AgentFlags) => string;
 }
 
-/** Throws UsageError with `FILE:LINE: field: problem`. */
-export function readConfigFile(file: string): ReadConfig {
-  return readConfig(file, readText(file));
-}
-
-/** The same of a text. file: its name in messages; ends with .json if it is JSON. */
+/**
+ * Throws UsageError with `FILE:LINE: field: problem`. file: its name in messages, where paths begin; ends with .json if it is
+ * JSON.
+ */
 export function readConfig(file: string, text: string): ReadConfig {
   const document = parseConfig(file, text);
   const { apiVersion, kind } = document;

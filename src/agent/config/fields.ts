@@ -3,9 +3,21 @@
 // same. The schema, the JSON schema and the table in docs/configuration.md are made from this.
 
 import { clusterCidrProblem, DETECT_LOCAL_MODES } from "../local-detector.ts";
-import { type AgentFlags, LOG_FORMATS, LOG_LEVELS, MAP_LIMITS, MODES } from "../options.ts";
+import { type AgentFlags, COUNT, LOG_FORMATS, LOG_LEVELS, MAP_LIMITS, MODES, OOM_SCORE_ADJ } from "../options.ts";
 import { apiServersProblem } from "../source-options.ts";
-import { FLAG, type Kind, list, MARK_BITS, PATH, PORT_RANGE, SERVER_ADDRESS, TEXT, whole, word } from "./kinds.ts";
+import {
+  DURATION,
+  FLAG,
+  type Kind,
+  list,
+  MARK_BITS,
+  PATH,
+  PORT_RANGE,
+  SERVER_ADDRESS,
+  TEXT,
+  whole,
+  word,
+} from "./kinds.ts";
 import { cidrsProblem, nodePortAddressProblem } from "./values.ts";
 
 export const API_VERSION = "portolan.dev/v1alpha1";
@@ -16,6 +28,8 @@ export interface ConfigField {
   readonly path: string;
   readonly flag: keyof AgentFlags;
   readonly kind: Kind;
+  /** An agent that runs takes up a change of it. */
+  readonly live?: true;
 }
 
 export const FIELDS: readonly ConfigField[] = [
@@ -25,12 +39,12 @@ export const FIELDS: readonly ConfigField[] = [
   { path: "inCluster", flag: "inCluster", kind: FLAG },
   { path: "apiServers", flag: "apiServer", kind: list(apiServersProblem) },
   { path: "mode", flag: "mode", kind: word(MODES) },
-  { path: "devices", flag: "devices", kind: list() },
-  { path: "podDevices", flag: "podDevices", kind: list() },
-  { path: "nodePortAddresses", flag: "nodeportAddresses", kind: list(nodePortAddressProblem) },
-  { path: "localhostNodePorts", flag: "localhostNodeports", kind: FLAG },
+  { path: "devices", flag: "devices", kind: list(), live: true },
+  { path: "podDevices", flag: "podDevices", kind: list(), live: true },
+  { path: "nodePortAddresses", flag: "nodeportAddresses", kind: list(nodePortAddressProblem), live: true },
+  { path: "localhostNodePorts", flag: "localhostNodeports", kind: FLAG, live: true },
   { path: "protectNodePorts", flag: "protectNodeports", kind: FLAG },
-  { path: "serviceCIDRs", flag: "serviceCidr", kind: list(cidrsProblem) },
+  { path: "serviceCIDRs", flag: "serviceCidr", kind: list(cidrsProblem), live: true },
   { path: "clusterCIDRs", flag: "clusterCidr", kind: list(clusterCidrProblem) },
   { path: "detectLocalMode", flag: "detectLocalMode", kind: word(DETECT_LOCAL_MODES) },
   { path: "detectLocal.bridgeInterface", flag: "podBridgeInterface", kind: TEXT },
@@ -50,6 +64,14 @@ export const FIELDS: readonly ConfigField[] = [
   { path: "healthzBindAddress", flag: "healthzBindAddress", kind: SERVER_ADDRESS },
   { path: "metricsBindAddress", flag: "metricsBindAddress", kind: SERVER_ADDRESS },
   { path: "bindAddressHardFail", flag: "bindAddressHardFail", kind: FLAG },
+  { path: "conntrack.maxPerCore", flag: "conntrackMaxPerCore", kind: whole(COUNT), live: true },
+  { path: "conntrack.min", flag: "conntrackMin", kind: whole(COUNT), live: true },
+  { path: "conntrack.tcpEstablishedTimeout", flag: "conntrackTcpTimeoutEstablished", kind: DURATION, live: true },
+  { path: "conntrack.tcpCloseWaitTimeout", flag: "conntrackTcpTimeoutCloseWait", kind: DURATION, live: true },
+  { path: "conntrack.tcpBeLiberal", flag: "conntrackTcpBeLiberal", kind: FLAG, live: true },
+  { path: "conntrack.udpTimeout", flag: "conntrackUdpTimeout", kind: DURATION, live: true },
+  { path: "conntrack.udpStreamTimeout", flag: "conntrackUdpTimeoutStream", kind: DURATION, live: true },
+  { path: "oomScoreAdj", flag: "oomScoreAdj", kind: whole(OOM_SCORE_ADJ), live: true },
   { path: "logging.format", flag: "logFormat", kind: word(LOG_FORMATS) },
-  { path: "logging.level", flag: "logLevel", kind: word(LOG_LEVELS) },
+  { path: "logging.level", flag: "logLevel", kind: word(LOG_LEVELS), live: true },
 ];

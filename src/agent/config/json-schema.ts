@@ -29,13 +29,13 @@ export function configJsonSchema(help: readonly FlagHelp[]): JsonObject {
   return { $schema: "https://json-schema.org/draft/2020-12/schema", title, ...object(top), required };
 }
 
-/** Lines of a table: field, flag, meaning. */
+/** Lines of a table: field, flag, when a change counts, meaning. */
 export function configTable(help: readonly FlagHelp[]): string {
-  const rows = FIELDS.map(({ path, flag }) => {
+  const rows = FIELDS.map(({ path, flag, live }) => {
     const of = helpOf(help, flag);
-    return `| \`${path}\` | \`${of.flags.split(" ")[0]}\` | ${cell(describe(of))} |`;
+    return `| \`${path}\` | \`${of.flags.split(" ")[0]}\` | ${live ? "at once" : "next start"} | ${cell(describe(of))} |`;
   });
-  return ["| field | flag | |", "|---|---|---|", ...rows].join("\n");
+  return ["| field | flag | a change counts | |", "|---|---|---|---|", ...rows].join("\n");
 }
 
 function properties(top: JsonObject, section: string): JsonObject {

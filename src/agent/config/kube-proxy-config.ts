@@ -4,16 +4,23 @@
 
 import type { Path } from "../../source/document.ts";
 import { pathText } from "../../source/field.ts";
+import { DEFAULT_CONNTRACK_MIN } from "../kernel-settings.ts";
 import type { AgentFlags, FileFlags } from "../options.ts";
 import { type ConfigDocument, decode, linesOf, refusal } from "./document.ts";
 import { goDurationMs } from "./go-duration.ts";
-import { KUBE_PROXY_CONFIGURATION, type KubeProxyConfiguration, listOf } from "./kube-proxy-schema.ts";
+import {
+  type ConntrackSection,
+  KUBE_PROXY_CONFIGURATION,
+  type KubeProxyConfiguration,
+  listOf,
+} from "./kube-proxy-schema.ts";
 
 /** Default of kube-proxy, when the field is 0 or absent. */
 const SYNC_PERIOD_MS = 30_000;
 
 /** What a KubeProxyConfiguration calls our flags. */
 export const KUBE_PROXY_NAMES: Readonly<Partial<Record<keyof AgentFlags, string>>> = {
+  kubeconfig: "clientConnection.kubeconfig",
   nodeName: "hostnameOverride",
   clusterCidr: "clusterCIDR",
   detectLocalMode: "detectLocalMode",
@@ -25,6 +32,14 @@ export const KUBE_PROXY_NAMES: Readonly<Partial<Record<keyof AgentFlags, string>
   healthzBindAddress: "healthzBindAddress",
   metricsBindAddress: "metricsBindAddress",
   bindAddressHardFail: "bindAddressHardFail",
+  conntrackMaxPerCore: "conntrack.maxPerCore",
+  conntrackMin: "conntrack.min",
+  conntrackTcpTimeoutEstablished: "conntrack.tcpEstablishedTimeout",
+  conntrackTcpTimeoutCloseWait: "conntrack.tcpCloseWaitTimeout",
+  conntrackTcpBeLiberal: "conntrack.tcpBeLiberal",
+  conntrackUdpTimeout: "conntrack.udpTimeout",
+  conntrackUdpTimeoutStream: "conntrack.udpStreamTimeout",
+  oomScoreAdj: "oomScoreAdj",
   logFormat: "logging.format",
   logLevel: "logging.verbosity",
 };
@@ -66,6 +81,7 @@ function flagsOf(config: KubeProxyConfiguration): FileFlags {
   const { iptables, nftables, detectLocal, nodePortAddresses, logging } = config;
   const ownAddresses = config.mode === "nftables" ? ["primary"] : undefined;
   return withoutAbsent({
+    kubeconfig: config.clientConnection?.kubeconfig || undefined,
     nodeName: config.hostnameOverride?.trim().toLowerCase() || undefined,
     clusterCidr: config.clusterCIDR?.trim() ? listOf(config.clusterCIDR) : undefined,
     detectLocalMode: config.detectLocalMode || undefined,
@@ -77,9 +93,24 @@ function flagsOf(config: KubeProxyConfiguration): FileFlags {
     healthzBindAddress: config.healthzBindAddress || undefined,
     metricsBindAddress: config.metricsBindAddress || undefined,
     bindAddressHardFail: config.bindAddressHardFail || undefined,
+    ...conntrackFlags(config.conntrack ?? {}),
+    oomScoreAdj: config.oomScoreAdj ?? undefined,
     logFormat: logging?.format || undefined,
     logLevel: logLevelOf(logging?.verbosity ?? 0),
   });
+}
+
+/** kube-proxy's defaults, where the file is kube-proxy's: it is to change nothing that kube-proxy has set. */
+function conntrackFlags(section: ConntrackSection) {
+  return {
+    conntrackMaxPerCore: section.maxPerCore ?? 32_768,
+    conntrackMin: section.min ?? DEFAULT_CONNTRACK_MIN,
+    conntrackTcpTimeoutEstablished: goDurationMs(section.tcpEstablishedTimeout ?? "24h"),
+    conntrackTcpTimeoutCloseWait: goDurationMs(section.tcpCloseWaitTimeout ?? "1h"),
+    conntrackTcpBeLiberal: section.tcpBeLiberal ?? undefined,
+    conntrackUdpTimeout: goDurationMs(section.udpTimeout ?? "0"),
+    conntrackUdpTimeoutStream: goDurationMs(section.udpStreamTimeout ?? "0"),
+  };
 }
 
 /** klog's verbosity: 4 is for who looks for a fault, 6 and more for who follows each step. 0 says nothing. */
@@ -102,6 +133,7 @@ function hasEffect(path: string, mode: string): boolean {
 const EFFECTIVE: readonly string[] = [
   "apiVersion",
   "kind",
+  "clientConnection.kubeconfig",
   "mode",
   "hostnameOverride",
   "clusterCIDR",
@@ -112,6 +144,8 @@ const EFFECTIVE: readonly string[] = [
   "healthzBindAddress",
   "metricsBindAddress",
   "bindAddressHardFail",
+  "conntrack",
+  "oomScoreAdj",
   "logging.format",
   "logging.verbosity",
 ];

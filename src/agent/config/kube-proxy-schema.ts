@@ -6,7 +6,7 @@ import * as v from "valibot";
 import type { DetectLocalMode } from "../../datapath/contract.ts";
 import { parseIp } from "../../model/ip.ts";
 import { clusterCidrProblem } from "../local-detector.ts";
-import type { LogFormat } from "../options.ts";
+import { COUNT, type LogFormat, OOM_SCORE_ADJ } from "../options.ts";
 import {
   checkedList,
   checkedText,
@@ -14,7 +14,6 @@ import {
   durationProblem,
   featureGates,
   flag,
-  MAX_INT32,
   type Nullish,
   nodePortAddressProblem,
   number,
@@ -28,7 +27,7 @@ import {
 export const API_VERSION = "kubeproxy.config.k8s.io/v1alpha1";
 export const KIND = "KubeProxyConfiguration";
 
-const count = wholeNumber(0, MAX_INT32);
+const count = wholeNumber(...COUNT);
 const masqueradeBit = wholeNumber(0, 31);
 const duration = checkedText(durationProblem);
 const bindAddress = checkedText((value) =>
@@ -44,7 +43,7 @@ const ENTRIES = {
   featureGates,
   clientConnection: v.nullish(
     v.strictObject(
-      { kubeconfig: text, acceptContentTypes: text, contentType: text, qps: number, burst: wholeNumber(-1, MAX_INT32) },
+      { kubeconfig: text, acceptContentTypes: text, contentType: text, qps: number, burst: wholeNumber(-1, COUNT[1]) },
       OBJECT,
     ),
   ),
@@ -85,7 +84,7 @@ const ENTRIES = {
   detectLocal: v.nullish(v.strictObject({ bridgeInterface: text, interfaceNamePrefix: text }, OBJECT)),
   clusterCIDR: checkedText((value) => clusterCidrProblem(listOf(value))),
   nodePortAddresses: checkedList(nodePortAddressProblem),
-  oomScoreAdj: wholeNumber(-1000, 1000),
+  oomScoreAdj: wholeNumber(...OOM_SCORE_ADJ),
   conntrack: v.nullish(
     v.strictObject(
       {

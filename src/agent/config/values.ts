@@ -7,7 +7,6 @@ import { readBindAddress } from "../bind-address.ts";
 import { goDurationMs } from "./go-duration.ts";
 
 export const OBJECT = "must be an object with named fields";
-export const MAX_INT32: number = 2 ** 31 - 1;
 const TEXT = "must be text: put it in quotes";
 const BOOLEAN = "must be true or false";
 const LIST = "must be a list";

@@ -2,7 +2,8 @@
 // --config with a KubeProxyConfiguration: what counts, what is refused by file, line and field, what is only mentioned.
 
 import { expect, test } from "vitest";
-import { readConfig, readConfigFile } from "../../../src/agent/config/config-file.ts";
+import { readConfig } from "../../../src/agent/config/config-file.ts";
+import { readText } from "../../../src/agent/config/document.ts";
 import { UsageError } from "../../../src/agent/errors.ts";
 
 const HEAD = "apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\n";
@@ -74,19 +75,25 @@ winkernel:
   sourceVip: ""
 `;
 
-function read(file: string, text: string): object {
+/** Without conntrack's, which a test of its own has: kube-proxy's defaults are always among them. */
+function read(file: string, text: string): { readonly flags: object; readonly warnings: readonly string[] } {
   const { flags, warnings } = readConfig(file, text);
-  return { flags, warnings };
+  const others = Object.entries(flags).filter(([flag]) => !flag.startsWith("conntrack"));
+  return { flags: Object.fromEntries(others), warnings };
 }
 
 function flags(text: string): object {
-  return readConfig("config.conf", HEAD + text).flags;
+  return read("config.conf", HEAD + text).flags;
 }
 
-test("the file that kubeadm writes: its cluster CIDRs count, what it leaves empty is not mentioned", () => {
+test("the file that kubeadm writes: kubeconfig and cluster CIDRs count, what it leaves empty is not mentioned", () => {
   expect(read("config.conf", KUBEADM)).toEqual({
-    flags: { clusterCidr: ["10.244.0.0/16", "fd00:10:244::/56"], masqueradeAll: false },
-    warnings: ["config.conf: has no effect: clientConnection.kubeconfig, bindAddress"],
+    flags: {
+      kubeconfig: "/var/lib/kube-proxy/kubeconfig.conf",
+      clusterCidr: ["10.244.0.0/16", "fd00:10:244::/56"],
+      masqueradeAll: false,
+    },
+    warnings: ["config.conf: has no effect: bindAddress"],
   });
 });
 
@@ -140,6 +147,44 @@ test.each([
   expect(flags(`logging: {format: json, verbosity: ${verbosity}, flushFrequency: 5s}`)).toEqual(expected);
 });
 
+test("rows 63 and 64: conntrack's settings, with kube-proxy's defaults where the file says nothing", () => {
+  const conntrack = (text: string): object => {
+    const { flags: all } = readConfig("config.conf", HEAD + text);
+    return Object.fromEntries(Object.entries(all).filter(([flag]) => flag.startsWith("conntrack")));
+  };
+  const defaults = {
+    conntrackMaxPerCore: 32_768,
+    conntrackMin: 131_072,
+    conntrackTcpTimeoutEstablished: 86_400_000,
+    conntrackTcpTimeoutCloseWait: 3_600_000,
+    conntrackUdpTimeout: 0,
+    conntrackUdpTimeoutStream: 0,
+  };
+  expect(conntrack("")).toEqual(defaults);
+  expect(conntrack("conntrack: {maxPerCore: 0, tcpEstablishedTimeout: 0s, tcpBeLiberal: true}")).toEqual({
+    ...defaults,
+    conntrackMaxPerCore: 0,
+    conntrackTcpTimeoutEstablished: 0,
+    conntrackTcpBeLiberal: true,
+  });
+  const all = "min: 5, tcpCloseWaitTimeout: 90m, udpTimeout: 30s, udpStreamTimeout: 2m";
+  expect(conntrack(`conntrack: {${all}}`)).toEqual({
+    ...defaults,
+    conntrackMin: 5,
+    conntrackTcpTimeoutCloseWait: 5_400_000,
+    conntrackUdpTimeout: 30_000,
+    conntrackUdpTimeoutStream: 120_000,
+  });
+});
+
+test("the score for the out-of-memory killer counts where the file names one, 0 too", () => {
+  expect([flags("oomScoreAdj: -999"), flags("oomScoreAdj: 0"), flags("")]).toEqual([
+    { oomScoreAdj: -999 },
+    { oomScoreAdj: 0 },
+    {},
+  ]);
+});
+
 test("unknown fields are left out by name, each with its line; the rest counts", () => {
   const text = `${HEAD}clusterCidr: 10.0.0.0/8
 iptables:
@@ -163,15 +208,15 @@ test("the mode never chooses the driver, and what has no effect is said once", (
   const text = `${HEAD}mode: ipvs
 ipvs: {scheduler: sh, strictARP: true}
 nftables: {masqueradeAll: true}
-oomScoreAdj: -999
 showHiddenMetricsForVersion: "1.36"
+portRange: 1-2
 featureGates: {SomeGate: true}
-conntrack: {maxPerCore: 32768}
+configSyncPeriod: 15m
 `;
   expect(readConfig("c.yaml", text).warnings).toEqual([
     'c.yaml:3: mode: "ipvs" does not choose the driver: --mode does',
     "c.yaml: has no effect: featureGates.SomeGate, showHiddenMetricsForVersion, ipvs.scheduler, ipvs.strictARP, " +
-      "nftables.masqueradeAll, oomScoreAdj, conntrack.maxPerCore",
+      "nftables.masqueradeAll, configSyncPeriod, portRange",
   ]);
 });
 
@@ -220,5 +265,5 @@ test("another kind of object is refused, a ConfigMap with what to do", () => {
 });
 
 test("a file that is not there is named", () => {
-  expect(() => readConfigFile("/nowhere/config.conf")).toThrow("--config /nowhere/config.conf cannot be read: ENOENT");
+  expect(() => readText("/nowhere/config.conf")).toThrow("--config /nowhere/config.conf cannot be read: ENOENT");
 });

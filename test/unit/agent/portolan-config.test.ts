@@ -5,7 +5,8 @@
 import { existsSync, readFileSync } from "node:fs";
 import type { Option } from "commander";
 import { describe, expect, test } from "vitest";
-import { readConfig, readConfigFile } from "../../../src/agent/config/config-file.ts";
+import { readConfig } from "../../../src/agent/config/config-file.ts";
+import { readText } from "../../../src/agent/config/document.ts";
 import { FIELDS } from "../../../src/agent/config/fields.ts";
 import { configJsonSchema, configTable, type FlagHelp } from "../../../src/agent/config/json-schema.ts";
 import { UsageError } from "../../../src/agent/errors.ts";
@@ -27,6 +28,7 @@ describe("the file", () => {
 manifests: services
 kubeconfig: /etc/kubeconfig
 inCluster: false
+apiServers: ["https://192.0.2.9:6443"]
 mode: ebpf
 devices: [eth*, bond0]
 podDevices: [tap*]
@@ -47,13 +49,21 @@ podCgroups: ../pods
 bpffs: /bpf
 stateDir: /state
 maps: {maxServices: 32, maxBackends: 64, maxFlows: 2048}
+conntrack:
+  {maxPerCore: 1000, min: 2000, tcpEstablishedTimeout: 24h, tcpCloseWaitTimeout: 1h, tcpBeLiberal: true,
+   udpTimeout: 30s, udpStreamTimeout: 2m0.5s}
+oomScoreAdj: -998
+healthzBindAddress: 192.0.2.7
+metricsBindAddress: "[::1]:9000"
+bindAddressHardFail: true
 logging: {format: json, level: debug}
 `;
-    expect(flags(text)).toMatchObject({
+    expect(flags(text)).toEqual({
       nodeName: "Node-7",
       manifests: "/etc/portolan/services",
       kubeconfig: "/etc/kubeconfig",
       inCluster: false,
+      apiServer: ["https://192.0.2.9:6443"],
       mode: "ebpf",
       devices: ["eth*", "bond0"],
       podDevices: ["tap*"],
@@ -77,9 +87,21 @@ logging: {format: json, level: debug}
       maxServices: 32,
       maxBackends: 64,
       maxFlows: 2048,
+      conntrackMaxPerCore: 1000,
+      conntrackMin: 2000,
+      conntrackTcpTimeoutEstablished: 86_400_000,
+      conntrackTcpTimeoutCloseWait: 3_600_000,
+      conntrackTcpBeLiberal: true,
+      conntrackUdpTimeout: 30_000,
+      conntrackUdpTimeoutStream: 120_500,
+      oomScoreAdj: -998,
+      healthzBindAddress: "192.0.2.7",
+      metricsBindAddress: "[::1]:9000",
+      bindAddressHardFail: true,
       logFormat: "json",
       logLevel: "debug",
     });
+    expect(Object.keys(flags(text))).toHaveLength(FIELDS.length);
   });
 
   test("what is absent or null says nothing, in JSON as in YAML", () => {
@@ -103,6 +125,9 @@ logging: {format: json, level: debug}
     ["markBits: [29, 29]", "c.yaml:3: markBits: must be two different bits from 0 to 31: [29, 30]"],
     ["markBits: 29", "c.yaml:3: markBits: must be a list of two bits"],
     ["maps:\n  maxFlows: 1000", "c.yaml:4: maps.maxFlows: must be a whole number from 1024 to 64000000"],
+    ["conntrack:\n  udpTimeout: 30", "c.yaml:4: conntrack.udpTimeout: must be text: use one such as 30s or 1m30s"],
+    ["conntrack:\n  udpTimeout: -1s", 'c.yaml:4: conntrack.udpTimeout: "-1s" is no duration'],
+    ["oomScoreAdj: 1001", "c.yaml:3: oomScoreAdj: must be a whole number from -1000 to 1000"],
     ["maps: 7", "c.yaml:3: maps: must be an object with named fields"],
     ["nodeName: 7", "c.yaml:3: nodeName: must be text: put it in quotes"],
     ["logging: {\nmode: x", "c.yaml:4: "],
@@ -138,7 +163,7 @@ describe("the fields", () => {
   });
 
   test("the example is a configuration, and names only what it sets", () => {
-    expect(readConfigFile(EXAMPLE)).toMatchObject({
+    expect(readConfig(EXAMPLE, readText(EXAMPLE))).toMatchObject({
       flags: { manifests: `${root}examples`, nodeName: "node-a", maxFlows: 262144, logFormat: "json" },
       warnings: [],
     });
