@@ -121,6 +121,7 @@ export class Reflector {
     this.#sink.begin();
     let limit: Readonly<Record<string, string>> = { limit: String(PAGE_ITEMS) };
     let next = "";
+    let version: string | undefined;
     do {
       const query = next === "" ? limit : { ...limit, continue: next };
       let answer: Answer;
@@ -138,8 +139,9 @@ export class Reflector {
       const page = sensible(() => answer.codec.page(body, this.#resource.kind));
       for (const item of page.items) this.#sink.put(item);
       next = page.continue;
-      this.#version = page.resourceVersion;
+      version = page.resourceVersion;
     } while (next !== "");
+    this.#version = version; // not before: a list that breaks off is no state to watch from
     this.#commit();
     this.#sink.flush();
   }
@@ -149,14 +151,17 @@ export class Reflector {
     const frames = codec.frames();
     let complete = !initial;
     for await (const chunk of body) {
-      for (const frame of sensible(() => frames.push(chunk))) {
-        const event = sensible(() => codec.event(frame));
-        if (this.#take(event, complete) && !complete) {
-          complete = true;
-          this.#commit();
+      try {
+        for (const frame of sensible(() => frames.push(chunk))) {
+          const event = sensible(() => codec.event(frame));
+          if (this.#take(event, complete) && !complete) {
+            complete = true;
+            this.#commit();
+          }
         }
+      } finally {
+        if (complete) this.#sink.flush(); // also what came in one piece with an error
       }
-      if (complete) this.#sink.flush();
     }
     if (!complete)
       throw new ApiFailure("unreachable", "the API server ended the watch before the whole state was told");

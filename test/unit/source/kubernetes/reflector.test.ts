@@ -159,6 +159,32 @@ test("pages whose state expires meanwhile begin anew, all at once", async () => 
   expect(told).toEqual(["begin", "put a", "begin", "put b", "put c", "commit", "well", "flush"]);
 });
 
+test("a list that breaks between two pages is no state to watch from: it is asked for anew", async () => {
+  const unsupported = failure(422, "sendInitialEvents is forbidden");
+  const { asked, told } = await reflected([
+    unsupported,
+    page(["a"], "40", "more"),
+    (response) => response.destroy(),
+    unsupported,
+    page(["b"], "50"),
+  ]);
+  expect(asked.slice(3)).toEqual([WATCH_LIST, "limit=500 fieldSelector=spec.clusterIP!=None", watchFrom("50")]);
+  expect(told).toEqual([
+    ...["begin", "put a", "unreachable: http://SERVER cannot be reached: socket hang up", "wait 800"],
+    ...["begin", "put b", "commit", "well", "flush"],
+  ]);
+});
+
+test("what comes in one piece with an error is told before the error", async () => {
+  const status = { kind: "Status", code: 500, message: "told" };
+  const { asked, told } = await reflected([
+    events(lastOfInitial("7")),
+    events(event("ADDED", "a", "8"), { type: "ERROR", object: status }),
+  ]);
+  expect(asked.slice(2)).toEqual([watchFrom("8")]);
+  expect(told.slice(4)).toEqual(["well", "put a", "flush", "busy: the API server fails (500, told)", "wait 800"]);
+});
+
 test.each([
   ["as an event", events({ type: "ERROR", object: { kind: "Status", code: 410, message: "too old" } })],
   ["as an answer", failure(410, "too old")],
