@@ -70,7 +70,7 @@ export async function runAgent(
     {
       mode: driver.mode,
       adopted: adopted.length > 0,
-      nodeExpected: false, // a directory need not have one
+      nodeExpected: options.source.kind === "kubernetes", // a directory need not have one
       keepsUp: (family) => services.keepsUp(family),
       begun: () => services.begun,
     },
@@ -106,7 +106,9 @@ export async function runAgent(
     log,
   });
   await using source: Source = opened;
-  await startSource(source, { node, services, ranges, health, optOuts, driver }, log);
+  const told = startSource(source, { node, services, ranges, health, optOuts, driver }, log, adopted.length === 0);
+  await Promise.race([told, aborted(stop)]);
+  if (stop.aborted) return;
 
   using forward = new ForwardKeeper(options.markBits.inbound, findFilterTables, log);
   await forward.begin();
@@ -135,6 +137,10 @@ export async function runAgent(
   if (!end.aborted) await once(end, "abort");
   status.failed.throwIfAborted();
   log.info({ signal: stop.reason }, "stopping; the datapath goes on working");
+}
+
+async function aborted(stop: AbortSignal): Promise<void> {
+  if (!stop.aborted) await once(stop, "abort");
 }
 
 function openDriver(options: AgentOptions, pins: Pins, features: Features, log: Log): EbpfDriver {

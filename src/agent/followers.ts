@@ -20,7 +20,12 @@ export interface Followers {
 }
 
 /** Resolves as Source.start() does. */
-export function startSource(source: Pick<Source, "start">, followers: Followers, log: Log): Promise<void> {
+export function startSource(
+  source: Pick<Source, "start">,
+  followers: Followers,
+  log: Log,
+  recall: boolean,
+): Promise<void> {
   const { node, services, ranges, health, optOuts, driver } = followers;
   return source.start(
     (changes, troubled) => {
@@ -34,6 +39,7 @@ export function startSource(source: Pick<Source, "start">, followers: Followers,
       driver.noteProblems(new Set([...troubled, ...services.troubled]).size);
     },
     (problem) => logProblem(problem, log),
+    recall,
   );
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Where Services come from, as the options say. What only an API server needs is loaded only for one.
 
+import { join } from "node:path";
 import { ManifestSource } from "../source/manifests.ts";
 import type { Source } from "../source/source.ts";
 import { checkManifests } from "./checks.ts";
@@ -8,8 +9,10 @@ import { UsageError } from "./errors.ts";
 import type { AgentOptions } from "./options.ts";
 import { VERSION } from "./version.ts";
 
+type Options = Pick<AgentOptions, "source" | "nodeName" | "stateDir">;
+
 /** Throws UsageError for a directory or a kubeconfig that cannot be read. */
-export async function openSource({ source, nodeName }: Pick<AgentOptions, "source" | "nodeName">): Promise<Source> {
+export async function openSource({ source, nodeName, stateDir }: Options): Promise<Source> {
   if (source.kind === "manifests") {
     checkManifests(source.directory);
     return new ManifestSource(source.directory);
@@ -17,7 +20,8 @@ export async function openSource({ source, nodeName }: Pick<AgentOptions, "sourc
   const { KubernetesSource } = await import("../source/kubernetes/kubernetes-source.ts");
   const { kubeconfig, servers } = source;
   try {
-    return new KubernetesSource({ nodeName, userAgent: `portolan/${VERSION}`, kubeconfig, servers });
+    const checkpoint = join(stateDir, "checkpoint");
+    return new KubernetesSource({ nodeName, userAgent: `portolan/${VERSION}`, checkpoint, kubeconfig, servers });
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new UsageError(`--kubeconfig ${reason}: name a kubeconfig whose current context is a cluster's`, { cause });

@@ -46,6 +46,7 @@ export class WatchedManifests implements AsyncDisposable {
         if (severity === "debug") return;
         this.problems.push(`${severity} ${place}: ${message}`.replaceAll(`${this.directory}/`, ""));
       },
+      false,
     );
   }
 

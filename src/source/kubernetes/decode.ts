@@ -2,9 +2,9 @@
 // Answers of an API server -> objects as JSON has them. Unary protobuf bodies are "k8s\0" and runtime.Unknown, and so is
 // the object of a watch event, whose own frame is not (apimachinery pkg/runtime/serializer/protobuf/protobuf.go).
 
-import protobuf from "protobufjs/light.js";
 import { type Frames, LengthFrames, LineFrames } from "./frames.ts";
-import { protobufSchema } from "./schema.ts";
+import type { Message } from "./protobuf-schema.ts";
+import { KUBERNETES } from "./schema.ts";
 
 export const ACCEPT = "application/vnd.kubernetes.protobuf, application/json";
 
@@ -67,20 +67,7 @@ interface Time {
   readonly seconds?: number;
 }
 
-type Message<T> = { decode(bytes: Uint8Array): T };
-
-let root: protobuf.Root | undefined;
-const messages = new Map<string, Message<unknown>>();
-
-/** Decoders are made when they are first needed. */
-function message<T>(name: string): Message<T> {
-  const known = messages.get(name);
-  if (known) return known as Message<T>;
-  root ??= protobuf.Root.fromJSON(protobufSchema());
-  const found = root.lookupType(name) as unknown as Message<T>;
-  messages.set(name, found);
-  return found;
-}
+const message = <T>(name: string): Message<T> => KUBERNETES.message(name);
 
 interface Unknown {
   readonly typeMeta?: { readonly apiVersion?: string; readonly kind?: string };
@@ -110,7 +97,8 @@ const PROTOBUF: Codec = {
 };
 
 function open(bytes: Uint8Array): { apiVersion: string; kind: string; raw: Uint8Array } {
-  if (MAGIC.compare(bytes, 0, MAGIC.length) !== 0) throw new Error("the answer does not begin as Kubernetes' protobuf");
+  if (!MAGIC.equals(bytes.subarray(0, MAGIC.length)))
+    throw new Error("the answer does not begin as Kubernetes' protobuf");
   const { typeMeta, raw } = message<Unknown>("Unknown").decode(bytes.subarray(MAGIC.length));
   return { apiVersion: typeMeta?.apiVersion ?? "", kind: typeMeta?.kind ?? "", raw: raw ?? new Uint8Array() };
 }

@@ -2,9 +2,11 @@
 // The source behind `--kubeconfig` and `--in-cluster`: a reflector for each kind, whose changes come out as one stream.
 
 import { setTimeout as sleep } from "node:timers/promises";
-import { ChangeTracker } from "../../model/changes.ts";
+import { ChangeTracker, type ModelObject } from "../../model/changes.ts";
 import { sameValue } from "../../model/same-value.ts";
 import type { OnChange, Source, SourceProblem } from "../source.ts";
+import { readCheckpoint } from "./checkpoint.ts";
+import { CheckpointKeeper } from "./checkpoint-keeper.ts";
 import { ApiClient } from "./client.ts";
 import { type CredentialOptions, Credentials } from "./credentials.ts";
 import type { ApiFailure } from "./failure.ts";
@@ -13,12 +15,14 @@ import { Reflector, type ReflectorSink } from "./reflector.ts";
 import { type Resource, resourcesOf } from "./resources.ts";
 
 /** Who does not answer sooner is taken for absent at the start. */
-const PATIENCE_MS = 10_000;
+const PATIENCE_MS = 5_000;
 
 export interface KubernetesSourceOptions extends CredentialOptions {
   readonly nodeName: string;
   /** Names us in the API server's audit log. */
   readonly userAgent: string;
+  /** File in which what was read survives a reboot. */
+  readonly checkpoint: string;
 }
 
 /** One kind, and how far it has come. */
@@ -36,6 +40,8 @@ export class KubernetesSource implements Source {
   readonly #client: ApiClient;
   readonly #changes = new ChangeTracker();
   readonly #strings = new Map<string, string>();
+  readonly #checkpoint: string;
+  readonly #keeper: CheckpointKeeper;
   readonly #stop = new AbortController();
   readonly #followed: Followed[] = [];
   #running: Promise<unknown> = Promise.resolve();
@@ -46,10 +52,24 @@ export class KubernetesSource implements Source {
   #troubled: ReadonlySet<string> = new Set();
 
   /** Throws an ApiFailure when the credentials name no API server. */
-  constructor({ nodeName, userAgent, ...options }: KubernetesSourceOptions) {
+  constructor({ nodeName, userAgent, checkpoint, ...options }: KubernetesSourceOptions) {
     const credentials = new Credentials(options);
     credentials.check();
     this.#nodeName = nodeName;
+    this.#checkpoint = checkpoint;
+    this.#keeper = new CheckpointKeeper({
+      file: checkpoint,
+      nodeName,
+      objects: () => this.#all(),
+      onProblem: ({ message }) => {
+        const without = "a node that boots without an API server serves what an older one says, or nothing";
+        this.#onProblem({
+          severity: "warning",
+          place: checkpoint,
+          message: `cannot be written: ${message}: ${without}`,
+        });
+      },
+    });
     this.#client = new ApiClient(credentials, userAgent);
   }
 
@@ -57,7 +77,7 @@ export class KubernetesSource implements Source {
    * Resolves once each kind has been told or could not be had at the first try: an agent that finds no API server goes on
    * with what an earlier one left.
    */
-  async start(onChange: OnChange, onProblem: (problem: SourceProblem) => void): Promise<void> {
+  async start(onChange: OnChange, onProblem: (problem: SourceProblem) => void, recall: boolean): Promise<void> {
     this.#onChange = onChange;
     this.#onProblem = (problem) => {
       if (!this.#stop.signal.aborted) onProblem(problem);
@@ -75,12 +95,36 @@ export class KubernetesSource implements Source {
     const patience = new AbortController();
     await Promise.race([Promise.all(first), sleep(PATIENCE_MS, undefined, { signal: patience.signal })]);
     patience.abort();
+    if (recall && !this.#synced) await this.#recall();
     if (!this.#synced) this.#tell(); // what there is of it, and that it is not all
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort();
     await this.#running;
+    await this.#keeper[Symbol.asyncDispose]();
+  }
+
+  *#all(): Iterable<ModelObject> {
+    for (const { objects } of this.#followed) yield* objects.all();
+  }
+
+  /** What an earlier run last knew of the kinds that no API server tells now. */
+  async #recall(): Promise<void> {
+    const place = this.#checkpoint;
+    try {
+      const found = await readCheckpoint(place, this.#intern);
+      if (!found || this.#synced) return;
+      const written = new Date(found.writtenMs).toISOString();
+      if (found.nodeName !== this.#nodeName) throw new Error(`it is of the node ${JSON.stringify(found.nodeName)}`);
+      const missing = new Map(this.#followed.filter(({ settled }) => !settled).map((one) => [one.resource.kind, one]));
+      for (const object of found.objects) missing.get(object.kind)?.objects.recall(object);
+      const message = `no API server answers, so what it said until ${written} is served until one does`;
+      this.#onProblem({ severity: "warning", place, message });
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      this.#onProblem({ severity: "warning", place, message: `cannot be used: ${reason}: nothing is known yet` });
+    }
   }
 
   /** tried: called when the state has been told, and when it could not be. */
@@ -116,6 +160,7 @@ export class KubernetesSource implements Source {
     if (!changed) return;
     this.#synced = synced;
     this.#troubled = troubled;
+    if (synced && !this.#changes.empty) this.#keeper.changed();
     this.#onChange(this.#changes.take(synced), troubled);
   }
 

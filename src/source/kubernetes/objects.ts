@@ -39,6 +39,15 @@ export class Objects {
     return [...this.#trouble.values()].map(({ name }) => name);
   }
 
+  all(): Iterable<ModelObject> {
+    return this.#objects.values();
+  }
+
+  /** As an earlier run knew it; counts until the whole state is told. */
+  recall(object: ModelObject): void {
+    this.#set(objectKey(object), object);
+  }
+
   begin(): void {
     this.#coming = new Map();
     this.#untold = new Set(this.#trouble.keys());

@@ -2,12 +2,9 @@
 // The part of Kubernetes' protobuf schema that is read here: names and numbers of k8s.io/api and k8s.io/apimachinery
 // v0.37.1 (generated.proto; test/cluster/schema.test.ts compares them). What is not here is skipped on the wire.
 
-import type { INamespace, IType } from "protobufjs";
+import { Schema } from "./protobuf-schema.ts";
 
-type Fields = Readonly<Record<string, string>>;
-
-/** `field: "number type"`; `[]` behind the type: repeated; `map`: of string to string. */
-const MESSAGES: Readonly<Record<string, Fields>> = {
+export const KUBERNETES: Schema = new Schema({
   // k8s.io/apimachinery/pkg/runtime
   Unknown: { typeMeta: "1 TypeMeta", raw: "2 bytes" },
   TypeMeta: { apiVersion: "1 string", kind: "2 string" },
@@ -85,41 +82,4 @@ const MESSAGES: Readonly<Record<string, Fields>> = {
   ServiceCIDRSpec: { cidrs: "1 string[]" },
   // Lists of all kinds look alike; the items stay bytes until they are read one by one.
   List: { metadata: "1 ListMeta", items: "2 bytes[]" },
-};
-
-/** For protobuf.Root.fromJSON(). */
-export function protobufSchema(): INamespace {
-  return { nested: Object.fromEntries(Object.entries(MESSAGES).map(([name, fields]) => [name, messageOf(fields)])) };
-}
-
-/** Every message's fields as `[name, number, type, repeated]`, for the comparison with Kubernetes' own schema. */
-export function schemaFields(): ReadonlyMap<string, readonly (readonly [string, number, string, boolean])[]> {
-  return new Map(
-    Object.entries(MESSAGES).map(([message, fields]) => [
-      message,
-      Object.entries(fields).map(([name, text]) => {
-        const { id, type, repeated } = fieldOf(text);
-        return [name, id, type, repeated] as const;
-      }),
-    ]),
-  );
-}
-
-function messageOf(fields: Fields): IType {
-  return {
-    // Whether a field is there at all counts: ready: false is not the same as no ready.
-    edition: "proto2",
-    fields: Object.fromEntries(
-      Object.entries(fields).map(([name, text]) => {
-        const { id, type, repeated } = fieldOf(text);
-        if (type === "map") return [name, { id, type: "string", keyType: "string" }];
-        return [name, { id, type, rule: repeated ? "repeated" : "optional" }];
-      }),
-    ),
-  };
-}
-
-function fieldOf(text: string): { id: number; type: string; repeated: boolean } {
-  const [id = "", type = ""] = text.split(" ");
-  return { id: Number(id), type: type.replace("[]", ""), repeated: type.endsWith("[]") };
-}
+});

@@ -24,7 +24,7 @@ test("row 46: silence is taken from a range before Services are published, and c
     onChange(changes, new Set());
     onChange(changes, new Set(["Service default/web"]));
   };
-  await startSource({ start }, followers, openLog("text", "silent"));
+  await startSource({ start }, followers, openLog("text", "silent"), false);
   const after = ["health", "opt-outs", "2 problems"];
   expect(told).toEqual([
     ...["node", "ranges, sure", "services, sure", "ranges settle", ...after],

@@ -142,6 +142,7 @@ test("what is neither is told apart, and what is broken is an error", () => {
   expect(() => codec("protobuf").page(Buffer.from("<html>"), "Service")).toThrow(
     "does not begin as Kubernetes' protobuf",
   );
+  expect(() => codec("protobuf").page(Buffer.from("k8s"), "Service")).toThrow("does not begin as Kubernetes' protobuf");
   expect(() => codec("json").page(Buffer.from("[1"), "Service")).toThrow();
   const whole = fixture("services", "protobuf");
   expect(() => codec("protobuf").page(whole.subarray(0, whole.length - 3), "Service")).toThrow("index out of range");
