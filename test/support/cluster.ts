@@ -103,16 +103,17 @@ export class Cluster implements AsyncDisposable {
   }
 
   /** Waits until every node serves it with that many endpoints; undefined: not at all. */
-  async served(name: string, endpoints: number | undefined): Promise<void> {
+  async served(name: string, endpoints: number | undefined, timeoutMs?: number): Promise<void> {
     for (const node of this.lab.nodes) {
       if (!this.agents.has(node.name)) continue;
       using state = openState(node.bpffs);
-      await until(`${node.name} serves ${name} with ${endpoints ?? "no"} endpoints`, () => {
+      const serves = () => {
         const found = serviceRows(state.services()).filter(({ service }) => service.startsWith(`test/${name}:`));
         return endpoints === undefined
           ? found.length === 0
           : found.length > 0 && found.every((service) => service.endpoints.total === endpoints);
-      });
+      };
+      await until(`${node.name} serves ${name} with ${endpoints ?? "no"} endpoints`, serves, timeoutMs);
     }
   }
 }
