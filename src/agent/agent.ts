@@ -8,6 +8,7 @@ import { type Pins, pinsUnder } from "../datapath/ebpf/pins.ts";
 import { findFilterTables } from "../datapath/netfilter/iptables.ts";
 import { Network } from "../datapath/network.ts";
 import { type Features, netnsCookie, openNetlink, probeFeatures } from "../libbpf/index.ts";
+import type { ClusterEvent } from "../model/cluster-event.ts";
 import type { Source } from "../source/source.ts";
 import { checkNode } from "./checks.ts";
 import { type ConfigFile, ConfigFollower } from "./config/config-follower.ts";
@@ -46,6 +47,7 @@ export async function runAgent(
 ): Promise<void> {
   const nodePortRule = parseNodePortRule(options.nodePortAddresses);
   const opened = await openSource(options);
+  const onEvent = (event: ClusterEvent): void => opened.record(event);
   const { cgroupRoot, podCgroups } = checkNode(options);
   const pins = pinsUnder(options.bpffs);
   using _lock = lockPins(pins);
@@ -73,6 +75,7 @@ export async function runAgent(
       nodeExpected: options.source.kind === "kubernetes", // a directory need not have one
       keepsUp: (family) => services.keepsUp(family),
       begun: () => services.begun,
+      onEvent,
     },
     log,
   );
@@ -86,6 +89,7 @@ export async function runAgent(
   await using health = new HealthFollower(options.nodeName, nodePortRule, adopted, {
     isServed: (namespace, name) => services.isServed(namespace, name),
     log,
+    onEvent,
   });
   const { localDetector, serviceCidrs } = options;
   const clusterCidrs = localDetector.mode === "ClusterCIDR" ? localDetector.cidrs : [];
@@ -109,6 +113,7 @@ export async function runAgent(
   const told = startSource(source, { node, services, ranges, health, optOuts, driver }, log, adopted.length === 0);
   await Promise.race([told, aborted(stop)]);
   if (stop.aborted) return;
+  onEvent(starting(driver.mode));
 
   using forward = new ForwardKeeper(options.markBits.inbound, findFilterTables, log);
   await forward.begin();
@@ -141,6 +146,11 @@ export async function runAgent(
 
 async function aborted(stop: AbortSignal): Promise<void> {
   if (!stop.aborted) await once(stop, "abort");
+}
+
+function starting(mode: string): ClusterEvent {
+  const note = `Portolan ${VERSION} serves this node, mode ${mode}`;
+  return { regarding: "this node", type: "Normal", reason: "Starting", action: "StartPortolan", note };
 }
 
 function openDriver(options: AgentOptions, pins: Pins, features: Features, log: Log): EbpfDriver {

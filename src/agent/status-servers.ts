@@ -6,6 +6,7 @@ import { jsonAnswer, textAnswer } from "../health/answer.ts";
 import type { HealthLog } from "../health/health-servers.ts";
 import { NodeHealth, type NodeHealthOptions } from "../health/node-health.ts";
 import { type BindAddress, RouteServer, type Routes } from "../health/route-server.ts";
+import type { OnEvent } from "../model/cluster-event.ts";
 import { NodeError } from "./errors.ts";
 import type { AgentOptions } from "./options.ts";
 import type { SyncObserver } from "./sync-observer.ts";
@@ -15,6 +16,7 @@ export interface StatusSubject extends Pick<NodeHealthOptions, "nodeExpected" | 
   readonly mode: string;
   /** The first state that may take away what an earlier agent left was published. */
   readonly begun: () => boolean;
+  readonly onEvent: OnEvent;
 }
 
 export class StatusServers implements AsyncDisposable {
@@ -41,15 +43,18 @@ export class StatusServers implements AsyncDisposable {
       settled: ({ families, failure }) => void (failure === "kernel" || health.updated(families)),
     };
     const hardFail = options.bindAddressHardFail && { onHardFailure: (error: Error) => this.#fail(error) };
-    const serve = (setting: string, bind: BindAddress | undefined, routes: Routes) =>
-      bind ? [new RouteServer({ setting, bind, routes, log, ...hardFail })] : [];
+    const serve = (setting: string, reason: string, bind: BindAddress | undefined, routes: Routes) => {
+      const onFailure = ({ message: note }: Error) =>
+        subject.onEvent({ regarding: "this node", type: "Warning", reason, action: "StartPortolan", note });
+      return bind ? [new RouteServer({ setting, bind, routes, log, onFailure, ...hardFail })] : [];
+    };
     this.#servers = [
-      ...serve("--healthz-bind-address", options.healthzBind, {
+      ...serve("--healthz-bind-address", "FailedToStartProxierHealthcheck", options.healthzBind, {
         "/healthz": () => health.healthz(),
         "/livez": () => health.livez(),
         "/readyz": () => health.readyz(),
       }),
-      ...serve("--metrics-bind-address", options.metricsBind, {
+      ...serve("--metrics-bind-address", "FailedToStartMetricServer", options.metricsBind, {
         "/healthz": () => textAnswer(200, "ok", new Date()),
         "/proxyMode": () => textAnswer(200, subject.mode, new Date()),
         "/configz": () => jsonAnswer(200, JSON.stringify({ "portolan.dev": this.#options }), new Date()),

@@ -2,6 +2,7 @@
 // The HTTP servers behind healthCheckNodePort (behaviour rows 66 and 67): one for each Service, family and address that
 // serves NodePorts. What cannot listen is said once, by Service and port, and tried again.
 
+import type { OnEvent } from "../model/cluster-event.ts";
 import type { Family } from "../model/ip.ts";
 import { healthAnswer } from "./answer.ts";
 import type { HealthCheck } from "./health-checks.ts";
@@ -15,6 +16,7 @@ export interface HealthServersOptions {
   /** Whether new connections to the Service meet what it asks for. */
   readonly isServed: (namespace: string, name: string) => boolean;
   readonly log: HealthLog;
+  readonly onEvent: OnEvent;
 }
 
 export interface HealthLog {
@@ -114,7 +116,10 @@ export class HealthServers implements AsyncDisposable {
         if (served.failures.get(address) === error.message) return;
         served.failures.set(address, error.message);
         const advice = error.code === "EADDRINUSE" ? "free the port or give the Service another" : "it is tried again";
-        this.#options.log.warn(`${place} cannot be answered on ${address}: ${error.message}: ${advice}`);
+        const note = `${place} cannot be answered on ${address}: ${error.message}`;
+        this.#options.log.warn(`${note}: ${advice}`);
+        const reason = "FailedToStartServiceHealthcheck";
+        this.#options.onEvent({ regarding: { namespace, name }, type: "Warning", reason, action: "Listen", note });
       },
     });
     served.listeners.set(address, listener);

@@ -31,6 +31,8 @@ export interface RouteServerOptions {
   readonly bind: BindAddress;
   readonly routes: Routes;
   readonly log: HealthLog;
+  /** Told when it cannot listen, and again when that has another reason. */
+  readonly onFailure: (error: Error) => void;
   /** Told instead of the log when it cannot listen, which is not tried again then (kube-proxy's bindAddressHardFail). */
   readonly onHardFailure?: (error: Error) => void;
 }
@@ -79,7 +81,7 @@ export class RouteServer implements AsyncDisposable {
   }
 
   #failed(error: NodeJS.ErrnoException): void {
-    const { bind, setting, log, onHardFailure } = this.#options;
+    const { bind, setting, log, onFailure, onHardFailure } = this.#options;
     this.#listener = undefined;
     if (bind.host === "0.0.0.0" && this.#host === "::" && error.code === "EAFNOSUPPORT") {
       this.#host = bind.host;
@@ -87,6 +89,7 @@ export class RouteServer implements AsyncDisposable {
       return;
     }
     const message = `${setting} ${formatBindAddress(bind)} cannot be answered: ${error.message}`;
+    if (message !== this.#failure) onFailure(new Error(message, { cause: error }));
     if (onHardFailure) {
       onHardFailure(new Error(message, { cause: error }));
       return;

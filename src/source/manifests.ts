@@ -97,6 +97,9 @@ export class ManifestSource implements Source {
     this.#wakeForNext();
   }
 
+  /** A directory has nobody to tell. */
+  record(): void {}
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;
     this.#watch?.[Symbol.dispose]();

@@ -2,6 +2,7 @@
 // The seam between where Services come from (a directory, later a Kubernetes API server) and the agent.
 
 import type { ModelChanges } from "../model/changes.ts";
+import type { ClusterEvent } from "../model/cluster-event.ts";
 
 export interface SourceProblem {
   /** error: an object or a file does not count. warning: it does, but not all of it, or look. debug: for the curious. */
@@ -24,4 +25,7 @@ export interface Source extends AsyncDisposable {
    * what an earlier run last knew may be told; not where the kernel holds newer than that.
    */
   start(onChange: OnChange, onProblem: (problem: SourceProblem) => void, recall: boolean): Promise<void>;
+
+  /** Tells the cluster, where there is one. Never waits or fails. */
+  record(event: ClusterEvent): void;
 }

@@ -6,7 +6,7 @@ import { request as httpsRequest } from "node:https";
 import type { Credentials } from "./credentials.ts";
 import { ACCEPT, type ApiStatus, type Codec, codecOf } from "./decode.ts";
 import { ApiFailure, answerFailure, connectionFailure } from "./failure.ts";
-import { pathOf, type Resource } from "./resources.ts";
+import { type ApiResource, pathOf, type Resource } from "./resources.ts";
 
 /** Kernel probes of a connection that is quiet: a server that vanished is noticed within half a minute. */
 const KEEPALIVE_MS = 15_000;
@@ -17,11 +17,22 @@ const WATCH_PATIENCE_MS = 200_000;
 /** Of a body that says why not. */
 const MAX_STATUS_BYTES = 1 << 20;
 
-export type Verb = "list" | "watch";
+export type ReadVerb = "list" | "watch";
+type Verb = ReadVerb | "create";
 
 export interface Answer {
   readonly codec: Codec;
   readonly body: AsyncIterable<Buffer>;
+}
+
+interface Request {
+  readonly resource: ApiResource;
+  readonly verb: Verb;
+  /** With its query. */
+  readonly path: string;
+  readonly patienceMs: number;
+  readonly method: "GET" | "POST";
+  readonly body: string | undefined;
 }
 
 type Access = Pick<Credentials, "access" | "place" | "refused" | "nextServer">;
@@ -36,38 +47,57 @@ export class ApiClient {
   }
 
   /** Rejects, and so does the body, with an ApiFailure. Once aborted it ends in any way. */
-  async get(
+  get(
     resource: Resource,
-    verb: Verb,
+    verb: ReadVerb,
     query: Readonly<Record<string, string>>,
     signal: AbortSignal,
   ): Promise<Answer> {
-    const { server, options } = await this.#credentials.access();
     const search = new URLSearchParams(query);
     if (resource.labelSelector) search.set("labelSelector", resource.labelSelector);
     if (resource.fieldSelector) search.set("fieldSelector", resource.fieldSelector);
     const patienceMs = verb === "watch" ? WATCH_PATIENCE_MS : PATIENCE_MS;
+    const path = `${pathOf(resource)}?${search}`;
+    return this.#ask({ resource, verb, path, patienceMs, method: "GET", body: undefined }, signal);
+  }
+
+  /** Rejects with an ApiFailure. object: as JSON has it. */
+  async create(resource: ApiResource, namespace: string, object: object, signal: AbortSignal): Promise<void> {
+    const path = pathOf(resource, namespace);
+    const body = JSON.stringify(object);
+    const answer = await this.#ask(
+      { resource, verb: "create", path, patienceMs: PATIENCE_MS, method: "POST", body },
+      signal,
+    );
+    await readAll(answer.body, MAX_STATUS_BYTES);
+  }
+
+  async #ask({ resource, verb, path, patienceMs, method, body }: Request, signal: AbortSignal): Promise<Answer> {
+    const { server, options } = await this.#credentials.access();
+    const headers = {
+      accept: ACCEPT,
+      "user-agent": this.#userAgent,
+      ...(body && { "content-type": "application/json" }),
+    };
     const response = await new Promise<IncomingMessage>((resolve, reject) => {
       const begin = server.protocol === "http:" ? httpRequest : httpsRequest;
-      const request = begin(new URL(`${server.pathname.replace(/\/$/, "")}${pathOf(resource)}?${search}`, server), {
-        ...options,
-        headers: { ...options.headers, accept: ACCEPT, "user-agent": this.#userAgent },
-        signal,
-      });
+      const url = new URL(server.pathname.replace(/\/$/, "") + path, server);
+      const request = begin(url, { ...options, method, headers: { ...options.headers, ...headers }, signal });
       request.on("socket", (socket) => socket.setKeepAlive(true, KEEPALIVE_MS));
       request.setTimeout(patienceMs, () => request.destroy(new Error(`silent for ${patienceMs / 1000} s`)));
       request.on("error", reject);
       request.on("response", resolve);
-      request.end();
+      request.end(body);
     }).catch((error: Error) => {
       this.#credentials.nextServer();
       throw connectionFailure(error, server.origin);
     });
     const codec = codecOf(response.headers["content-type"] ?? "");
-    const body = this.#body(response, server.origin);
-    if (response.statusCode === 200 && codec) return { codec, body };
+    const answer = this.#body(response, server.origin);
+    const { statusCode = 0 } = response;
+    if (statusCode >= 200 && statusCode < 300 && codec) return { codec, body: answer };
     const place = { resource, verb, credentials: this.#credentials.place };
-    throw await this.#refusal(response, body, codec, place);
+    throw await this.#refusal(response, answer, codec, place);
   }
 
   async *#body(response: IncomingMessage, server: string): AsyncGenerator<Buffer> {
@@ -82,10 +112,10 @@ export class ApiClient {
     { statusCode = 0, headers }: IncomingMessage,
     body: AsyncIterable<Buffer>,
     codec: Codec | undefined,
-    place: { resource: Resource; verb: Verb; credentials: string },
+    place: { resource: ApiResource; verb: Verb; credentials: string },
   ): Promise<ApiFailure> {
     const bytes = await readAll(body, MAX_STATUS_BYTES);
-    if (statusCode === 200) {
+    if (statusCode < 300) {
       return new ApiFailure("protocol", `the answer is neither protobuf nor JSON but ${headers["content-type"]}`);
     }
     if (statusCode === 401) this.#credentials.refused();

@@ -2,7 +2,7 @@
 // What can go wrong between us and an API server, in the words that an administrator needs.
 
 import type { ApiStatus } from "./decode.ts";
-import { groupOf, type Resource } from "./resources.ts";
+import { type ApiResource, groupOf } from "./resources.ts";
 
 /**
  * unreachable: no connection, or it broke. credentials: ours cannot be read or are refused (401). forbidden: 403.
@@ -66,7 +66,7 @@ function isTls(code: string): boolean {
 export function answerFailure(
   code: number,
   status: ApiStatus,
-  { resource, verb, credentials }: { resource: Resource; verb: string; credentials: string },
+  { resource, verb, credentials }: { resource: ApiResource; verb: string; credentials: string },
 ): ApiFailure {
   const told = status.message || status.reason || "it says no more";
   const retryAfterMs = (status.details?.retryAfterSeconds ?? 0) * 1000;

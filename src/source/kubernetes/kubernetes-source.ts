@@ -3,12 +3,14 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { ChangeTracker, type ModelObject } from "../../model/changes.ts";
+import type { ClusterEvent } from "../../model/cluster-event.ts";
 import { sameValue } from "../../model/same-value.ts";
 import type { OnChange, Source, SourceProblem } from "../source.ts";
 import { readCheckpoint } from "./checkpoint.ts";
 import { CheckpointKeeper } from "./checkpoint-keeper.ts";
 import { ApiClient } from "./client.ts";
 import { type CredentialOptions, Credentials } from "./credentials.ts";
+import { EventRecorder } from "./events.ts";
 import type { ApiFailure } from "./failure.ts";
 import { Objects } from "./objects.ts";
 import { Reflector, type ReflectorSink } from "./reflector.ts";
@@ -40,6 +42,7 @@ export class KubernetesSource implements Source {
   readonly #client: ApiClient;
   readonly #changes = new ChangeTracker();
   readonly #strings = new Map<string, string>();
+  readonly #events: EventRecorder;
   readonly #checkpoint: string;
   readonly #keeper: CheckpointKeeper;
   readonly #stop = new AbortController();
@@ -56,6 +59,12 @@ export class KubernetesSource implements Source {
     const credentials = new Credentials(options);
     credentials.check();
     this.#nodeName = nodeName;
+    this.#client = new ApiClient(credentials, userAgent);
+    this.#events = new EventRecorder({
+      nodeName,
+      client: this.#client,
+      onProblem: (problem) => this.#onProblem(problem),
+    });
     this.#checkpoint = checkpoint;
     this.#keeper = new CheckpointKeeper({
       file: checkpoint,
@@ -70,7 +79,6 @@ export class KubernetesSource implements Source {
         });
       },
     });
-    this.#client = new ApiClient(credentials, userAgent);
   }
 
   /**
@@ -99,9 +107,14 @@ export class KubernetesSource implements Source {
     if (!this.#synced) this.#tell(); // what there is of it, and that it is not all
   }
 
+  record(event: ClusterEvent): void {
+    this.#events.record(event);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort();
     await this.#running;
+    await this.#events[Symbol.asyncDispose]();
     await this.#keeper[Symbol.asyncDispose]();
   }
 

@@ -4,7 +4,7 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { Backoff } from "./backoff.ts";
-import { type Answer, type ApiClient, readAll, type Verb } from "./client.ts";
+import { type Answer, type ApiClient, type ReadVerb, readAll } from "./client.ts";
 import type { ApiStatus, ApiValue, WatchEvent } from "./decode.ts";
 import { ApiFailure, answerFailure } from "./failure.ts";
 import type { Resource } from "./resources.ts";
@@ -193,7 +193,7 @@ export class Reflector {
     return { watch: "true", allowWatchBookmarks: "true", timeoutSeconds };
   }
 
-  #ask(verb: Verb, query: Readonly<Record<string, string>>, signal: AbortSignal): Promise<Answer> {
+  #ask(verb: ReadVerb, query: Readonly<Record<string, string>>, signal: AbortSignal): Promise<Answer> {
     return this.#client.get(this.#resource, verb, query, signal);
   }
 }

@@ -3,12 +3,15 @@
 
 import type { ModelObject } from "../../model/changes.ts";
 
-export interface Resource {
-  readonly kind: ModelObject["kind"];
+export interface ApiResource {
   /** `v1`, `discovery.k8s.io/v1` */
   readonly apiVersion: string;
   /** As in the path and in RBAC. */
   readonly plural: string;
+}
+
+export interface Resource extends ApiResource {
+  readonly kind: ModelObject["kind"];
   readonly labelSelector?: string;
   readonly fieldSelector?: string;
   /** What an agent that may not read it, or whose cluster has none, is without. undefined: it serves nothing without. */
@@ -16,13 +19,15 @@ export interface Resource {
 }
 
 /** "" for the core group. */
-export function groupOf({ apiVersion }: Resource): string {
+export function groupOf({ apiVersion }: Pick<ApiResource, "apiVersion">): string {
   return apiVersion.includes("/") ? apiVersion.slice(0, apiVersion.indexOf("/")) : "";
 }
 
-export function pathOf(resource: Resource): string {
+/** namespace: undefined, of all. */
+export function pathOf(resource: ApiResource, namespace?: string): string {
   const root = groupOf(resource) === "" ? "api" : "apis";
-  return `/${root}/${resource.apiVersion}/${resource.plural}`;
+  const place = namespace === undefined ? "" : `/namespaces/${namespace}`;
+  return `/${root}/${resource.apiVersion}${place}/${resource.plural}`;
 }
 
 /** For the agent of one node. */
