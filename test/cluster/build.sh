@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # test/cluster/build.sh: the real control plane of `npm run test:cluster`, built from Go modules: etcd, kube-apiserver,
-# kube-proxy, CoreDNS. Each binary is kept in a cache outside the checkout, in a directory named by its version; remove
+# kube-proxy, CoreDNS; and Kubernetes' own protobuf schema, which ours is compared with. Each binary is kept in a cache outside the checkout, in a directory named by its version; remove
 # it there to build it again. What is there already takes no time; all four take 10 minutes on two cores.
 #
-# Prints on stdout a line for each: its name and the path of its binary.
+# Prints on stdout a line for each: its name and the path of its binary; "protos" and the schema's directory.
 # Exit status: 0 all there, 1 a build failed, 3 there is no Go and none to be had.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -41,7 +41,7 @@ find_go() {
   export GOTOOLCHAIN=auto CGO_ENABLED=0
   if ! command -v go >/dev/null; then
     say "no go on PATH: installing Debian's"
-    PORTOLAN_EXTRA_PACKAGES=golang-go bash deploy/setup.sh || { say "go 1.21 or newer is needed: https://go.dev/dl"; exit 3; }
+    PORTOLAN_EXTRA_PACKAGES=golang-go bash deploy/setup.sh || { say "go 1.21 or newer is needed: install it"; exit 3; }
   fi
   local minor
   minor=$(go env GOVERSION | sed -n 's/^go1\.\([0-9]*\).*/\1/p')
@@ -93,6 +93,24 @@ build() {
   say "built $name in $((SECONDS - begun)) s"
 }
 
+# The .proto files of the modules, below their import paths.
+copy_protos() {
+  local directory=$1 version=v0.${kubernetes#v1.} module root
+  [ -d "$directory" ] && return
+  [ -n "$go_found" ] || find_go
+  go_found=yes
+  mkdir "$work/protos"
+  for module in k8s.io/api k8s.io/apimachinery; do
+    root=$(fetch "$module@$version" Dir)
+    mkdir -p "$work/protos/$module"
+    (cd "$root" && find . -name generated.proto -exec cp --parents {} "$work/protos/$module" \;)
+  done
+  chmod -R u+w "$work/protos"
+  rm -rf "$directory.$$"
+  cp -r "$work/protos" "$directory.$$"
+  mv "$directory.$$" "$directory" # whole or not at all
+}
+
 go_found=
 mkdir -p "$cache"
 exec 9>"$cache/.lock"
@@ -104,3 +122,5 @@ for component in "${components[@]}"; do
   build "$name" "$version" "$module" "$package"
   echo "$name $cache/$name-$version/$name"
 done
+copy_protos "$cache/protos-$kubernetes"
+echo "protos $cache/protos-$kubernetes"

@@ -3,7 +3,8 @@
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 
-export type Component = "etcd" | "kube-apiserver" | "kube-proxy" | "coredns";
+/** protos: the directory of Kubernetes' own protobuf schema. */
+export type Component = "etcd" | "kube-apiserver" | "kube-proxy" | "coredns" | "protos";
 
 let paths: ReadonlyMap<string, string> | undefined;
 
