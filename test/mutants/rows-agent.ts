@@ -43,4 +43,12 @@ export const AGENT_ROWS: readonly RowMutant[] = [
     to: "this.#retry = undefined;",
     test: "test/netns/node-health.test.ts",
   },
+  {
+    row: 72,
+    what: "an Event is lost when no server answers at once",
+    file: "src/source/kubernetes/events.ts",
+    from: "if (!mayPass || tries === MAX_TRIES) return error;",
+    to: "return error;",
+    test: "test/unit/source/kubernetes/events.test.ts",
+  },
 ];
