@@ -7,7 +7,9 @@ import type { DatapathState } from "../datapath/ebpf/state-types.ts";
 import { type Filterable, filterRows, type RowFilter } from "../inspect/filter.ts";
 import type { AffinityRow, BackendRow, DropRow, FlowRow, FrontendRow, ServiceRow, SourceRow } from "../inspect/rows.ts";
 import { type Listing, renderListing } from "./format/listing.ts";
+import { dnsCommand } from "./inspect-dns.ts";
 import { doctorCommand } from "./inspect-doctor.ts";
+import { envCommand } from "./inspect-env.ts";
 import { explainCommand } from "./inspect-explain.ts";
 import {
   AFFINITY_LISTING,
@@ -33,6 +35,8 @@ export function inspectCommands(): readonly Command[] {
     listingCommand("flows", "Connections on the wire path.", FLOWS),
     listingCommand("affinity", "Clients that keep to an endpoint by session affinity.", AFFINITY),
     listingCommand("drops", "What was not served, by reason.", DROPS),
+    envCommand(),
+    dnsCommand(),
     explainCommand(),
   ];
 }

@@ -99,3 +99,21 @@ export interface DropRow {
   readonly count: number;
   readonly explanation: string;
 }
+
+/** One variable that a pod is started with, of those that name Services. */
+export interface EnvRow {
+  readonly name: string;
+  readonly value: string;
+  readonly service: string;
+}
+
+/** One record of cluster DNS. */
+export interface DnsRow {
+  /** Absolute, with a dot at its end. */
+  readonly name: string;
+  readonly type: "A" | "AAAA" | "CNAME" | "PTR" | "SRV" | "TXT";
+  /** As in a zone file. */
+  readonly value: string;
+  /** Whose it is; null: of the zone itself. */
+  readonly service: string | null;
+}

@@ -19,6 +19,8 @@ export interface Hints {
 
 export interface Endpoint {
   readonly address: Ip;
+  /** By which cluster DNS knows it below its Service's name. */
+  readonly hostname?: string | undefined;
   readonly nodeName: string | undefined;
   readonly zone: string | undefined;
   /** Undefined: it names neither nodes nor zones. */

@@ -43,6 +43,10 @@ export interface Service {
   readonly foreignProxy: boolean;
   /** None for a headless Service. */
   readonly clusterIps: readonly Ip[];
+  /** clusterIP None, which says that it is to have no address; cluster DNS answers with its endpoints then. */
+  readonly headless?: boolean;
+  /** Of type ExternalName: the name that cluster DNS answers with. */
+  readonly externalName?: string | undefined;
   readonly externalIps: readonly Ip[];
   /** status.loadBalancer.ingress[].ip with ipMode VIP (row 26). */
   readonly loadBalancerIps: readonly Ip[];

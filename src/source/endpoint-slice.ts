@@ -52,9 +52,11 @@ function toEndpoint(endpoint: Field, family: Family, intern: Intern): Endpoint {
   if (familyOf(address) !== family) first?.fail(`${address} is not IPv${family}, which addressType says`);
   const conditions = endpoint.at("conditions");
   const nodeName = endpoint.at("nodeName").string();
+  const hostname = endpoint.at("hostname").orElse(undefined, (field) => field.string());
   const zone = endpoint.at("zone").orElse(undefined, (field) => field.string());
   return {
     address,
+    hostname: hostname || undefined,
     nodeName: nodeName ? intern(nodeName) : undefined,
     zone: zone ? intern(zone) : undefined,
     hints: endpoint.at("hints").orElse(undefined, (hints) => toHints(hints, intern)),

@@ -34,6 +34,8 @@ export function toService(object: Field): Service {
     createdMs: metadata.at("creationTimestamp").orElse(Number.POSITIVE_INFINITY, timestamp),
     foreignProxy: hasLabel(object, "service.kubernetes.io/service-proxy-name"),
     clusterIps,
+    headless: type !== "ExternalName" && isHeadless(spec),
+    externalName: type === "ExternalName" ? nameOutside(spec) : undefined,
     externalIps: addresses(spec.at("externalIPs").each((field) => field.ip(["loopback", "link-local"]))),
     ...balancedIps(object),
     internalTrafficPolicy: policy("internalTrafficPolicy"),
@@ -79,6 +81,14 @@ function endsConnections(object: Field): boolean {
     const annotations = whole.at("metadata").at("annotations");
     return annotations.at("portolan.dev/terminate-connections").word(["false", "true"], "false") === "true";
   });
+}
+
+function isHeadless(spec: Field): boolean {
+  return (spec.peek("clusterIP") || spec.peek("clusterIPs", "0")) === "None";
+}
+
+function nameOutside(spec: Field): string | undefined {
+  return spec.at("externalName").orElse(undefined, (field) => field.string()) || undefined;
 }
 
 /** clusterIPs, or clusterIP in objects older than it; none for a headless Service. */

@@ -9,7 +9,7 @@ import { inNetns, run } from "../../src/demo/lab/run.ts";
 import { portolan, portolanLine } from "../../src/demo/portolan.ts";
 import type { Answer } from "../../src/inspect/answer.ts";
 import type { Finding } from "../../src/inspect/doctor-types.ts";
-import type { BackendRow, FlowRow, ServiceRow } from "../../src/inspect/rows.ts";
+import type { BackendRow, DnsRow, EnvRow, FlowRow, ServiceRow } from "../../src/inspect/rows.ts";
 import type { Status } from "../../src/inspect/status.ts";
 import { openPinnedLink } from "../../src/libbpf/index.ts";
 import { useCluster } from "../support/cluster.ts";
@@ -261,6 +261,36 @@ test("with the agent killed every listing still reads the pinned maps", async ()
   expect(status).toMatchObject({ synced: true, node: "n1", agent: { running: false } });
   expect(status.devices.find(({ device }) => device === "eth0")).toMatchObject({ roles: ["uplink"] });
   await held.close();
+});
+
+test("with the agent killed env and dns say of the pinned maps what they say of the manifests", async () => {
+  const { lab, manifests } = cluster();
+  const ask = async (...args: readonly string[]) => JSON.parse(await portolan(lab.node("n1"), [...args, "-o", "json"]));
+  const variables: readonly EnvRow[] = await ask("env", "test");
+  expect(variables.filter(({ name }) => /^WEB_(SERVICE|PORT$|PORT_80_UDP)/.test(name))).toEqual([
+    { name: "WEB_PORT", value: "tcp://10.96.0.21:80", service: "test/web" },
+    { name: "WEB_PORT_80_UDP", value: "udp://10.96.0.21:80", service: "test/web" },
+    { name: "WEB_PORT_80_UDP_ADDR", value: "10.96.0.21", service: "test/web" },
+    { name: "WEB_PORT_80_UDP_PORT", value: "80", service: "test/web" },
+    { name: "WEB_PORT_80_UDP_PROTO", value: "udp", service: "test/web" },
+    { name: "WEB_SERVICE_HOST", value: "10.96.0.21", service: "test/web" },
+    { name: "WEB_SERVICE_PORT", value: "80", service: "test/web" },
+    { name: "WEB_SERVICE_PORT_TCP", value: "80", service: "test/web" },
+    { name: "WEB_SERVICE_PORT_UDP", value: "80", service: "test/web" },
+  ]);
+  expect(await ask("env", "test", "--manifests", manifests)).toEqual(variables);
+  expect(await ask("env", "default")).toEqual([]);
+  const name = "web.test.svc.cluster.local.";
+  expect(await ask("dns", "web", "-n", "test")).toEqual([
+    { name, type: "A", value: "10.96.0.21", service: "test/web" },
+    { name, type: "AAAA", value: "fd00:10:96::21", service: "test/web" },
+  ]);
+  expect(await ask("dns", "10.96.0.21")).toEqual([
+    { name: "21.0.96.10.in-addr.arpa.", type: "PTR", value: name, service: "test/web" },
+  ]);
+  const lines = (rows: readonly DnsRow[]) => rows.map((row) => JSON.stringify(row)).sort();
+  expect(lines(await ask("dns"))).toEqual(lines(await ask("dns", "--manifests", manifests)));
+  await expect(ask("dns", "nobody.test")).rejects.toThrow("nobody.test: no such record");
 });
 
 test("row 45: with the agent killed doctor says so, finds the same, and a device that has lost a program", async () => {

@@ -55,6 +55,8 @@ const SERVICE: FieldsOf<Service> = {
   sourceRanges: "15 SourceRanges",
   endsConnections: "16 bool",
   scheduler: "17 string",
+  headless: "18 bool",
+  externalName: "19 string",
 };
 const SLICE_PORT: FieldsOf<SlicePort> = { name: "1 string", protocol: "2 word", port: "3 int32" };
 const HINTS: FieldsOf<Hints> = { forNodes: "1 word[]", forZones: "2 word[]" };
@@ -66,6 +68,7 @@ const ENDPOINT: FieldsOf<Endpoint> = {
   ready: "5 bool",
   serving: "6 bool",
   terminating: "7 bool",
+  hostname: "8 string",
 };
 const ENDPOINT_SLICE: FieldsOf<EndpointSlice> = {
   namespace: "1 word",

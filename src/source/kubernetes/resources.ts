@@ -30,6 +30,12 @@ export function pathOf(resource: ApiResource, namespace?: string): string {
   return `/${root}/${resource.apiVersion}${place}/${resource.plural}`;
 }
 
+/** Every Service and slice, also those that no proxy serves. */
+export const ALL_SERVICES: readonly Resource[] = [
+  { kind: "Service", apiVersion: "v1", plural: "services" },
+  { kind: "EndpointSlice", apiVersion: "discovery.k8s.io/v1", plural: "endpointslices" },
+];
+
 /** For the agent of one node. */
 export function resourcesOf(nodeName: string): readonly Resource[] {
   return [
