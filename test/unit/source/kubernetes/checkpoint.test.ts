@@ -36,6 +36,8 @@ const OBJECTS: readonly ModelObject[] = [
     },
     endsConnections: true,
     scheduler: "mh",
+    headless: false,
+    externalName: "db.example.com",
   },
   {
     kind: "Service",
@@ -56,6 +58,8 @@ const OBJECTS: readonly ModelObject[] = [
     sourceRanges: undefined,
     endsConnections: false,
     scheduler: undefined,
+    headless: true,
+    externalName: undefined,
   },
   {
     kind: "EndpointSlice",
@@ -74,6 +78,7 @@ const OBJECTS: readonly ModelObject[] = [
         ready: false,
         serving: true,
         terminating: true,
+        hostname: "web-0",
       },
       {
         address: ip("fd00:10:244::6"),
@@ -83,6 +88,7 @@ const OBJECTS: readonly ModelObject[] = [
         ready: true,
         serving: false,
         terminating: false,
+        hostname: undefined,
       },
     ],
   },

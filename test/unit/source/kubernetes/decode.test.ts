@@ -60,6 +60,8 @@ const WEB = {
   },
   endsConnections: false,
   scheduler: "mh",
+  headless: false,
+  externalName: undefined,
 };
 
 test.each(FORMATS)("a Service in %s", (format) => {
