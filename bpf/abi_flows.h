@@ -175,10 +175,14 @@ enum drop_reason {
 
 /* What one run of pt_sweep did; its context, all out. */
 struct sweep_report {
-	__u32 scanned;         /* records seen */
+	__u32 scanned;         /* records seen; of them .nascent in nascent, the others in flows */
 	__u32 owners_deleted;  /* expired flows, PASS records included */
 	__u32 indexes_deleted; /* of expired flows, or left behind without an owner */
 	__u32 failed;          /* 0 or the errno of a table that could not be walked */
+	__u32 nascent;
+	__u32 owners; /* that stay, of both tables: connections, PASS records left out */
+	__u32 snat;   /* of them with FLOW_SNAT: each holds a port */
+	__u32 pad;
 };
 
 /* ---- explain: what a dry run of the packet path decided ------------------------------------------------------------

@@ -65,8 +65,13 @@ static __always_inline void sweep_record(void *table, struct flow_key *at, struc
 			report->indexes_deleted++;
 		return;
 	}
-	if (!flow_expired(&record, now) || *(volatile __u32 *)&live->last_seen != record.last_seen)
+	if (!flow_expired(&record, now) || *(volatile __u32 *)&live->last_seen != record.last_seen) {
+		if (record.role == FLOW_OWNER) {
+			report->owners++;
+			report->snat += (record.flags & FLOW_SNAT) != 0;
+		}
 		return;
+	}
 	if (bpf_map_delete_elem(table, &key))
 		return;
 	report->owners_deleted++;
@@ -82,6 +87,7 @@ static long sweep_answered(void *table, struct flow_key *key, struct flow *flow,
 
 static long sweep_nascent(void *table, struct flow_key *key, struct flow *flow, struct sweep_report *report)
 {
+	report->nascent++;
 	sweep_record(&nascent, key, flow, report);
 	return 0;
 }

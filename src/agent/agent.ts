@@ -76,6 +76,9 @@ export async function runAgent(
       keepsUp: (family) => services.keepsUp(family),
       begun: () => services.begun,
       onEvent,
+      counters: driver.counters,
+      unserved: () => driver.unserved.size,
+      problems: () => driver.problems,
     },
     log,
   );

@@ -3,8 +3,8 @@
 
 import type { Delta, ServiceKey } from "../compile/state.ts";
 import { concernsOneService } from "../datapath/ebpf/errors.ts";
+import type { Failure, SyncOutcome } from "../metrics/sync-observer.ts";
 import type { Family } from "../model/ip.ts";
-import type { Failure, SyncOutcome } from "./sync-observer.ts";
 
 export const FAMILIES: ReadonlySet<Family> = new Set([4, 6]);
 
@@ -37,8 +37,8 @@ export class Attempt {
     return performance.now() - this.#publishBeginMs;
   }
 
-  /** waiting: families of what is left of earlier changes. */
-  outcome(waiting: ReadonlySet<Family>): SyncOutcome {
+  /** waiting: families of what is left of earlier changes. upToDate: as of SyncOutcome. */
+  outcome(waiting: ReadonlySet<Family>, upToDate: boolean): SyncOutcome {
     const { publishMs } = this;
     const delta = this.#delta;
     const keys = delta ? [...delta.upsert.map(({ key }) => key), ...delta.remove] : [];
@@ -46,6 +46,7 @@ export class Attempt {
       delta,
       families: delta ? familiesOf(keys) : waiting,
       failure: this.#failure,
+      upToDate,
       tookMs: this.#publishBeginMs - this.#beginMs + publishMs,
       publishMs,
     };

@@ -79,10 +79,15 @@ export interface AgentOptions {
   readonly healthzBind: BindAddress | undefined;
   /** Where metrics are. */
   readonly metricsBind: BindAddress | undefined;
+  /** Service ports with counters of their own among the metrics; undefined: none are counted there. */
+  readonly serviceMetricsMax: number | undefined;
   /** What cannot be bound ends the agent. */
   readonly bindAddressHardFail: boolean;
   readonly kernel: KernelSettings;
 }
+
+/** What --service-metrics-max may be: so many series times four are read and sent with each scrape. */
+export const SERVICE_METRICS_LIMITS: readonly [min: number, max: number] = [1, 100_000];
 
 /** Ports of addresses that name none; kube-proxy's. */
 const HEALTHZ_PORT = 10_256;
@@ -129,6 +134,8 @@ export interface AgentFlags extends SourceFlags {
   readonly healthzBindAddress: string;
   readonly metricsBindAddress: string;
   readonly bindAddressHardFail?: boolean;
+  readonly serviceMetrics?: boolean;
+  readonly serviceMetricsMax: number;
 }
 
 /** What a configuration file says, as the flags that would say the same. */
@@ -165,6 +172,7 @@ export function agentOptions(flags: AgentFlags): AgentOptions {
     logLevel: flags.logLevel,
     healthzBind: parseBindAddress("--healthz-bind-address", flags.healthzBindAddress, HEALTHZ_PORT),
     metricsBind: parseBindAddress("--metrics-bind-address", flags.metricsBindAddress, METRICS_PORT),
+    serviceMetricsMax: flags.serviceMetrics ? flags.serviceMetricsMax : undefined,
     bindAddressHardFail: flags.bindAddressHardFail ?? false,
     kernel: kernelSettings(flags),
   };

@@ -5,13 +5,13 @@
 import { Compiler } from "../compile/compiler.ts";
 import type { CompiledService, Delta, ServiceKey } from "../compile/state.ts";
 import type { ApplyReport, Datapath } from "../datapath/contract.ts";
+import { NO_OBSERVER, type SyncObserver } from "../metrics/sync-observer.ts";
 import { type ModelChanges, NO_CHANGES } from "../model/changes.ts";
 import type { EndpointSlice } from "../model/endpoint-slice.ts";
 import type { Family, Ip } from "../model/ip.ts";
 import { Attempt, FAMILIES, familiesOf } from "./attempt.ts";
 import type { Log } from "./log.ts";
 import { Retry } from "./retry.ts";
-import { NO_OBSERVER, type SyncObserver } from "./sync-observer.ts";
 
 const REFUSES_NOTHING = "until it can nothing is refused that may be a Service's";
 const HALF_KNOWN = `not all could be read: ${REFUSES_NOTHING}`;
@@ -165,7 +165,7 @@ export class ServiceFollower implements Disposable {
     const waited = familiesOf(this.#waitingSinceMs.keys());
     this.#noteWaiting();
     this.#noteRefusing(attempt);
-    this.#observer.settled(attempt.outcome(waited));
+    this.#observer.settled(attempt.outcome(waited, this.#refusingSinceMs.size === 0));
   }
 
   /** An earlier refusal stands until a retry is through, or nothing waits any more. */

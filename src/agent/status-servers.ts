@@ -2,18 +2,24 @@
 // What the agent says of itself over HTTP (behaviour rows 68 to 71): node health where load balancers ask for it, and
 // where people and Prometheus do.
 
-import { jsonAnswer, textAnswer } from "../health/answer.ts";
+import type { Counters } from "../datapath/ebpf/counters.ts";
+import { jsonAnswer, textAnswer, typedAnswer } from "../health/answer.ts";
 import type { HealthLog } from "../health/health-servers.ts";
 import { NodeHealth, type NodeHealthOptions } from "../health/node-health.ts";
 import { type BindAddress, RouteServer, type Routes } from "../health/route-server.ts";
+import { Metrics, type MetricsSubject } from "../metrics/metrics.ts";
+import type { SyncObserver } from "../metrics/sync-observer.ts";
 import type { OnEvent } from "../model/cluster-event.ts";
 import { NodeError } from "./errors.ts";
 import type { AgentOptions } from "./options.ts";
-import type { SyncObserver } from "./sync-observer.ts";
+import { VERSION } from "./version.ts";
 
-export interface StatusSubject extends Pick<NodeHealthOptions, "nodeExpected" | "keepsUp" | "adopted"> {
+export interface StatusSubject
+  extends Pick<NodeHealthOptions, "nodeExpected" | "keepsUp" | "adopted">,
+    Pick<MetricsSubject, "counters" | "unserved" | "problems"> {
   /** Name of the driver. */
   readonly mode: string;
+  readonly counters: Counters;
   /** The first state that may take away what an earlier agent left was published. */
   readonly begun: () => boolean;
   readonly onEvent: OnEvent;
@@ -38,9 +44,16 @@ export class StatusServers implements AsyncDisposable {
         { name: "hooks", missing: "the programs are not attached yet", done: () => this.#attached },
       ],
     });
+    const metrics = options.metricsBind && openMetrics(options, subject);
     this.observer = {
-      queued: (changes) => health.update(changes),
-      settled: ({ families, failure }) => void (failure === "kernel" || health.updated(families)),
+      queued: (changes) => {
+        health.update(changes);
+        metrics?.sync.queued(changes);
+      },
+      settled: (outcome) => {
+        if (outcome.upToDate) health.updated(outcome.families);
+        metrics?.sync.settled(outcome);
+      },
     };
     const hardFail = options.bindAddressHardFail && { onHardFailure: (error: Error) => this.#fail(error) };
     const serve = (setting: string, reason: string, bind: BindAddress | undefined, routes: Routes) => {
@@ -48,17 +61,10 @@ export class StatusServers implements AsyncDisposable {
         subject.onEvent({ regarding: "this node", type: "Warning", reason, action: "StartPortolan", note });
       return bind ? [new RouteServer({ setting, bind, routes, log, onFailure, ...hardFail })] : [];
     };
+    const [healthz, pages] = [healthPages(health, metrics), this.#pages(subject.mode, metrics)];
     this.#servers = [
-      ...serve("--healthz-bind-address", "FailedToStartProxierHealthcheck", options.healthzBind, {
-        "/healthz": () => health.healthz(),
-        "/livez": () => health.livez(),
-        "/readyz": () => health.readyz(),
-      }),
-      ...serve("--metrics-bind-address", "FailedToStartMetricServer", options.metricsBind, {
-        "/healthz": () => textAnswer(200, "ok", new Date()),
-        "/proxyMode": () => textAnswer(200, subject.mode, new Date()),
-        "/configz": () => jsonAnswer(200, JSON.stringify({ "portolan.dev": this.#options }), new Date()),
-      }),
+      ...serve("--healthz-bind-address", "FailedToStartProxierHealthcheck", options.healthzBind, healthz),
+      ...serve("--metrics-bind-address", "FailedToStartMetricServer", options.metricsBind, pages),
     ];
   }
 
@@ -77,6 +83,15 @@ export class StatusServers implements AsyncDisposable {
     this.#attached = true;
   }
 
+  #pages(mode: string, metrics: Metrics | undefined): Routes {
+    return {
+      ...(metrics && { "/metrics": async () => typedAnswer(metrics.contentType, await metrics.text(), new Date()) }),
+      "/healthz": () => textAnswer(200, "ok", new Date()),
+      "/proxyMode": () => textAnswer(200, mode, new Date()),
+      "/configz": () => jsonAnswer(200, JSON.stringify({ "portolan.dev": this.#options }), new Date()),
+    };
+  }
+
   #fail({ message, cause }: Error): void {
     this.#failed.abort(new NodeError(`${message}: free the port or name another`, { cause }));
   }
@@ -84,4 +99,19 @@ export class StatusServers implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(this.#servers.map((server) => server[Symbol.asyncDispose]()));
   }
+}
+
+function healthPages(health: NodeHealth, metrics: Metrics | undefined): Routes {
+  const counted = (page: "healthz" | "livez") => () => {
+    const answer = health[page]();
+    metrics?.answered(page, answer.status);
+    return answer;
+  };
+  return { "/healthz": counted("healthz"), "/livez": counted("livez"), "/readyz": () => health.readyz() };
+}
+
+function openMetrics(options: AgentOptions, { counters, mode, unserved, problems }: StatusSubject): Metrics {
+  const { serviceMetricsMax: max } = options;
+  const services = max === undefined ? undefined : { max, read: () => counters.services() };
+  return new Metrics({ version: VERSION, mode, counters, unserved, problems, services });
 }

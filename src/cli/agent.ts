@@ -15,6 +15,7 @@ import {
   MAP_LIMITS,
   MODES,
   OOM_SCORE_ADJ,
+  SERVICE_METRICS_LIMITS,
 } from "../agent/options.ts";
 import type { PortRange } from "../agent/port-range.ts";
 import {
@@ -98,6 +99,13 @@ export function agentCommand(): Command {
     .option("--service-cidr <cidrs>", "where ClusterIPs come from, beside ServiceCIDR objects", parseList)
     .option("--healthz-bind-address <address>", 'where /healthz is answered; "" is nowhere', "0.0.0.0:10256")
     .option("--metrics-bind-address <address>", 'where /metrics is; "" is nowhere', "127.0.0.1:10249")
+    .option("--service-metrics", "counters of each Service among the metrics, four series a service port")
+    .option(
+      "--service-metrics-max <n>",
+      "service ports with counters of their own, the rest are summed as _other",
+      parseCount(...SERVICE_METRICS_LIMITS),
+      1000,
+    )
     .option("--bind-address-hard-fail", "end the agent where one of these cannot be bound")
     .option(
       "--conntrack-max-per-core <n>",

@@ -60,7 +60,7 @@ export class ChangeTracker {
   record(key: string, previous: ModelObject | undefined, current: ModelObject | undefined): void {
     const first = this.#pending.get(key)?.previous;
     const before = this.#pending.has(key) ? first : previous;
-    if (sameValue(before, current)) this.#pending.delete(key);
+    if (sameObject(before, current)) this.#pending.delete(key);
     else this.#pending.set(key, { previous: before, current });
   }
 
@@ -88,4 +88,15 @@ export class ChangeTracker {
   get empty(): boolean {
     return this.#pending.size === 0;
   }
+}
+
+/** The same but for the time at which a slice came to be so: the control plane may write another without a change. */
+function sameObject(before: ModelObject | undefined, current: ModelObject | undefined): boolean {
+  return sameValue(withoutTrigger(before), withoutTrigger(current));
+}
+
+function withoutTrigger(object: ModelObject | undefined): unknown {
+  if (object?.kind !== "EndpointSlice" || object.changeTriggeredMs === undefined) return object;
+  const { changeTriggeredMs: _, ...rest } = object;
+  return rest;
 }

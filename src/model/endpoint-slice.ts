@@ -42,6 +42,8 @@ export interface EndpointSlice {
   readonly family: Family | undefined;
   readonly ports: readonly SlicePort[];
   readonly endpoints: readonly Endpoint[];
+  /** When what it says of pods and its Service came to be so (row 81); Unix time, milliseconds. */
+  readonly changeTriggeredMs?: number;
 }
 
 /** Whether the node's zone can matter to who is sent to its endpoints (rows 20 and 23). */

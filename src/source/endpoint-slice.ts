@@ -27,7 +27,15 @@ export function toEndpointSlice(object: Field, intern: Intern): EndpointSlice {
     family,
     ports: portsOf(object.at("ports")),
     endpoints,
+    ...changeTriggered(object),
   };
+}
+
+/** Written by the control plane, RFC 3339. What cannot be read is left out without a word: nothing but a metric asks. */
+function changeTriggered(object: Field): Pick<EndpointSlice, "changeTriggeredMs"> {
+  const time = object.peek("metadata", "annotations", "endpoints.kubernetes.io/last-change-trigger-time");
+  const changeTriggeredMs = Date.parse(time);
+  return Number.isNaN(changeTriggeredMs) ? {} : { changeTriggeredMs };
 }
 
 /** Row 9: a port without a number means "all ports", which no proxy serves; it is left out. */

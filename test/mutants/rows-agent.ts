@@ -36,6 +36,22 @@ export const AGENT_ROWS: readonly RowMutant[] = [
     test: "test/netns/node-health.test.ts",
   },
   {
+    row: 70,
+    what: "a Service without any endpoint counts as one without local ones",
+    file: "src/metrics/no-local-endpoints.ts",
+    from: "if (!service.hasAnyEndpoints || service.local.length > 0) return [];",
+    to: "if (service.local.length > 0) return [];",
+    test: "test/unit/metrics/sync-metrics.test.ts",
+  },
+  {
+    row: 81,
+    what: "another time of the last change is a change",
+    file: "src/model/changes.ts",
+    from: "const { changeTriggeredMs: _, ...rest } = object;",
+    to: "const rest = object;",
+    test: "test/unit/metrics/sync-metrics.test.ts",
+  },
+  {
     row: 71,
     what: "an address that is taken is given up",
     file: "src/health/route-server.ts",

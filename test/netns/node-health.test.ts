@@ -112,7 +112,11 @@ describe("node health", () => {
     expect(await onNode("127.0.0.1", "/proxyMode")).toBe(text("ebpf"));
     expect(await onNode("127.0.0.1", "/healthz")).toBe(text("ok"));
     expect(JSON.parse(bodyOf(await onNode("127.0.0.1", "/configz")))).toMatchObject({
-      "portolan.dev": { nodeName: "n1", manifests, healthzBind: { host: "0.0.0.0", port: 10256 } },
+      "portolan.dev": {
+        nodeName: "n1",
+        source: { kind: "manifests", directory: manifests },
+        healthzBind: { host: "0.0.0.0", port: 10256 },
+      },
     });
   });
 

@@ -3,7 +3,16 @@
 // same. The schema, the JSON schema and the table in docs/configuration.md are made from this.
 
 import { clusterCidrProblem, DETECT_LOCAL_MODES } from "../local-detector.ts";
-import { type AgentFlags, COUNT, LOG_FORMATS, LOG_LEVELS, MAP_LIMITS, MODES, OOM_SCORE_ADJ } from "../options.ts";
+import {
+  type AgentFlags,
+  COUNT,
+  LOG_FORMATS,
+  LOG_LEVELS,
+  MAP_LIMITS,
+  MODES,
+  OOM_SCORE_ADJ,
+  SERVICE_METRICS_LIMITS,
+} from "../options.ts";
 import { apiServersProblem } from "../source-options.ts";
 import {
   DURATION,
@@ -64,6 +73,8 @@ export const FIELDS: readonly ConfigField[] = [
   { path: "healthzBindAddress", flag: "healthzBindAddress", kind: SERVER_ADDRESS },
   { path: "metricsBindAddress", flag: "metricsBindAddress", kind: SERVER_ADDRESS },
   { path: "bindAddressHardFail", flag: "bindAddressHardFail", kind: FLAG },
+  { path: "serviceMetrics", flag: "serviceMetrics", kind: FLAG },
+  { path: "serviceMetricsMax", flag: "serviceMetricsMax", kind: whole(SERVICE_METRICS_LIMITS) },
   { path: "conntrack.maxPerCore", flag: "conntrackMaxPerCore", kind: whole(COUNT), live: true },
   { path: "conntrack.min", flag: "conntrackMin", kind: whole(COUNT), live: true },
   { path: "conntrack.tcpEstablishedTimeout", flag: "conntrackTcpTimeoutEstablished", kind: DURATION, live: true },

@@ -1454,6 +1454,9 @@ export interface SweepReport {
   readonly ownersDeleted: number;
   readonly indexesDeleted: number;
   readonly failed: number;
+  readonly nascent: number;
+  readonly owners: number;
+  readonly snat: number;
 }
 /** bytes from the start of the struct */
 export const sweepReportOffset = {
@@ -1461,16 +1464,22 @@ export const sweepReportOffset = {
   ownersDeleted: 4,
   indexesDeleted: 8,
   failed: 12,
+  nascent: 16,
+  owners: 20,
+  snat: 24,
 } as const;
 export const sweepReport: Codec<SweepReport> = {
   name: "sweep_report",
-  size: 16,
+  size: 32,
   read(view: DataView, offset: number): SweepReport {
     return {
       scanned: view.getUint32(offset + 0, LE),
       ownersDeleted: view.getUint32(offset + 4, LE),
       indexesDeleted: view.getUint32(offset + 8, LE),
       failed: view.getUint32(offset + 12, LE),
+      nascent: view.getUint32(offset + 16, LE),
+      owners: view.getUint32(offset + 20, LE),
+      snat: view.getUint32(offset + 24, LE),
     };
   },
   write(view: DataView, offset: number, value: SweepReport): void {
@@ -1478,6 +1487,10 @@ export const sweepReport: Codec<SweepReport> = {
     view.setUint32(offset + 4, value.ownersDeleted, LE);
     view.setUint32(offset + 8, value.indexesDeleted, LE);
     view.setUint32(offset + 12, value.failed, LE);
+    view.setUint32(offset + 16, value.nascent, LE);
+    view.setUint32(offset + 20, value.owners, LE);
+    view.setUint32(offset + 24, value.snat, LE);
+    writeZeros(view, offset + 28, 4);
   },
 };
 
@@ -1557,6 +1570,6 @@ export const layouts: Readonly<Record<string, StructLayout>> = {
   service_stats: { size: 32, fields: { connections: [0, "u64"], packets: [8, "u64"], bytes: [16, "u64"], rejects: [24, "u64"] } },
   backend_stats: { size: 8, fields: { connections: [0, "u64"] } },
   explanation: { size: 44, fields: { verdict: [0, "u32"], reason: [4, "u32"], service: [8, "u32"], backend: [12, "u32"], kind: [16, "u8"], local_set: [17, "u8"], masquerade: [18, "u8"], existing: [19, "u8"], backend_addr: [20, "struct ip_addr"], backend_port: [36, "be16"], affinity: [38, "u8"], client: [39, "u8"], on_wire: [40, "u8"], pad: [41, "u8[3]"] } },
-  sweep_report: { size: 16, fields: { scanned: [0, "u32"], owners_deleted: [4, "u32"], indexes_deleted: [8, "u32"], failed: [12, "u32"] } },
+  sweep_report: { size: 32, fields: { scanned: [0, "u32"], owners_deleted: [4, "u32"], indexes_deleted: [8, "u32"], failed: [12, "u32"], nascent: [16, "u32"], owners: [20, "u32"], snat: [24, "u32"], pad: [28, "u32"] } },
   socket_question: { size: 80, fields: { dst: [0, "struct ip_addr"], port: [16, "be16"], proto: [18, "u8"], who: [19, "u8"], client: [20, "struct ip_addr"], answer: [36, "struct explanation"] } },
 };

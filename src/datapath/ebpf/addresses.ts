@@ -40,6 +40,16 @@ export class AddressTable {
     this.#map = map;
   }
 
+  /** Entries the map holds. */
+  get used(): number {
+    return this.#written.size;
+  }
+
+  /** Entries the map can hold. */
+  get size(): number {
+    return this.#map.maxEntries;
+  }
+
   adopt(): void {
     for (const [key, value] of this.#map.entries()) {
       const id = Buffer.from(key).toString("latin1");

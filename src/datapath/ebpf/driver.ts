@@ -13,6 +13,7 @@ import { type DeviceChanges, DeviceHooks, type TcAttachment } from "./attach.ts"
 import { cleanupPins } from "./cleanup.ts";
 import { DETECT_LOCAL, firstOfFamily, writeClientKinds } from "./client-kinds.ts";
 import { decode } from "./codec.ts";
+import { Counters } from "./counters.ts";
 import type { DeviceRules } from "./devices.ts";
 import { networkNamespaces } from "./namespaces.ts";
 import { OptedOutTable } from "./opted-out.ts";
@@ -49,6 +50,8 @@ export class EbpfDriver implements Datapath {
   /** Until then an endpoint that is missing may only not have been read yet: no socket may be taken off it. */
   #synced = false;
   #adoptedNodePorts: readonly Ip[] = [];
+  #swept: abi.SweepReport | undefined;
+  readonly counters: Counters;
 
   /** Loads the programs over the pinned maps; nothing that serves is touched. Throws BpfError, VerifierError. */
   constructor(options: DriverOptions) {
@@ -74,6 +77,12 @@ export class EbpfDriver implements Datapath {
       },
       { rcuSync, onError, onEndpointsLost: (protocol) => this.#lookForStaleSockets(protocol) },
     );
+    this.counters = new Counters({
+      map,
+      stores: this.#writer.stores,
+      services: this.#writer.services,
+      swept: () => this.#swept,
+    });
     const { leave } = this.#programs;
     if (leave && options.staleSockets) {
       const namespaces = () => networkNamespaces();
@@ -182,6 +191,11 @@ export class EbpfDriver implements Datapath {
     if (this.#state.state.problems !== problems) this.#state.update({ problems });
   }
 
+  /** As last noted; 65535: so many or more. */
+  get problems(): number {
+    return this.#state.state.problems;
+  }
+
   /** Whether client_kinds holds what an agent of this mode has written. */
   get localRangesKnown(): boolean {
     return this.#state.state.rangesOf === this.#detectLocal;
@@ -216,7 +230,8 @@ export class EbpfDriver implements Datapath {
   /** Deletes expired flows, in the kernel. */
   sweep(): abi.SweepReport {
     const { ctxOut } = this.#programs.sweep.testRun({ ctx: new Uint8Array(abi.sweepReport.size) });
-    return decode(abi.sweepReport, ctxOut);
+    this.#swept = decode(abi.sweepReport, ctxOut);
+    return this.#swept;
   }
 
   cleanup(): void {

@@ -90,6 +90,11 @@ export class FrontendTable {
     return found;
   }
 
+  /** Entries the map holds. */
+  get used(): number {
+    return this.#entries.size;
+  }
+
   /** Entries the map can hold. */
   get size(): number {
     return this.#map.maxEntries;

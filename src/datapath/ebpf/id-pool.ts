@@ -7,6 +7,7 @@ export class IdPool {
   readonly #free: number[] = [];
   /** Cells from here on were never handed out. */
   #fresh = 1;
+  #taken = 0;
 
   constructor(size: number) {
     this.size = size;
@@ -35,6 +36,7 @@ export class IdPool {
   release(id: number): void {
     if (this.#used[id] !== 1) throw new Error(`id ${id} is released but was not taken`);
     this.#used[id] = 0;
+    this.#taken--;
     if (id < this.#fresh) this.#free.push(id);
   }
 
@@ -43,12 +45,18 @@ export class IdPool {
     return Math.max(1, this.#used.lastIndexOf(1) + 1);
   }
 
+  /** Cells that are taken. */
+  get taken(): number {
+    return this.#taken;
+  }
+
   isFree(id: number): boolean {
     return this.#used[id] === 0;
   }
 
   #mark(id: number): number {
     this.#used[id] = 1;
+    this.#taken++;
     return id;
   }
 }

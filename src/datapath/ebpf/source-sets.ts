@@ -38,6 +38,11 @@ export class SourceSetTable {
     this.pool = new IdPool(map.maxEntries + 1);
   }
 
+  /** Entries the map holds. */
+  get used(): number {
+    return this.#used;
+  }
+
   /** Entries the map can hold. */
   get size(): number {
     return this.#map.maxEntries;

@@ -5,9 +5,10 @@ import { type BpfMap, openPinnedMap } from "../../libbpf/index.ts";
 import { ipFromBytes } from "../../model/ip.ts";
 import * as abi from "./abi.gen.ts";
 import { decode, HOST_LITTLE_ENDIAN } from "./codec.ts";
+import { readDrops } from "./counters.ts";
 import { mapPin, type Pins, pinsUnder } from "./pins.ts";
 import { protocolName } from "./service-plan.ts";
-import { ServiceReader, sumCpus } from "./state-services.ts";
+import { ServiceReader } from "./state-services.ts";
 import type {
   AffinityState,
   AgentInfo,
@@ -110,14 +111,7 @@ class PinnedState implements DatapathState {
   }
 
   drops(): readonly DropState[] {
-    const found: DropState[] = [];
-    for (let reason = 1; reason < abi.DropReason.DROP_REASONS; reason++) {
-      const name = abi.dropReasonNames[reason] ?? String(reason);
-      if (/^unused\d+$/.test(name)) continue;
-      const [count = 0n] = sumCpus(this.#map("drops"), reason, 1);
-      found.push({ reason, name, count });
-    }
-    return found;
+    return readDrops(this.#map("drops"));
   }
 
   devices(): readonly DeviceState[] {

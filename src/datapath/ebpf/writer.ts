@@ -27,6 +27,8 @@ export class MapWriter implements Disposable {
   readonly #reclaimer: Reclaimer;
   readonly #departures: Departures;
   readonly #services = new Map<ServiceKey, ServiceEntry>();
+  /** As they stand in the maps. */
+  readonly services: ReadonlyMap<ServiceKey, Pick<ServiceEntry, "id">> = this.#services;
   /** Changes that found no room yet, or failed otherwise. */
   readonly #pending = new Map<ServiceKey, CompiledService>();
   /** Those of them that are served by what they ask for, but without lookup tables. */

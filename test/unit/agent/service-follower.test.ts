@@ -282,3 +282,28 @@ test("row 68: Services that find no room are no reason to take the node from all
   expect(services.keepsUp(4)).toBe(false);
   services[Symbol.dispose]();
 });
+
+test("who observes is told of each attempt: its families, what failed, and whether all is in the kernel", () => {
+  vi.useFakeTimers();
+  const datapath = new NotingDatapath();
+  const told: string[] = [];
+  using services = new ServiceFollower("n1", datapath, [], openLog("text", "silent"), {
+    queued: ({ services: changed }) => void told.push(`queued ${changed.length}`),
+    settled: ({ families, failure, upToDate, delta }) =>
+      void told.push(`${delta ? "settled" : "retried"} ${[...families]} ${failure} ${upToDate}`),
+  });
+  services.update(changes(true, { previous: undefined, current: WEB }));
+  datapath.failure = REFUSED;
+  datapath.unserved.add(WEB_4);
+  services.update(changes(true, { previous: WEB, current: undefined }));
+  datapath.failure = undefined;
+  services.update(changes(true, { previous: undefined, current: service("web-2", "10.96.0.2") }));
+  datapath.unserved.clear();
+  vi.advanceTimersByTime(1000);
+  expect(told).toEqual([
+    ...["queued 1", "settled 4 none true"],
+    ...["queued 1", "settled 4 kernel false"],
+    ...["queued 1", "settled 4 none false"],
+    "retried 4 none true",
+  ]);
+});

@@ -15,6 +15,7 @@ test.each([
   "docs/annotations.md",
   "docs/behaviour.md",
   "docs/cli.md",
+  "docs/metrics.md",
   "docs/configuration.md",
 ])("every path that %s names is there", (document) => {
   const named = namedPaths(readFileSync(`${root}/${document}`, "utf8"));

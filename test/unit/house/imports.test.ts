@@ -4,16 +4,17 @@ import { posix } from "node:path";
 import { describe, expect, test } from "vitest";
 import { type SourceFile, sourceFiles } from "./source-files.ts";
 
-const agentSide = ["model", "source", "compile", "datapath", "libbpf", "health", "agent", "inspect"];
+const agentSide = ["model", "source", "compile", "datapath", "libbpf", "health", "metrics", "agent", "inspect"];
 const mayImport: Readonly<Record<string, readonly string[]>> = {
   model: [],
   libbpf: [],
   source: ["model"],
   compile: ["model"],
   health: ["model"],
+  metrics: ["datapath", "compile", "model"],
   datapath: ["compile", "model", "libbpf"],
   inspect: ["datapath", "compile", "model", "libbpf"],
-  agent: ["model", "source", "compile", "datapath", "libbpf", "health", "inspect"],
+  agent: ["model", "source", "compile", "datapath", "libbpf", "health", "metrics", "inspect"],
   bench: [...agentSide, "demo"],
   demo: agentSide,
   cli: [...agentSide, "bench", "demo"],

@@ -14,6 +14,8 @@ export interface SyncOutcome {
   /** Families of services that this was about. */
   readonly families: ReadonlySet<Family>;
   readonly failure: Failure;
+  /** No change waits that the kernel has refused, of this attempt or an earlier one. */
+  readonly upToDate: boolean;
   /** Since the changes arrived, and of that the kernel's part. */
   readonly tookMs: number;
   readonly publishMs: number;

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+// All metrics of an agent: told what happens, asked for Prometheus' text.
+
+import { Counter, Gauge, Registry } from "prom-client";
+import type { Counters } from "../datapath/ebpf/counters.ts";
+import { type DatapathSubject, registerDatapathMetrics } from "./datapath-metrics.ts";
+import { registerProcessMetrics } from "./process.ts";
+import { ServiceMetrics } from "./service-metrics.ts";
+import { SyncMetrics } from "./sync-metrics.ts";
+import type { SyncObserver } from "./sync-observer.ts";
+
+export interface MetricsSubject extends DatapathSubject {
+  readonly version: string;
+  readonly mode: string;
+  /** Of single services; undefined: nobody asks for them. max: service ports with a name of their own. */
+  readonly services: { readonly max: number; readonly read: Counters["services"] } | undefined;
+}
+
+export class Metrics {
+  /** Of the text. */
+  readonly contentType: string;
+  /** To be told of changes and their fate. */
+  readonly sync: SyncObserver;
+  readonly #registry = new Registry();
+  readonly #healthz: Counter<"code">;
+  readonly #livez: Counter<"code">;
+  readonly #services: (() => Promise<string>) | undefined;
+  /** Whoever asks meanwhile gets the same. */
+  #scrape: Promise<string> | undefined;
+
+  constructor(subject: MetricsSubject) {
+    const registry = this.#registry;
+    this.contentType = registry.contentType;
+    this.sync = new SyncMetrics(registry);
+    this.#healthz = statusCounter(registry, "healthz");
+    this.#livez = statusCounter(registry, "livez");
+    registerDatapathMetrics(registry, subject);
+    registerProcessMetrics(registry);
+    new Gauge({
+      name: "portolan_build_info",
+      help: "Always 1: which version runs, and by which driver",
+      labelNames: ["version", "mode"],
+      registers: [registry],
+    }).set({ version: subject.version, mode: subject.mode }, 1);
+    const { services } = subject;
+    if (!services) return;
+    const metrics = new ServiceMetrics(services.max);
+    this.#services = async () => metrics.text(await services.read());
+  }
+
+  /** What /healthz and /livez were answered with. */
+  answered(page: "healthz" | "livez", status: number): void {
+    (page === "healthz" ? this.#healthz : this.#livez).inc({ code: String(status) });
+  }
+
+  /** Prometheus text, format 0.0.4. */
+  text(): Promise<string> {
+    this.#scrape ??= this.#read().finally(() => {
+      this.#scrape = undefined;
+    });
+    return this.#scrape;
+  }
+
+  async #read(): Promise<string> {
+    const general = await this.#registry.metrics();
+    return this.#services ? `${general}\n${await this.#services()}` : general;
+  }
+}
+
+function statusCounter(registry: Registry, page: string): Counter<"code"> {
+  const name = `kubeproxy_proxy_${page}_total`;
+  return new Counter({
+    name,
+    help: `Cumulative proxy ${page} HTTP status`,
+    labelNames: ["code"],
+    registers: [registry],
+  });
+}
