@@ -56,6 +56,8 @@ oomScoreAdj: -998
 healthzBindAddress: 192.0.2.7
 metricsBindAddress: "[::1]:9000"
 bindAddressHardFail: true
+serviceMetrics: true
+serviceMetricsMax: 200
 logging: {format: json, level: debug}
 `;
     expect(flags(text)).toEqual({
@@ -98,6 +100,8 @@ logging: {format: json, level: debug}
       healthzBindAddress: "192.0.2.7",
       metricsBindAddress: "[::1]:9000",
       bindAddressHardFail: true,
+      serviceMetrics: true,
+      serviceMetricsMax: 200,
       logFormat: "json",
       logLevel: "debug",
     });
