@@ -9,7 +9,8 @@ const STDERR = 2;
 
 export type Log = Logger;
 
-export function openLog(format: LogFormat, level: string): Log {
+/** sink: takes each line, newline and all; default: stderr. */
+export function openLog(format: LogFormat, level: string, sink: (line: string) => void = toStderr): Log {
   const write = format === "json" ? (line: string) => line : textLine;
   return pino(
     {
@@ -18,8 +19,12 @@ export function openLog(format: LogFormat, level: string): Log {
       timestamp: stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
     },
-    { write: (line: string) => void writeSync(STDERR, write(line)) },
+    { write: (line: string) => sink(write(line)) },
   );
+}
+
+function toStderr(line: string): void {
+  writeSync(STDERR, line);
 }
 
 /** `2026-01-31T12:00:00.000Z WARN message key=value …` of one JSON line. */

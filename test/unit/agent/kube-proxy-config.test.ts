@@ -267,3 +267,74 @@ test("another kind of object is refused, a ConfigMap with what to do", () => {
 test("a file that is not there is named", () => {
   expect(() => readText("/nowhere/config.conf")).toThrow("--config /nowhere/config.conf cannot be read: ENOENT");
 });
+
+/** Every field of KubeProxyConfiguration with a value that says something; kube-proxy 1.37. */
+const EVERY_FIELD: Readonly<Record<string, unknown>> = {
+  "featureGates.A": true,
+  "clientConnection.kubeconfig": "/etc/kubeconfig",
+  "clientConnection.acceptContentTypes": "a/b",
+  "clientConnection.contentType": "a/b",
+  "clientConnection.qps": 5,
+  "clientConnection.burst": 10,
+  "logging.format": "json",
+  "logging.flushFrequency": "5s",
+  "logging.verbosity": 4,
+  "logging.vmodule": [{ filePattern: "a", verbosity: 3 }],
+  "logging.options.json.infoBufferSize": "1Mi",
+  hostnameOverride: "n1",
+  bindAddress: "192.0.2.1",
+  healthzBindAddress: "192.0.2.1:1",
+  metricsBindAddress: "192.0.2.1:2",
+  bindAddressHardFail: true,
+  enableProfiling: true,
+  showHiddenMetricsForVersion: "1.36",
+  mode: "iptables",
+  "iptables.masqueradeBit": 14,
+  "iptables.masqueradeAll": true,
+  "iptables.localhostNodePorts": false,
+  "iptables.syncPeriod": "30s",
+  "iptables.minSyncPeriod": "1s",
+  "ipvs.syncPeriod": "30s",
+  "ipvs.minSyncPeriod": "1s",
+  "ipvs.scheduler": "rr",
+  "ipvs.excludeCIDRs": ["10.0.0.0/8"],
+  "ipvs.strictARP": true,
+  "ipvs.tcpTimeout": "1s",
+  "ipvs.tcpFinTimeout": "1s",
+  "ipvs.udpTimeout": "1s",
+  "nftables.masqueradeBit": 14,
+  "nftables.masqueradeAll": true,
+  "nftables.syncPeriod": "30s",
+  "nftables.minSyncPeriod": "1s",
+  "winkernel.networkName": "a",
+  "winkernel.sourceVip": "192.0.2.1",
+  "winkernel.enableDSR": true,
+  "winkernel.rootHnsEndpointName": "a",
+  "winkernel.forwardHealthCheckVip": true,
+  detectLocalMode: "NodeCIDR",
+  "detectLocal.bridgeInterface": "cni0",
+  "detectLocal.interfaceNamePrefix": "cali",
+  clusterCIDR: "10.0.0.0/8",
+  nodePortAddresses: ["10.0.0.0/8"],
+  oomScoreAdj: -1,
+  "conntrack.maxPerCore": 1,
+  "conntrack.min": 2,
+  "conntrack.tcpEstablishedTimeout": "1s",
+  "conntrack.tcpCloseWaitTimeout": "2s",
+  "conntrack.tcpBeLiberal": true,
+  "conntrack.udpTimeout": "3s",
+  "conntrack.udpStreamTimeout": "4s",
+  configSyncPeriod: "15m",
+  portRange: "1-2",
+  windowsRunAsService: true,
+};
+
+test.each(Object.keys(EVERY_FIELD))("%s has an effect, or a warning names it", (field) => {
+  const [apiVersion, kind] = ["kubeproxy.config.k8s.io/v1alpha1", "KubeProxyConfiguration"];
+  const nested = field.split(".").reduceRight<unknown>((value, key) => ({ [key]: value }), EVERY_FIELD[field]);
+  const bare = readConfig("c.json", JSON.stringify({ apiVersion, kind }));
+  const { flags, warnings } = readConfig("c.json", JSON.stringify({ apiVersion, kind, ...(nested as object) }));
+  const named = warnings.some((warning) => warning.includes(field));
+  const counts = JSON.stringify(flags) !== JSON.stringify(bare.flags);
+  expect({ named, counts }).toEqual({ named: !counts, counts: !named });
+});

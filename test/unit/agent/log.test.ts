@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The log for people.
+// The log, for people and for machines.
 
 import { expect, test } from "vitest";
-import { textLine } from "../../../src/agent/log.ts";
+import { openLog, textLine } from "../../../src/agent/log.ts";
 
 test("a line has time, level, message and fields, quoted only where blanks are", () => {
   const json = JSON.stringify({
@@ -24,4 +24,38 @@ test("an error with a code is said in a line", () => {
 test("an error without a code is a defect and keeps its stack", () => {
   const json = JSON.stringify({ level: "error", time: "t", err: { stack: "Error: x\n    at y" }, msg: "failed" });
   expect(textLine(json)).toBe("t ERROR failed\nError: x\n    at y\n");
+});
+
+/** What a log of this format says of the same things. */
+function said(format: "json" | "text", level: string, later?: string): readonly string[] {
+  const lines: string[] = [];
+  const log = openLog(format, level, (line) => void lines.push(line));
+  log.info({ device: "eth0", roles: "uplink" }, "attached");
+  if (later !== undefined) log.level = later;
+  log.debug("swept");
+  log.error({ err: Object.assign(new Error("map is full"), { code: "PORTOLAN_MAP_FULL" }) }, "not published");
+  return lines.map((line) => line.replace(/20\d\d-[-\dT:.]+Z/, "TIME"));
+}
+
+test("as text: a line each", () => {
+  expect(said("text", "info")).toEqual([
+    "TIME INFO attached device=eth0 roles=uplink\n",
+    "TIME ERROR not published: map is full\n",
+  ]);
+});
+
+test("as JSON: an object a line, with time, level by name, message, fields and the whole error", () => {
+  const lines = said("json", "info");
+  expect(lines.every((line) => line.endsWith("}\n"))).toBe(true);
+  const [attached, failed] = lines.map((line) => JSON.parse(line));
+  expect(attached).toEqual({ level: "info", time: "TIME", device: "eth0", roles: "uplink", msg: "attached" });
+  expect(failed).toMatchObject({ level: "error", msg: "not published" });
+  expect(failed.err).toMatchObject({ type: "Error", code: "PORTOLAN_MAP_FULL", message: "map is full" });
+  expect(failed.err.stack).toContain("log.test.ts");
+});
+
+test("the level may change at any time", () => {
+  expect(said("text", "info", "debug")).toHaveLength(3);
+  expect(said("json", "debug", "error")).toHaveLength(2);
+  expect(said("text", "silent")).toEqual([]);
 });
