@@ -72,7 +72,7 @@ test("Events are sent in their order, each once", async () => {
   expect(sent).toEqual(["default Starting serves", "shop FailedToStartServiceHealthcheck healthCheckNodePort 32100"]);
 });
 
-test("while no server answers an Event is tried again; what is forbidden is not, and said once", async () => {
+test("row 72: while no server answers an Event is tried again; what is forbidden is not, and said once", async () => {
   const away = new ApiFailure("unreachable", "away");
   const forbidden = new ApiFailure("forbidden", "no RBAC");
   const { subject, sent, problems, tries } = recorder([away, away, undefined, forbidden, forbidden]);
