@@ -18,12 +18,12 @@ export class Backoff {
     this.#now = now;
   }
 
-  /** Milliseconds. */
-  next(): number {
+  /** Milliseconds; atMostMs: before what chance adds. */
+  next(atMostMs: number = MAX_MS): number {
     const nowMs = this.#now();
     if (nowMs - this.#failedAtMs > RESET_MS) this.#nextMs = FIRST_MS;
     this.#failedAtMs = nowMs;
-    const waitMs = this.#nextMs * (1 + this.#random());
+    const waitMs = Math.min(this.#nextMs, atMostMs) * (1 + this.#random());
     this.#nextMs = Math.min(this.#nextMs * 2, MAX_MS);
     return waitMs;
   }

@@ -14,6 +14,8 @@ const WATCH_SECONDS = 300;
 const PAGE_ITEMS = 500;
 /** Of one page, or of a list from a server that gives no pages. */
 const MAX_LIST_BYTES = 1 << 30;
+/** A server that is not there is not burdened by a try, and what it says when it comes back is waited for. */
+const AWAY_MS = 5_000;
 /** A watch that ends sooner and brought nothing is no watch. */
 const SHORT_WATCH_MS = 1000;
 
@@ -69,7 +71,8 @@ export class Reflector {
       // Without the version, or with an answer that makes no sense, nothing that is known can be built upon.
       if (failure.kind === "expired" || failure.kind === "protocol") this.#version = undefined;
       this.#sink.failed(failure);
-      const waitMs = Math.max(this.#backoff.next(), failure.retryAfterMs);
+      const atMostMs = failure.kind === "unreachable" ? AWAY_MS : undefined;
+      const waitMs = Math.max(this.#backoff.next(atMostMs), failure.retryAfterMs);
       await this.#wait(waitMs, stop).catch((error: unknown) => {
         if (!stop.aborted) throw error;
       });

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+// What an agent and its API server go through while 2000 new connections a second and long streams pass: none of them
+// notices. By sockets and on the wire, from outside through NodePorts, in both families.
+import { afterAll, beforeAll, expect, test } from "vitest";
+import type { Host } from "../../src/demo/lab/plan.ts";
+import type { LabProcess } from "../../src/demo/lab/process.ts";
+import { compileProgram } from "../support/compile.ts";
+import { type ServiceSpec, serviceAddresses } from "../support/manifests.ts";
+import { changeEndpoints, create, useApiCluster } from "./support/api-cluster.ts";
+
+const NODE_PORT = 30_080;
+/** Of each of the three clients: 2000 together, half of each in each family. */
+const RATE = [1000, 500, 500] as const;
+const STREAMS = 20;
+
+const world = useApiCluster({
+  nodes: [
+    { name: "n1", routedPods: ["p1a", "p1b"] },
+    { name: "n2", routedPods: ["p2a"] },
+  ],
+});
+
+let program: string;
+const servers: LabProcess[] = [];
+let clients: readonly LabProcess[] = [];
+
+const spec = (...pods: readonly string[]): ServiceSpec => ({
+  name: "web",
+  number: 10,
+  protocols: ["TCP"],
+  nodePort: NODE_PORT,
+  endpoints: pods.map((name) => {
+    const { address, nodeName } = world().cluster.lab.pod(name);
+    return { address, nodeName };
+  }),
+});
+
+beforeAll(async () => {
+  const { cluster, plane } = world();
+  const { lab } = cluster;
+  program = compileProgram("rush", lab.plan.directory);
+  for (const name of ["p1b", "p2a"]) servers.push(lab.spawn(lab.pod(name), [program, "serve", "8080"]));
+  await Promise.all(servers.map((server) => server.waitForOutput(/^ready$/m)));
+  await create(plane, spec("p1b", "p2a"));
+  await cluster.served("web", 2);
+  const { v4, v6 } = serviceAddresses(10).clusterIP;
+  const inside = [v4, "80", v6, "80"];
+  const node = lab.node("n1").address;
+  const start = (host: Host, rate: number, targets: readonly string[], balanced: boolean) =>
+    lab.spawn(host, [program, "ask", String(rate), String(STREAMS), ...targets], { socketBalancing: balanced });
+  clients = [
+    start(lab.pod("p1a"), RATE[0], inside, true),
+    start(lab.pod("p1a"), RATE[1], inside, false),
+    start(lab.client, RATE[2], [node.v4, String(NODE_PORT), node.v6, String(NODE_PORT)], false),
+  ];
+  await Promise.all(clients.map((client) => client.waitForOutput(/^ready$/m)));
+});
+
+interface Fate {
+  readonly asked: number;
+  readonly answered: number;
+  readonly refused: number;
+  readonly reset: number;
+  readonly timedOut: number;
+  readonly other: number;
+  readonly beats: number;
+  readonly streamsLost: number;
+  readonly ms: number;
+}
+
+async function fateOf(client: LabProcess): Promise<Fate> {
+  client.write("enough\n");
+  await client.exited;
+  return JSON.parse(client.stdout.replace(/^ready$/m, "")) as Fate;
+}
+
+test("rows 14, 50: kill -9, restarts, an API server that is gone and comes back, endpoints that go and come: nothing fails", async () => {
+  const { cluster, plane } = world();
+  await cluster.killAgent("n1");
+  await cluster.startAgent("n1");
+  await cluster.agents.get("n1")?.stop();
+  await plane.killApiServer();
+  const agent = await cluster.startAgent("n1");
+  expect(agent.stderr).toMatch(/ERROR API server, services: .* cannot be reached: connect ECONNREFUSED/);
+  await plane.startApiServer();
+  await changeEndpoints(plane, spec("p1b"));
+  await cluster.served("web", 1);
+  await changeEndpoints(plane, spec("p1b", "p2a"));
+  await cluster.served("web", 2);
+
+  const fates = await Promise.all(clients.map(fateOf));
+  for (const { asked, beats, ms, ...fate } of fates) {
+    expect(fate).toEqual({ answered: asked, refused: 0, reset: 0, timedOut: 0, other: 0, streamsLost: 0 });
+    // Each of them, in both families, the whole time.
+    expect(beats).toBeGreaterThan(2 * STREAMS);
+    expect(asked).toBeGreaterThan(2000);
+    console.log(
+      `${asked} connections in ${ms} ms, ${Math.round((asked * 1000) / ms)} a second; ${beats} echoes of streams`,
+    );
+  }
+}, 120_000);
+
+afterAll(() => Promise.all([...clients, ...servers].map((one) => one.stop())));

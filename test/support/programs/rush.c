@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Many short connections at a steady rate beside a few long ones, and the server for both.
+ *
+ *   rush serve PORT                         prints "ready"; a connection that says 'q' gets a byte and is closed by the
+ *                                           server, one that says anything else gets its bytes back
+ *   rush ask RATE STREAMS ADDRESS PORT ...  RATE new connections a second over all targets in turn, 'q' each; STREAMS
+ *                                           long ones for each target that say 's' every 50 ms and wait for the echo;
+ *                                           until stdin says something: then nothing new begins, what has begun ends,
+ * and a line of JSON says what became of it
+ */
+#define _GNU_SOURCE /* accept4 */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#define MAX_FDS 20000
+#define MAX_TARGETS 16
+#define PATIENCE_MS 10000
+#define BEAT_MS 50
+
+enum kind { FREE, STDIN, LISTENER, SERVED, SHORT, STREAM };
+
+struct conn {
+	enum kind kind;
+	bool open;     /* connect() is done */
+	bool answered; /* its byte, or its last echo, has come */
+	long since_ms; /* began; of a stream: its last beat */
+};
+
+static struct conn conns[MAX_FDS];
+static int epfd, alive;
+static long asked, answered, refused, reset, timed_out, other, beats, streams_lost;
+
+static long now_ms(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static void die(const char *what)
+{
+	fprintf(stderr, "rush: %s: %s\n", what, strerror(errno));
+	exit(1);
+}
+
+static void watch(int fd, enum kind kind, unsigned int events)
+{
+	struct epoll_event event = {.events = events, .data.fd = fd};
+	if (fd >= MAX_FDS)
+		die("too many descriptors");
+	conns[fd] = (struct conn){.kind = kind, .since_ms = now_ms()};
+	if (epoll_ctl(epfd, EPOLL_CTL_ADD, fd, &event))
+		die("epoll_ctl");
+}
+
+static void forget(int fd)
+{
+	if (conns[fd].kind == SHORT || conns[fd].kind == STREAM)
+		alive--;
+	conns[fd].kind = FREE;
+	close(fd);
+}
+
+static void lost(int fd, int error)
+{
+	if (conns[fd].kind == STREAM)
+		streams_lost++;
+	if (error == ECONNREFUSED)
+		refused++;
+	else if (error == ECONNRESET || error == EPIPE)
+		reset++;
+	else if (error == ETIMEDOUT)
+		timed_out++;
+	else
+		other++;
+	forget(fd);
+}
+
+struct target {
+	struct sockaddr_storage address;
+	socklen_t length;
+};
+
+static struct target parse_target(const char *address, const char *port)
+{
+	struct target t = {};
+	struct sockaddr_in *v4 = (void *)&t.address;
+	struct sockaddr_in6 *v6 = (void *)&t.address;
+	if (inet_pton(AF_INET, address, &v4->sin_addr) == 1) {
+		v4->sin_family = AF_INET;
+		v4->sin_port = htons(atoi(port));
+		t.length = sizeof(*v4);
+	} else if (inet_pton(AF_INET6, address, &v6->sin6_addr) == 1) {
+		v6->sin6_family = AF_INET6;
+		v6->sin6_port = htons(atoi(port));
+		t.length = sizeof(*v6);
+	} else {
+		die(address);
+	}
+	return t;
+}
+
+static void begin(const struct target *target, enum kind kind)
+{
+	int one = 1, fd = socket(target->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		die("socket");
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	watch(fd, kind, EPOLLIN | EPOLLOUT | EPOLLET);
+	alive++;
+	asked += kind == SHORT;
+	if (connect(fd, (const void *)&target->address, target->length) && errno != EINPROGRESS)
+		lost(fd, errno);
+}
+
+static void say(int fd, char byte)
+{
+	conns[fd].answered = false;
+	conns[fd].since_ms = now_ms();
+	if (send(fd, &byte, 1, MSG_NOSIGNAL) != 1)
+		lost(fd, errno);
+}
+
+static void serve(int fd)
+{
+	char bytes[4096];
+	for (;;) {
+		ssize_t n = recv(fd, bytes, sizeof(bytes), 0);
+		if (n < 0 && errno == EAGAIN)
+			return;
+		if (n <= 0 || send(fd, bytes, n, MSG_NOSIGNAL) != n || bytes[0] == 'q') {
+			forget(fd);
+			return;
+		}
+	}
+}
+
+static void accept_all(int listener)
+{
+	for (;;) {
+		int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK);
+		if (fd < 0)
+			return;
+		watch(fd, SERVED, EPOLLIN | EPOLLET);
+	}
+}
+
+static void hear(int fd, unsigned int events)
+{
+	struct conn *c = &conns[fd];
+	char bytes[64];
+	if (!c->open) {
+		int error = 0;
+		socklen_t length = sizeof(error);
+		getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length);
+		if (error)
+			return lost(fd, error);
+		if (!(events & EPOLLOUT))
+			return;
+		c->open = true;
+		say(fd, c->kind == SHORT ? 'q' : 's');
+		if (conns[fd].kind == FREE)
+			return;
+	}
+	for (;;) {
+		ssize_t n = recv(fd, bytes, sizeof(bytes), 0);
+		if (n < 0 && errno == EAGAIN)
+			return;
+		if (n < 0)
+			return lost(fd, errno);
+		if (n == 0 && c->kind == SHORT && c->answered) {
+			answered++;
+			return forget(fd);
+		}
+		if (n == 0)
+			return lost(fd, ECONNRESET);
+		beats += c->kind == STREAM;
+		c->answered = true;
+	}
+}
+
+/* The beat of streams, and the end of what takes too long. */
+static void look_at_all(bool ending)
+{
+	long now = now_ms();
+	for (int fd = 0; fd < MAX_FDS; fd++) {
+		struct conn *c = &conns[fd];
+		if (c->kind != SHORT && c->kind != STREAM)
+			continue;
+		if (c->kind == STREAM && c->answered && ending)
+			forget(fd);
+		else if (c->kind == STREAM && c->answered && now - c->since_ms >= BEAT_MS)
+			say(fd, 's');
+		else if (!(c->kind == STREAM && c->answered) && now - c->since_ms >= PATIENCE_MS)
+			lost(fd, ETIMEDOUT);
+	}
+}
+
+static void step(int timeout_ms, bool *ending)
+{
+	struct epoll_event events[512];
+	int n = epoll_wait(epfd, events, 512, timeout_ms);
+	for (int i = 0; i < n; i++) {
+		int fd = events[i].data.fd;
+		char byte;
+		switch (conns[fd].kind) {
+		case LISTENER:
+			accept_all(fd);
+			break;
+		case SERVED:
+			serve(fd);
+			break;
+		case SHORT:
+		case STREAM:
+			hear(fd, events[i].events);
+			break;
+		case STDIN:
+			(void)!read(fd, &byte, 1);
+			epoll_ctl(epfd, EPOLL_CTL_DEL, fd, NULL);
+			*ending = true;
+			break;
+		case FREE:
+			break;
+		}
+	}
+}
+
+static void run_server(int port)
+{
+	int one = 1, zero = 0, fd = socket(AF_INET6, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	struct sockaddr_in6 any = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
+	bool ending = false;
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof(zero));
+	if (bind(fd, (void *)&any, sizeof(any)) || listen(fd, 4096))
+		die("listen");
+	watch(fd, LISTENER, EPOLLIN);
+	puts("ready");
+	fflush(stdout);
+	while (!ending)
+		step(-1, &ending);
+}
+
+static void run_client(long rate, int streams, const struct target *targets, int count)
+{
+	bool ending = false;
+	long begun = now_ms(), looked = begun;
+	for (int i = 0; i < streams * count; i++)
+		begin(&targets[i % count], STREAM);
+	puts("ready");
+	fflush(stdout);
+	while (!ending || alive > 0) {
+		long now = now_ms();
+		long due = (now - begun) * rate / 1000;
+		/* What a busy machine held up is not made up for all at once. */
+		for (int i = 0; !ending && asked < due && i < 64; i++)
+			begin(&targets[asked % count], SHORT);
+		if (now - looked >= 10) {
+			look_at_all(ending);
+			looked = now;
+		}
+		step(1, &ending);
+	}
+	printf("{\"asked\":%ld,\"answered\":%ld,\"refused\":%ld,\"reset\":%ld,\"timedOut\":%ld,\"other\":%ld,"
+	       "\"beats\":%ld,\"streamsLost\":%ld,\"ms\":%ld}\n",
+	       asked, answered, refused, reset, timed_out, other, beats, streams_lost, now_ms() - begun);
+}
+
+int main(int argc, char **argv)
+{
+	struct target targets[MAX_TARGETS];
+	struct rlimit files = {MAX_FDS, MAX_FDS};
+	setrlimit(RLIMIT_NOFILE, &files);
+	epfd = epoll_create1(0);
+	if (argc >= 3)
+		watch(0, STDIN, EPOLLIN);
+	if (argc == 3 && !strcmp(argv[1], "serve")) {
+		run_server(atoi(argv[2]));
+		return 0;
+	}
+	if (argc < 6 || argc % 2 || strcmp(argv[1], "ask") || (argc - 4) / 2 > MAX_TARGETS) {
+		fputs("usage: rush serve PORT | rush ask RATE STREAMS ADDRESS PORT ...\n", stderr);
+		return 2;
+	}
+	for (int i = 4; i < argc; i += 2)
+		targets[(i - 4) / 2] = parse_target(argv[i], argv[i + 1]);
+	run_client(atol(argv[2]), atoi(argv[3]), targets, (argc - 4) / 2);
+	return 0;
+}
