@@ -73,7 +73,7 @@ describe.each([{ featureGates: [] }, { featureGates: ["WatchList=false"] }])("wi
     const before = (await plane.api.patch(service, { metadata: { labels: { round: "1" } } })).metadata.resourceVersion;
     await plane.api.patch(service, { metadata: { labels: { round: "2" } } });
     await plane.killApiServer();
-    await plane.compact();
+    await plane.etcd.compact();
     await plane.startApiServer();
     const { body } = await ask("portolan", `/api/v1/services?watch=1&resourceVersion=${before}`, 2);
     expect(body).toContain('"code":410');

@@ -113,7 +113,7 @@ describe.each([
     await until("some changes are made", () => churn.changes > 300, 60_000);
     await churn.stop();
     await plane.killApiServer();
-    await plane.compact();
+    await plane.etcd.compact();
     await plane.startApiServer();
     await tellCutter("accept", /^accepted$/m);
     await agreed(plane, cluster.lab.node("n1"));

@@ -35,7 +35,7 @@ const RESOURCES: Readonly<Record<string, string>> = {
   ServiceCIDR: "servicecidrs",
 };
 
-export class Api implements Disposable {
+export class Api {
   readonly #agent: Agent;
   readonly #token: string;
 
@@ -94,10 +94,6 @@ export class Api implements Disposable {
       if (error instanceof ApiError || isConnectionError(error)) return false;
       throw error;
     }
-  }
-
-  [Symbol.dispose](): void {
-    this.#agent.destroy();
   }
 
   async #json<T>(method: string, path: string, body?: object, type = "application/json"): Promise<T> {

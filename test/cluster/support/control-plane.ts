@@ -15,11 +15,13 @@ import { until } from "../../support/until.ts";
 import { Api } from "./api.ts";
 import { type Certificates, makeCertificates } from "./certificates.ts";
 import { binary } from "./components.ts";
+import { Etcd } from "./etcd.ts";
 import { roleBinding } from "./objects.ts";
 
 /** Ranges of ClusterIPs, which a lab's client has routes for. */
 export const SERVICE_RANGES: readonly string[] = ["10.96.0.0/16", "fd00:10:96::/112"];
 const PORT = 6443;
+const ETCD_PORT = 2379;
 const READY_TIMEOUT_MS = 60_000;
 
 /** Users with a token of their own, which is their name: who reads as kube-proxy does, and who may do all. */
@@ -36,7 +38,8 @@ export interface ControlPlaneOptions {
   readonly featureGates?: readonly string[];
 }
 
-export class ControlPlane implements Disposable {
+/** Its processes end with the lab. */
+export class ControlPlane {
   readonly #lab: Lab;
   readonly #host: NodeHost;
   readonly #directory: string;
@@ -44,6 +47,7 @@ export class ControlPlane implements Disposable {
   readonly #options: ControlPlaneOptions;
   /** Of the user that may do all. */
   readonly api: Api;
+  readonly etcd: Etcd;
   apiServer: LabProcess;
 
   private constructor(lab: Lab, host: NodeHost, certificates: Certificates, options: ControlPlaneOptions) {
@@ -52,6 +56,7 @@ export class ControlPlane implements Disposable {
     this.#directory = directoryOn(lab, host);
     this.#certificates = certificates;
     this.#options = options;
+    this.etcd = new Etcd(join(this.#directory, "etcd-relay"));
     this.api = new Api(join(this.#directory, "relay"), host.address.v4, certificates.ca, "admin");
     this.apiServer = this.#spawnApiServer();
   }
@@ -65,9 +70,8 @@ export class ControlPlane implements Disposable {
     const users = USERS.map(({ name, groups }) => `${name},${name},${name},"${groups}"\n`);
     writeFileSync(join(directory, "tokens.csv"), users.join(""));
     lab.spawn(host, [binary("etcd"), ...etcdFlags(directory)], { environment: { GOGC: "50" } });
-    const relay = join(import.meta.dirname, "programs/relay.mjs");
-    const relayed = lab.spawn(host, ["node", relay, join(directory, "relay"), "127.0.0.1", String(PORT)]);
-    await relayed.waitForOutput(/^ready$/m);
+    await relay(lab, host, join(directory, "relay"), PORT);
+    await relay(lab, host, join(directory, "etcd-relay"), ETCD_PORT);
     const plane = new ControlPlane(lab, host, certificates, options);
     await plane.ready();
     await plane.api.create({ apiVersion: "v1", kind: "Namespace", metadata: { name: "test" } });
@@ -130,27 +134,10 @@ export class ControlPlane implements Disposable {
     process.kill(this.apiServer.pid, "SIGCONT");
   }
 
-  /** Lets etcd forget all revisions before its newest: whoever asks for one is answered 410 by an API server started anew. */
-  async compact(): Promise<void> {
-    const { header } = await this.#etcd<{ header: { revision: string } }>("kv/range", { key: "AA==" });
-    await this.#etcd("kv/compaction", { revision: header.revision, physical: true });
-  }
-
-  /** The processes end with the lab. */
-  [Symbol.dispose](): void {
-    this.api[Symbol.dispose]();
-  }
-
-  /** etcd's JSON gateway. */
-  async #etcd<T>(call: string, body: object): Promise<T> {
-    const line = ["curl", "-sSf", "-d", JSON.stringify(body), `http://127.0.0.1:2379/v3/${call}`];
-    return JSON.parse(await this.#lab.exec(this.#host, line)) as T;
-  }
-
   #spawnApiServer(): LabProcess {
     const gates = this.#options.featureGates ?? [];
     const flags = [
-      "--etcd-servers=http://127.0.0.1:2379",
+      `--etcd-servers=http://127.0.0.1:${ETCD_PORT}`,
       `--secure-port=${PORT}`,
       `--advertise-address=${this.#host.address.v4}`,
       `--cert-dir=${this.#directory}`,
@@ -174,11 +161,17 @@ export class ControlPlane implements Disposable {
   }
 }
 
+/** Makes a Unix socket that leads to a port of the host's. */
+async function relay(lab: Lab, host: NodeHost, socket: string, port: number): Promise<void> {
+  const program = join(import.meta.dirname, "programs/relay.mjs");
+  await lab.spawn(host, ["node", program, socket, "127.0.0.1", String(port)]).waitForOutput(/^ready$/m);
+}
+
 function etcdFlags(directory: string): readonly string[] {
   return [
     `--data-dir=${join(directory, "etcd")}`,
-    "--listen-client-urls=http://127.0.0.1:2379",
-    "--advertise-client-urls=http://127.0.0.1:2379",
+    `--listen-client-urls=http://127.0.0.1:${ETCD_PORT}`,
+    `--advertise-client-urls=http://127.0.0.1:${ETCD_PORT}`,
     "--listen-peer-urls=http://127.0.0.1:2380",
     "--unsafe-no-fsync",
     "--log-level=warn",
