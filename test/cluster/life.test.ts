@@ -84,7 +84,7 @@ test("rows 14, 50: kill -9, restarts, an API server that is gone and comes back,
   expect(agent.stderr).toMatch(/ERROR API server, services: .* cannot be reached: connect ECONNREFUSED/);
   await plane.startApiServer();
   await changeEndpoints(plane, spec("p1b"));
-  await cluster.served("web", 1);
+  await cluster.served("web", 1, 30_000);
   await changeEndpoints(plane, spec("p1b", "p2a"));
   await cluster.served("web", 2);
 
