@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reads an untyped object field by field and names the path of what is not as it should be.
 
-import { type Cidr, type Ip, ipToBytes, isInCidr, parseCidr, parseIp } from "../model/ip.ts";
+import { type Cidr, type Ip, parseCidr, parseIp } from "../model/ip.ts";
 
 /** A field that cannot be used. The message begins with its path and ends with what to do. */
 export class InvalidField extends Error {
@@ -150,7 +150,7 @@ export class Field {
       this.fail(`${JSON.stringify(text)} is not an IP address: use one such as 10.96.0.10 or fd00::10`);
     if (isUnspecifiedOrMulticast(ip))
       this.fail(`${ip} cannot be the address of a Service or an endpoint: use a unicast address`);
-    const scope = refused.find((one) => SCOPES[one].some((block) => isInCidr(ip, block)));
+    const scope = refused.find((one) => SCOPES[one].test(ip));
     if (scope) this.fail(`${ip} is a ${scope} address, which means another host to everyone who uses it: use another`);
     return ip;
   }
@@ -180,24 +180,20 @@ export class Field {
   }
 }
 
-/** 0.0.0.0, ::, 224.0.0.0/4 with broadcast above, ff00::/8 */
+/** 0.0.0.0, ::, 224.0.0.0/4 with broadcast above, ff00::/8. By its canonical text: each endpoint's is asked. */
 function isUnspecifiedOrMulticast(ip: Ip): boolean {
   if (ip === "0.0.0.0" || ip === "::") return true;
-  const bytes = ipToBytes(ip);
-  return ip.includes(":") ? bytes[0] === 0xff : (bytes[12] ?? 0) >= 224;
+  return ip.includes(":") ? /^ff[0-9a-f]{2}:/.test(ip) : Number.parseInt(ip, 10) >= 224;
 }
 
 /** Addresses that say nothing to another host, or to another network. */
 export type AddressScope = "loopback" | "link-local";
 
-const SCOPES: Readonly<Record<AddressScope, readonly Cidr[]>> = {
-  loopback: [block("127.0.0.0", 8), block("::1", 128)],
-  "link-local": [block("169.254.0.0", 16), block("fe80::", 10)],
+/** By the canonical text: 127.0.0.0/8 and ::1; 169.254.0.0/16 and fe80::/10. */
+const SCOPES: Readonly<Record<AddressScope, RegExp>> = {
+  loopback: /^(127\.|::1$)/,
+  "link-local": /^(169\.254\.|fe[89ab][0-9a-f]:)/,
 };
-
-function block(address: string, prefixLength: number): Cidr {
-  return { address: address as Ip, prefixLength };
-}
 
 /** `spec.ports[1].port`; names with dots or slashes are quoted: `metadata.labels["a.b/c"]`. */
 export function pathText(path: readonly (string | number)[]): string {

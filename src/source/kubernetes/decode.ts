@@ -113,9 +113,14 @@ function decodeValue(kind: string, raw: Uint8Array): ApiValue {
   return value;
 }
 
+/** The last one made: objects are made in runs, and are told in them. */
+let lastTime = { seconds: Number.NaN, text: "" };
+
 /** As JSON has it. */
 function timeText(time: Time): string {
-  return new Date(Number(time.seconds ?? 0) * 1000).toISOString();
+  const seconds = Number(time.seconds ?? 0);
+  if (seconds !== lastTime.seconds) lastTime = { seconds, text: new Date(seconds * 1000).toISOString() };
+  return lastTime.text;
 }
 
 const JSON_CODEC: Codec = {

@@ -16,7 +16,6 @@ import { Objects } from "./objects.ts";
 import { Reflector, type ReflectorSink } from "./reflector.ts";
 import { type Resource, resourcesOf } from "./resources.ts";
 
-/** Who does not answer sooner is taken for absent at the start. */
 const PATIENCE_MS = 5_000;
 
 export interface KubernetesSourceOptions extends CredentialOptions {
@@ -25,6 +24,8 @@ export interface KubernetesSourceOptions extends CredentialOptions {
   readonly userAgent: string;
   /** File in which what was read survives a reboot. */
   readonly checkpoint: string;
+  /** Whoever is silent for so long at the start is taken for absent; default 5000. */
+  readonly patienceMs?: number;
 }
 
 /** One kind, and how far it has come. */
@@ -39,6 +40,7 @@ interface Followed {
 
 export class KubernetesSource implements Source {
   readonly #nodeName: string;
+  readonly #patienceMs: number;
   readonly #client: ApiClient;
   readonly #changes = new ChangeTracker();
   readonly #strings = new Map<string, string>();
@@ -50,15 +52,18 @@ export class KubernetesSource implements Source {
   #running: Promise<unknown> = Promise.resolve();
   #onChange: OnChange = () => {};
   #onProblem: (problem: SourceProblem) => void = () => {};
+  /** Objects that have come so far. */
+  #heard = 0;
   /** As last told. */
   #synced = false;
   #troubled: ReadonlySet<string> = new Set();
 
   /** Throws an ApiFailure when the credentials name no API server. */
-  constructor({ nodeName, userAgent, checkpoint, ...options }: KubernetesSourceOptions) {
+  constructor({ nodeName, userAgent, checkpoint, patienceMs = PATIENCE_MS, ...options }: KubernetesSourceOptions) {
     const credentials = new Credentials(options);
     credentials.check();
     this.#nodeName = nodeName;
+    this.#patienceMs = patienceMs;
     this.#client = new ApiClient(credentials, userAgent);
     this.#events = new EventRecorder({
       nodeName,
@@ -100,9 +105,7 @@ export class KubernetesSource implements Source {
       first.push(Promise.race([promise, ended]));
     }
     this.#running = Promise.all(running);
-    const patience = new AbortController();
-    await Promise.race([Promise.all(first), sleep(PATIENCE_MS, undefined, { signal: patience.signal })]);
-    patience.abort();
+    await this.#patiently(Promise.all(first));
     if (recall && !this.#synced) await this.#recall();
     if (!this.#synced) this.#tell(); // what there is of it, and that it is not all
   }
@@ -120,6 +123,18 @@ export class KubernetesSource implements Source {
 
   *#all(): Iterable<ModelObject> {
     for (const { objects } of this.#followed) yield* objects.all();
+  }
+
+  /** Until all have been tried, or nothing more comes. */
+  async #patiently(tried: Promise<unknown>): Promise<void> {
+    let done = false;
+    const over = tried.then(() => {
+      done = true;
+    });
+    for (let heard = -1; heard !== this.#heard && !done; ) {
+      heard = this.#heard;
+      await Promise.race([over, sleep(this.#patienceMs, undefined, { ref: false })]);
+    }
   }
 
   /** What an earlier run last knew of the kinds that no API server tells now. */
@@ -148,7 +163,10 @@ export class KubernetesSource implements Source {
     this.#followed.push(followed);
     return {
       begin: () => objects.begin(),
-      put: (object) => objects.put(object),
+      put: (object) => {
+        this.#heard++;
+        objects.put(object);
+      },
       remove: (object) => objects.remove(object),
       commit: () => {
         objects.commit();
