@@ -69,6 +69,9 @@ describe.each([
     return { name: "web", number: 10, endpoints: [{ address, nodeName }] };
   };
 
+  /** For a Service that goes while the agent sees nothing. */
+  const spare = (): ServiceSpec => ({ ...web(), name: "spare", number: 11 });
+
   async function tellCutter(order: string, answer: RegExp): Promise<void> {
     cutter.stdout = "";
     cutter.write(`${order}\n`);
@@ -91,8 +94,11 @@ describe.each([
 
   test("changes that nobody tells: they are there as soon as the way to the API server is", async () => {
     const { cluster, plane } = world();
+    await create(plane, spare());
+    await cluster.served("spare", 1);
     await tellCutter("refuse", /^refused$/m);
     await until("the agent has noticed", () => lost(agent) > 0, 30_000);
+    await remove(plane, spare());
     churn.start(200);
     await until("a thousand changes are made", () => churn.changes > 1000, 60_000);
     await churn.stop();
@@ -103,12 +109,11 @@ describe.each([
 
   test("410: what was deleted, changed and created while the API server forgot is found by comparing", async () => {
     const { cluster, plane } = world();
-    const spare: ServiceSpec = { name: "spare", number: 11, endpoints: web().endpoints };
-    await create(plane, spare);
+    await create(plane, spare());
     await cluster.served("spare", 1);
     await tellCutter("refuse", /^refused$/m);
     await until("the agent has noticed", () => lost(agent) > 0, 30_000);
-    await remove(plane, spare);
+    await remove(plane, spare());
     churn.start(200);
     await until("some changes are made", () => churn.changes > 300, 60_000);
     await churn.stop();

@@ -5,7 +5,7 @@ import { type BulkSize, bulkAddresses, bulkEndpoints, bulkService, bulkSlice } f
 import type { ControlPlane } from "./control-plane.ts";
 
 /** Every so many changes of a Service one takes it away, the next brings it back. */
-const LIFE = 7;
+const LIFE = 4;
 const WORKERS = 32;
 
 export class Churn {
