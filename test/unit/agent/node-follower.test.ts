@@ -7,7 +7,8 @@ import type { NodePortRule } from "../../../src/agent/node-addresses.ts";
 import { NodeFollower } from "../../../src/agent/node-follower.ts";
 import type { NodeAddress } from "../../../src/datapath/contract.ts";
 import type { DeviceChanges } from "../../../src/datapath/ebpf/attach.ts";
-import { classifyDevices } from "../../../src/datapath/ebpf/devices.ts";
+import { classifyDevices, type DeviceRules } from "../../../src/datapath/ebpf/devices.ts";
+import type { NetworkView } from "../../../src/datapath/network.ts";
 import { BpfError } from "../../../src/libbpf/errors.ts";
 import type { Cidr, Ip } from "../../../src/model/ip.ts";
 import type { Node } from "../../../src/model/node.ts";
@@ -33,6 +34,8 @@ function world(rule: NodePortRule = [], adopted: readonly Ip[] = []) {
   const view = network({ links: [veth(5, "veth5")], addresses });
   const refuses = new Set<string>();
   const said: string[] = [];
+  /** Of uplinks and of pods, at each attachment. */
+  const patterns: (readonly [string, string])[] = [];
   const say = (call: string, what: string): void => {
     if (refuses.has(call)) throw new Error(`${call}: ENOMEM`);
     said.push(`${call} ${what}`);
@@ -45,7 +48,8 @@ function world(rule: NodePortRule = [], adopted: readonly Ip[] = []) {
     setPodRanges: (ranges: readonly Cidr[]) => say("pods", text(ranges)),
     setLocalRanges: (ranges: readonly Cidr[]) => say("local", text(ranges)),
     setNodeAddresses: (addresses: readonly NodeAddress[]) => say("addresses", addresses.map((a) => a.address).join()),
-    attachDevices: (): DeviceChanges => {
+    attachDevices: (_: NetworkView, rules: DeviceRules): DeviceChanges => {
+      patterns.push([rules.uplinkPatterns.join(), rules.podPatterns.join()]);
       const [device] = classifyDevices(view, { uplinkPatterns: [], podPatterns: [], nodeAddresses: [] }).values();
       if (!device) throw new Error("the veth is no device");
       say("attach", errno === 0 ? device.name : `${device.name} failed`);
@@ -73,7 +77,7 @@ function world(rule: NodePortRule = [], adopted: readonly Ip[] = []) {
   const fail = (code: number): void => {
     errno = code;
   };
-  return { follower, said, refuses, fail, addresses, serving };
+  return { follower, said, refuses, fail, addresses, serving, patterns };
 }
 
 test("row 27: what could not be written of the node is written without another change, and then no more", () => {
@@ -132,6 +136,17 @@ test("a device that could not be attached to is tried again, one that has gone i
   follower.refresh();
   vi.advanceTimersByTime(600_000);
   expect(said.filter((what) => what.startsWith("attach"))).toEqual(["attach veth5 failed"]);
+});
+
+test("row 83: other devices, and other addresses for NodePorts, count at once", () => {
+  const { follower, serving, patterns } = world();
+  follower.attach();
+  expect([serving.at(-1), patterns.at(-1)]).toEqual([["192.0.2.7"], ["", ""]]);
+  const live = { devices: ["bond*"], podDevices: ["tap*"], localhostNodePorts: true };
+  follower.reconfigure(live, [{ address: ip("198.51.100.0"), prefixLength: 24 }]);
+  expect([serving.at(-1), patterns.at(-1)]).toEqual([[], ["bond*", "tap*"]]);
+  follower.reconfigure({ ...live, podDevices: [] }, []);
+  expect([serving.at(-1), patterns.at(-1)]).toEqual([["192.0.2.7"], ["bond*", ""]]);
 });
 
 test("nothing is tried any more once the follower is disposed of", () => {

@@ -73,6 +73,17 @@ test("row 46: what an earlier agent left counts until something is read; then ea
   expect(told).toEqual([BOTH]);
 });
 
+test("rows 46 and 83: other ranges of the configuration count at once, and with what is known of Nodes and endpoints", () => {
+  const { told, ranges, step } = follower();
+  ranges.setFlagged([cidr("10.100.0.0/16")]);
+  expect(told).toEqual([]); // nothing has been read yet
+  step({ ...KUBERNETES, serviceCidrs: [], nodes: node("192.0.2.2", "10.244.1.0/24") }, true);
+  ranges.setFlagged([cidr("10.100.0.0/16"), cidr("10.244.0.0/16")]);
+  ranges.setFlagged([cidr("fd00:96::/108")]);
+  ranges.setFlagged([]);
+  expect(told).toEqual(["10.100.0.0/16", "fd00:96::/108", ""]);
+});
+
 test("row 46: no range is told before all is known", () => {
   const { told, step } = follower();
   step({ ...KUBERNETES, synced: false }, true);
