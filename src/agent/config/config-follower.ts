@@ -2,9 +2,7 @@
 // Follows the file of --config (row 83): what an agent can take up while it runs counts at once, of the rest the log says
 // that it waits for the next start. A file that cannot be read changes nothing.
 
-import { dirname } from "node:path";
 import { isDeepStrictEqual } from "node:util";
-import { DirectoryWatch } from "../../source/directory-watch.ts";
 import { stampOf } from "../../source/file-round.ts";
 import { UsageError } from "../errors.ts";
 import type { Log } from "../log.ts";
@@ -13,8 +11,11 @@ import { type ReadConfig, readConfig } from "./config-file.ts";
 import { readText } from "./document.ts";
 import { FIELDS } from "./fields.ts";
 
-/** A file is read when it has not been written for so long: editors write in several steps. */
-const SETTLE_MS = 100;
+/**
+ * Between two looks at the file, which tell whether it is another one: whoever wrote it, moved it there, or moved the
+ * directory that it is reached through, as kubelet does with a ConfigMap's `..data`. inotify would miss some of that.
+ */
+const LOOK_MS = 500;
 
 const LIVE: ReadonlySet<string> = new Set(FIELDS.filter(({ live }) => live).map(({ flag }) => flag));
 
@@ -33,43 +34,37 @@ export class ConfigFollower implements Disposable {
   readonly #file: ConfigFile;
   readonly #apply: (options: AgentOptions) => void;
   readonly #log: Log;
-  readonly #watch: DirectoryWatch;
-  #timer: NodeJS.Timeout | undefined;
-  /** Of the file, when it was last looked at; it may have changed since the start. */
-  #stamp = "";
+  readonly #timer: NodeJS.Timeout;
+  /** Of the file, at the last look. */
+  #seen: string | undefined;
+  /** Of the file, when it was last read; it may have changed since the start. */
+  #read: string | undefined;
   #text: string;
   /** As the agent works now. */
   #flags: AgentFlags;
-  /** Error code of what is wrong with the directory. */
-  #trouble: string | undefined;
 
   /** apply: takes up what may change while the agent runs. */
-  constructor(file: ConfigFile, apply: (options: AgentOptions) => void, log: Log) {
+  constructor(file: ConfigFile, apply: (options: AgentOptions) => void, log: Log, lookMs: number = LOOK_MS) {
     this.#file = file;
     this.#text = file.text;
     this.#flags = file.flags;
     this.#apply = apply;
     this.#log = log;
-    // A ConfigMap's file is a link through `..data`, which kubelet replaces: any sign in the directory may be one of it.
-    this.#watch = new DirectoryWatch(dirname(file.path), {
-      onSign: () => this.#look(),
-      onLook: () => this.#look(),
-      onTrouble: (error) => this.#tellTrouble(error),
-    });
-    void this.#watch.look();
+    this.#timer = setInterval(() => this.#look(), lookMs);
   }
 
   [Symbol.dispose](): void {
-    clearTimeout(this.#timer);
-    this.#watch[Symbol.dispose]();
+    clearInterval(this.#timer);
   }
 
+  /** Reads it once it stays as it is: editors write in several steps. */
   #look(): void {
     const stamp = stampOf(this.#file.path);
-    if (stamp === this.#stamp) return;
-    this.#stamp = stamp;
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#reload(), SETTLE_MS);
+    if (stamp !== this.#seen) this.#seen = stamp;
+    else if (stamp !== this.#read) {
+      this.#read = stamp;
+      this.#reload();
+    }
   }
 
   #reload(): void {
@@ -102,15 +97,6 @@ export class ConfigFollower implements Disposable {
       this.#log.info({ changed: names(live) }, `${this.#file.path} is in force as it is now`);
     }
     if (later.length > 0) this.#log.warn(`${this.#file.path}: takes effect at the next start: ${names(later)}`);
-  }
-
-  #tellTrouble(error: NodeJS.ErrnoException | undefined): void {
-    if (error && error.code !== this.#trouble) {
-      this.#log.warn(
-        `${dirname(this.#file.path)} cannot be watched for changes of the configuration: ${error.message}`,
-      );
-    }
-    this.#trouble = error?.code;
   }
 }
 

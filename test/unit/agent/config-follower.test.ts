@@ -33,7 +33,7 @@ function follow(path: string, text: string, argv: readonly string[] = []) {
   const log = { info: say("info"), warn: say("warn"), error: say("error") } as unknown as Log;
   const told: AgentOptions[] = [];
   const file = { path, text, flags: merge(readConfig(path, text).flags), merge };
-  const follower = new ConfigFollower(file, (options) => void told.push(options), log);
+  const follower = new ConfigFollower(file, (options) => void told.push(options), log, 20);
   return { told, said, follower };
 }
 
@@ -118,6 +118,19 @@ test("row 83: a ConfigMap's volume, whose files are links through ..data, and a 
   renameSync(join(directory, "new.yaml"), path);
   await until("the file is taken up", () => told.length === 3);
   expect(told[2]?.logLevel).toBe("trace");
+});
+
+test("row 83: a file that is a link to one elsewhere", async () => {
+  const elsewhere = join(directory, "elsewhere");
+  const path = join(directory, "agent.yaml");
+  mkdirSync(elsewhere);
+  writeFileSync(join(elsewhere, "real.yaml"), HEAD);
+  symlinkSync(join(elsewhere, "real.yaml"), path);
+  const { told, follower } = follow(path, HEAD);
+  using _ = follower;
+  writeFileSync(join(elsewhere, "real.yaml"), `${HEAD}logging: {level: debug}\n`);
+  await until("it is taken up", () => told.length === 1);
+  expect(told[0]?.logLevel).toBe("debug");
 });
 
 test("row 83: what was written between the start and now is found; the same once more is nothing", async () => {
