@@ -71,10 +71,14 @@ test.each([
   ],
   ["a kubeconfig that is not there", ["agent", "--kubeconfig", "/nowhere/f"], "--kubeconfig /nowhere/f: ENOENT"],
   ["a fallback mode, so far", ["agent", "--mode", "ipvs"], "--mode ipvs: not yet supported; use --mode ebpf"],
-])("%s is wrong usage, with a hint", async (_what, args, hint) => {
-  expect(await runProgram(buildProgram([agentCommand()]), args)).toBe(2);
-  expect(stderr).toContain(hint);
-});
+])(
+  "%s is wrong usage, with a hint",
+  async (_what, args, hint) => {
+    expect(await runProgram(buildProgram([agentCommand()]), args)).toBe(2);
+    expect(stderr).toContain(hint);
+  },
+  30_000,
+); // who names a kubeconfig loads a client of a thousand modules, here one by one
 
 test("help is no error", async () => {
   expect(await runProgram(buildProgram([agentCommand()]), ["agent", "--help"])).toBe(0);
