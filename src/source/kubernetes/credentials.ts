@@ -6,6 +6,8 @@ import { readFileSync } from "node:fs";
 import type { RequestOptions } from "node:https";
 import { dirname, resolve } from "node:path";
 import { KubeConfig } from "@kubernetes/client-node/dist/config.js";
+import * as v from "valibot";
+import { parse } from "yaml";
 import { ApiFailure } from "./failure.ts";
 
 export interface CredentialOptions {
@@ -97,9 +99,24 @@ export class Credentials {
     config.loadFromString(text);
     config.makePathsAbsolute(dirname(resolve(file)));
     const user = config.getCurrentUser();
+    const tokenFile = tokenFileOf(text, user?.name);
+    if (tokenFile !== undefined) {
+      const token = readFileSync(resolve(dirname(file), tokenFile), "utf8");
+      config.users = config.users.map((one) => (one.name === user?.name ? { ...one, token } : one));
+    }
     this.#plugin = user?.exec || user?.authProvider ? { text, config } : undefined;
     return config;
   }
+}
+
+const USERS = v.object({
+  users: v.array(v.object({ name: v.string(), user: v.optional(v.object({ tokenFile: v.optional(v.string()) })) })),
+});
+
+/** A user's tokenFile, which @kubernetes/client-node knows nothing of: service accounts' kubeconfigs name it. */
+function tokenFileOf(kubeconfig: string, user: string | undefined): string | undefined {
+  const { success, output } = v.safeParse(USERS, parse(kubeconfig));
+  return success ? output.users.find(({ name }) => name === user)?.user?.tokenFile : undefined;
 }
 
 /** Files that hold tokens often end in a newline, which no header may have. */

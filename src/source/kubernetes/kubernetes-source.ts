@@ -106,6 +106,7 @@ export class KubernetesSource implements Source {
     }
     this.#running = Promise.all(running);
     await this.#patiently(Promise.all(first));
+    this.#noteSilence();
     if (recall && !this.#synced) await this.#recall();
     if (!this.#synced) this.#tell(); // what there is of it, and that it is not all
   }
@@ -135,6 +136,15 @@ export class KubernetesSource implements Source {
       heard = this.#heard;
       await Promise.race([over, sleep(this.#patienceMs, undefined, { ref: false })]);
     }
+  }
+
+  /** Those that have neither been told nor failed. */
+  #noteSilence(): void {
+    const silent = this.#followed.filter(({ settled, failure }) => !settled && failure === undefined);
+    if (silent.length === 0) return;
+    const which = silent.map(({ resource }) => resource.plural).join(", ");
+    const message = `no answer for ${this.#patienceMs / 1000} s: it is waited for, and what an earlier agent served goes on`;
+    this.#onProblem({ severity: "error", place: `API server, ${which}`, message });
   }
 
   /** What an earlier run last knew of the kinds that no API server tells now. */
