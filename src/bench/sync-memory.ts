@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // The resident memory of an idle agent that serves a whole cluster from manifests: the bundle, as a DaemonSet runs it.
-// In parts too: its own (the heap), and what it maps (BPF arrays, which count in full, and the code of Node.js).
+// In parts too: its own (the heap), and what it maps (BPF arrays, which count in full, and the code of Node.js). Then how
+// long it takes to tell its metrics.
 
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Lab } from "../demo/lab/lab.ts";
+import { inNetns, run } from "../demo/lab/run.ts";
 import { startAgent } from "../demo/portolan.ts";
 import { type BenchRecord, summarize } from "./record.ts";
 import { SyncModel } from "./sync-model.ts";
@@ -14,6 +16,20 @@ const SERVICES_PER_FILE = 500;
 const IDLE_TICKS = 2;
 const PAUSE_MS = 1000;
 const DEADLINE_MS = 60_000;
+
+/** Asks for /metrics, single Services among them, ten times after one that warms up; prints what each took, in ms. */
+const SCRAPES = [
+  process.execPath,
+  "--input-type=module",
+  "-e",
+  `const took = [];
+for (let i = 0; i < 11; i++) {
+  const begin = performance.now();
+  await (await fetch("http://127.0.0.1:10249/metrics")).text();
+  if (i > 0) took.push(performance.now() - begin);
+}
+console.log(JSON.stringify(took));`,
+];
 
 /** Metric and its line in /proc/PID/status (proc(5)). */
 const PARTS = [
@@ -27,11 +43,15 @@ export async function benchMemory(services: number, endpoints: number): Promise<
   const manifests = join(lab.plan.directory, "manifests");
   mkdirSync(manifests);
   writeManifests(manifests, new SyncModel(services, endpoints));
-  const agent = await startAgent(lab, lab.node("n1"), ["--manifests", manifests]);
+  const node = lab.node("n1");
+  const agent = await startAgent(lab, node, ["--manifests", manifests, "--service-metrics"]);
   await idle(agent.pid);
   const status = readFileSync(`/proc/${agent.pid}/status`, "utf8");
   const head = { scenario: "sync", competitor: "portolan", params: { services, endpoints }, unit: "MB" };
-  return PARTS.map(([metric, line]) => summarize({ ...head, metric }, [megabytes(status, line)]));
+  return [
+    ...PARTS.map(([metric, line]) => summarize({ ...head, metric }, [megabytes(status, line)])),
+    summarize({ ...head, metric: "agent_scrape", unit: "ms" }, JSON.parse(await run(inNetns(node.netns, SCRAPES)))),
+  ];
 }
 
 function writeManifests(directory: string, model: SyncModel): void {

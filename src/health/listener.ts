@@ -15,6 +15,8 @@ export interface ListenerOptions {
   readonly maxConnections?: number;
   /** Of node:http. Default: connections are kept, however seldom they ask, as with kube-proxy. */
   readonly limits?: Pick<ServerOptions, "headersTimeout" | "requestTimeout" | "keepAliveTimeout">;
+  /** So long nothing may move on a connection with a request; default: for ever. */
+  readonly inactivityMs?: number;
   /** Must not throw. */
   readonly answer: (request: IncomingMessage) => HttpAnswer | Promise<HttpAnswer>;
   readonly onListening: () => void;
@@ -31,11 +33,12 @@ export class HttpListener {
 
   constructor(options: ListenerOptions) {
     this.#options = options;
-    const { address: host, port, limits, maxConnections, bothFamilies = false } = options;
+    const { address: host, port, limits, maxConnections, inactivityMs = 0, bothFamilies = false } = options;
     this.#server = createServer(
       { keepAliveTimeout: 0, ...limits },
       (request, response) => void this.#respond(request, response),
     );
+    this.#server.setTimeout(inactivityMs);
     if (maxConnections !== undefined) this.#server.maxConnections = maxConnections;
     this.#server.on("listening", () => this.#listening());
     this.closed = new Promise((resolve) => {

@@ -15,6 +15,9 @@ const MAX_CONNECTIONS = 256;
 /** A request's head has to come within headersTimeout; whoever probes each minute keeps its connection. */
 const LIMITS = { headersTimeout: 10_000, requestTimeout: 10_000, keepAliveTimeout: 90_000 };
 
+/** For who asks and does not read. */
+const INACTIVITY_MS = 30_000;
+
 export interface BindAddress {
   /** An IP literal; a wildcard of either family takes both, as with Go. */
   readonly host: string;
@@ -71,6 +74,7 @@ export class RouteServer implements AsyncDisposable {
       bothFamilies: this.#host === "::",
       maxConnections: MAX_CONNECTIONS,
       limits: LIMITS,
+      inactivityMs: INACTIVITY_MS,
       answer: (request) => this.#answer(request),
       onListening: () => {
         if (this.#failure !== undefined) log.info(`${setting} ${formatBindAddress(bind)} is answered now`);

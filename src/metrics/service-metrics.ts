@@ -38,7 +38,7 @@ export class ServiceMetrics {
   /** Whoever has a name of its own keeps it: a series that came and went would be none. Label text by key. */
   readonly #named = new Map<ServiceKey, string>();
   /** Of the others, as last seen. */
-  #seen = new Map<ServiceKey, ServiceCounts>();
+  readonly #seen = new Map<ServiceKey, ServiceCounts>();
   /** Of the others, those that are gone included. */
   readonly #other: Record<CounterName, number> = { connections: 0, packets: 0, bytes: 0, rejects: 0 };
 
@@ -63,29 +63,44 @@ export class ServiceMetrics {
   }
 
   #name(services: readonly ServiceCounts[]): void {
-    const there = new Set(services.map(({ key }) => key));
-    for (const key of this.#named.keys()) if (!there.has(key)) this.#named.delete(key);
+    forgetGone(this.#named, services);
     for (const { key } of services) {
       if (this.#named.size >= this.#max) return;
-      if (!this.#named.has(key)) this.#named.set(key, labelsOf(key));
+      if (this.#named.has(key)) continue;
+      this.#named.set(key, labelsOf(key));
+      this.#seen.delete(key);
     }
   }
 
   /** By what each has grown, so that the sum never falls. Whether there are, or were, any. */
   #sumOthers(services: readonly ServiceCounts[]): boolean {
-    const before = this.#seen;
-    this.#seen = new Map();
+    const sum = this.#other;
+    forgetGone(this.#seen, services);
     for (const service of services) {
       if (this.#named.has(service.key)) continue;
+      const last = this.#seen.get(service.key);
+      sum.connections += growth(last?.connections, service.connections);
+      sum.packets += growth(last?.packets, service.packets);
+      sum.bytes += growth(last?.bytes, service.bytes);
+      sum.rejects += growth(last?.rejects, service.rejects);
       this.#seen.set(service.key, service);
-      const last = before.get(service.key);
-      for (const { counter } of SERVICE_METRICS) {
-        const grown = service[counter] - (last?.[counter] ?? 0);
-        this.#other[counter] += grown >= 0 ? grown : service[counter]; // it was made anew
-      }
     }
-    return this.#seen.size > 0 || Object.values(this.#other).some((sum) => sum > 0);
+    return this.#seen.size > 0 || Object.values(sum).some((count) => count > 0);
   }
+}
+
+/** What is less than before was made anew. */
+function growth(before: number | undefined, now: number): number {
+  return before !== undefined && now >= before ? now - before : now;
+}
+
+/** Most times nobody is gone, which is seen without a set of all. */
+function forgetGone(known: Map<ServiceKey, unknown>, services: readonly ServiceCounts[]): void {
+  let there = 0;
+  for (const { key } of services) if (known.has(key)) there++;
+  if (there === known.size) return;
+  const keys = new Set(services.map(({ key }) => key));
+  for (const key of known.keys()) if (!keys.has(key)) known.delete(key);
 }
 
 /** Of `namespace/name:port/TCP/IPv4`. */

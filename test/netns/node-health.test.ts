@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Host, NodeHost } from "../../src/demo/lab/plan.ts";
 import type { LabProcess } from "../../src/demo/lab/process.ts";
+import { run } from "../../src/demo/lab/run.ts";
 import { readyAgent, spawnAgent } from "../support/agent.ts";
 import { ask, bodyOf, connect, get, UNDATED } from "../support/http.ts";
 import { useLab } from "../support/lab.ts";
@@ -14,6 +15,8 @@ import { until } from "../support/until.ts";
 
 const HEALTH = 10256;
 const METRICS = 10249;
+/** A minute of the agent's takes a second; its timers go on as they are. */
+const HASTY_CLOCK = `data:text/javascript,${encodeURIComponent("const now = performance.now.bind(performance); performance.now = () => 60 * now();")}`;
 const TIME = /\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d{1,3})?Z/g;
 const families = ["v4", "v6"] as const;
 
@@ -208,5 +211,22 @@ describe("node health", () => {
     await agent.stop();
     await Promise.all([kept.exited, half.exited]);
     expect(kept.stdout).not.toMatch(/HTTP.*HTTP/s);
+  });
+
+  test("rows 68 and 69: an agent whose changes the kernel has refused for a minute is not healthy, by either page", async () => {
+    await agent.stop();
+    agent = await readyAgent(getLab(), node, manifests, { under: ["env", `NODE_OPTIONS=--import=${HASTY_CLOCK}`] });
+    expect(await health()).toBe("200");
+    await run(["bpftool", "map", "freeze", "pinned", join(node.bpffs, "portolan/v1/maps/frontends")]);
+    writeService(manifests, { name: "late", number: 2, endpoints: [] });
+    await agent.waitForOutput(/ ERROR a change could not be published, it is tried again: .*frontends.*EPERM/);
+    await until("it is overdue", async () => (await health()) === "503");
+    const families = '"IPv4":{"lastUpdated":"T","healthy":false},"IPv6":{"lastUpdated":"T","healthy":false}}}';
+    const body = bodyOf(await fromOutside(node.address.v6, "/livez"));
+    expect(body.replace(TIME, "T")).toBe(`{"lastUpdated":"T","currentTime":"T","healthy":false,"status":{${families}`);
+    const [lastUpdated, now] = (body.match(TIME) ?? []).map((time) => Date.parse(time));
+    expect(lastUpdated).toBeLessThan(now ?? 0);
+    expect(await fromOutside(node.address.v4, "/livez")).toMatch(/^HTTP\/1.1 503 Service Unavailable\r\n/);
+    expect(await onNode("127.0.0.1", "/metrics")).toMatch(/^portolan_publish_failures_total\{cause="kernel"\} [1-9]/m);
   });
 });
