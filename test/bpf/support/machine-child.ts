@@ -7,6 +7,7 @@ import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { createServer } from "node:net";
+import { sweepReport } from "../../../src/datapath/ebpf/abi.gen.ts";
 import { type LoadedBpfObject, openObject } from "../../../src/libbpf/index.ts";
 import { answerParent } from "../../support/namespace-process.ts";
 import { Fuzzer } from "./fuzz/fuzz.ts";
@@ -58,7 +59,7 @@ function run(handle: number, packet: Packet): Reply["run"] {
 function sweep(handle: number): Uint8Array {
   return copyOf(handle)
     .sweep.program("pt_sweep")
-    .testRun({ ctx: new Uint8Array(16) }).ctxOut;
+    .testRun({ ctx: new Uint8Array(sweepReport.size) }).ctxOut;
 }
 
 function entries(handle: number, map: string): Entry[] {
