@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// npm run bench:cluster [-- SERVICES ENDPOINTS CHANGES]: Portolan and the real kube-proxy (nftables mode), one after the
+// npm run bench:cluster [-- SERVICES ENDPOINTS CHANGES [COMPETITOR]]: Portolan and the real kube-proxy (nftables mode), one after the
 // other, each on a node of its own, behind one real API server. From process start to the first connection, from the API
 // server's answer about a change to the first connection that reaches a new endpoint, and memory. Prints records
 // (src/bench/record.ts) as JSON; what it is at goes to stderr.
@@ -20,7 +20,8 @@ import { startKubeProxy } from "./support/kube-proxy.ts";
 /** Services that have real endpoints, spread over the whole cluster; each has those of the node that measures. */
 const PROBED = 20;
 const IDLE_MS = 5000;
-const [services = 10_000, endpoints = 10, changes = 100] = process.argv.slice(2).map(Number);
+const [services = 10_000, endpoints = 10, changes = 100] = process.argv.slice(2, 5).map(Number);
+const [, , , , , only] = process.argv;
 const size: BulkSize = { services, endpoints };
 
 interface Competitor {
@@ -75,6 +76,7 @@ async function measure(lab: Lab, plane: ControlPlane, competitor: Competitor): P
   const started = competitor.start(lab, node, plane);
   const arrived = await first.wait(bulkAddress(last), BULK_PORT, realAddresses(node, 0));
   const firstMs = Number(arrived.at - begun) / 1e6;
+  const firstCpuMs = cpuTicks(started.pid) * 10;
   await idle(started.pid);
   const loaded = memory(started.pid);
 
@@ -100,6 +102,7 @@ async function measure(lab: Lab, plane: ControlPlane, competitor: Competitor): P
   took.sort((a, b) => a - b);
   return [
     record("first_traffic", "ms", [firstMs]),
+    record("first_traffic_cpu", "ms", [firstCpuMs]),
     record("change_p50", "ms", [quantile(took, 0.5)]),
     record("change_p99", "ms", [quantile(took, 0.99)]),
     record("change", "ms", took),
@@ -122,7 +125,7 @@ async function idle(pid: number): Promise<void> {
   }
 }
 
-/** User and system time in clock ticks (proc(5), fields 14 and 15 of stat). */
+/** User and system time of the process alone in ticks of 10 ms (proc(5), fields 14 and 15 of stat). */
 function cpuTicks(pid: number): number {
   const fields = readFileSync(`/proc/${pid}/stat`, "utf8")
     .replace(/^.*\) /, "")
@@ -158,7 +161,8 @@ async function main(): Promise<void> {
   await loadBulk(plane, size);
   say(`loaded in ${Math.round(performance.now() - begun)} ms`);
   const records: BenchRecord[] = [];
-  for (const competitor of COMPETITORS) records.push(...(await measure(lab, plane, competitor)));
+  const competing = COMPETITORS.filter(({ name }) => only === undefined || name === only);
+  for (const competitor of competing) records.push(...(await measure(lab, plane, competitor)));
   process.stdout.write(`${JSON.stringify(records, null, 2)}\n`);
 }
 
