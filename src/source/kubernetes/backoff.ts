@@ -18,6 +18,11 @@ export class Backoff {
     this.#now = now;
   }
 
+  /** What was tried worked for a good while. */
+  reset(): void {
+    this.#nextMs = FIRST_MS;
+  }
+
   /** Milliseconds; atMostMs: before what chance adds. */
   next(atMostMs: number = MAX_MS): number {
     const nowMs = this.#now();

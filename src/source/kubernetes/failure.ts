@@ -91,6 +91,12 @@ export function answerFailure(
     case 400:
     case 422:
       return new ApiFailure("unsupported", `the API server does not take the request (${code}, ${told})`);
+    case 504:
+      // etcd was restored from a backup: what we know is of a future that will not be (client-go asks anew as well).
+      if (told.includes("Too large resource version")) {
+        return new ApiFailure("expired", `the API server is behind the version that we knew (504, ${told})`);
+      }
+      return new ApiFailure("busy", `the API server fails (504, ${told})`, { retryAfterMs });
     default:
       return new ApiFailure("busy", `the API server fails (${code}, ${told})`, { retryAfterMs });
   }

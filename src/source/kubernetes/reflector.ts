@@ -16,6 +16,8 @@ const PAGE_ITEMS = 500;
 const MAX_LIST_BYTES = 1 << 30;
 /** A server that is not there is not burdened by a try, and what it says when it comes back is waited for. */
 const AWAY_MS = 5_000;
+/** What went on for so long went well: a balancer that cuts every minute is no server in trouble. */
+const HEALTHY_MS = 30_000;
 /** A watch that ends sooner and brought nothing is no watch. */
 const SHORT_WATCH_MS = 1000;
 
@@ -41,6 +43,8 @@ export interface ReflectorOptions {
   readonly random?: () => number;
   /** Milliseconds. Rejects when it is aborted. */
   readonly wait?: (ms: number, signal: AbortSignal) => Promise<unknown>;
+  /** Milliseconds of a clock that only goes forward. */
+  readonly now?: () => number;
 }
 
 export class Reflector {
@@ -49,28 +53,32 @@ export class Reflector {
   readonly #sink: ReflectorSink;
   readonly #random: () => number;
   readonly #wait: (ms: number, signal: AbortSignal) => Promise<unknown>;
+  readonly #now: () => number;
   readonly #backoff: Backoff;
   /** Of the last object or bookmark; undefined: the whole state has to be asked for. */
   #version: string | undefined;
 
-  constructor({ resource, client, sink, random = Math.random, wait = waitFor }: ReflectorOptions) {
+  constructor({ resource, client, sink, random = Math.random, wait = waitFor, now = monotonicMs }: ReflectorOptions) {
     this.#resource = resource;
     this.#client = client;
     this.#sink = sink;
     this.#random = random;
     this.#wait = wait;
-    this.#backoff = new Backoff(random);
+    this.#now = now;
+    this.#backoff = new Backoff(random, now);
   }
 
   /** Resolves once stop is aborted, and never rejects for anything a server does. */
   async run(stop: AbortSignal): Promise<void> {
     while (!stop.aborted) {
+      const begunMs = this.#now();
       const failure = await this.#attempt(stop);
       if (stop.aborted) return;
       if (!failure) continue;
       // Without the version, or with an answer that makes no sense, nothing that is known can be built upon.
       if (failure.kind === "expired" || failure.kind === "protocol") this.#version = undefined;
       this.#sink.failed(failure);
+      if (this.#now() - begunMs >= HEALTHY_MS) this.#backoff.reset();
       const atMostMs = failure.kind === "unreachable" ? AWAY_MS : undefined;
       const waitMs = Math.max(this.#backoff.next(atMostMs), failure.retryAfterMs);
       await this.#wait(waitMs, stop).catch((error: unknown) => {
@@ -111,12 +119,12 @@ export class Reflector {
   }
 
   async #watch(signal: AbortSignal): Promise<void> {
-    const begunMs = performance.now();
+    const begunMs = this.#now();
     const from = this.#version ?? "";
     const answer = await this.#ask("watch", { ...this.#watchQuery(), resourceVersion: from }, signal);
     this.#sink.failed(undefined);
     await this.#follow(answer, false);
-    if (this.#version !== from || performance.now() - begunMs >= SHORT_WATCH_MS) return;
+    if (this.#version !== from || this.#now() - begunMs >= SHORT_WATCH_MS) return;
     throw new ApiFailure("busy", "the API server ends the watch as soon as it has begun");
   }
 
@@ -202,6 +210,10 @@ export class Reflector {
 }
 
 const WATCH_LIST = { sendInitialEvents: "true", resourceVersionMatch: "NotOlderThan" };
+
+function monotonicMs(): number {
+  return performance.now();
+}
 
 function waitFor(ms: number, signal: AbortSignal): Promise<unknown> {
   return sleep(ms, undefined, { signal });

@@ -22,7 +22,10 @@ afterEach(() => server?.closeAllConnections());
 afterEach(() => new Promise((resolve) => (server ? server.close(resolve) : resolve(undefined))));
 
 /** Requests get the answers in their order, one each; after the last the reflector is stopped. Returns what it asked and told. */
-async function reflected(answers: readonly Answer[]): Promise<{ asked: readonly string[]; told: readonly string[] }> {
+async function reflected(
+  answers: readonly Answer[],
+  now?: () => number,
+): Promise<{ asked: readonly string[]; told: readonly string[] }> {
   const asked: string[] = [];
   const told: string[] = [];
   const stop = new AbortController();
@@ -54,6 +57,7 @@ async function reflected(answers: readonly Answer[]): Promise<{ asked: readonly 
       failed: (failure) => told.push(failure ? `${failure.kind}: ${failure.message}` : "well"),
     },
     random: () => 0,
+    ...(now && { now }),
     wait: (ms) => Promise.resolve(told.push(`wait ${ms}`)),
   });
   await reflector.run(stop.signal);
@@ -238,6 +242,26 @@ test.each<[number, string, string]>([
   const { told } = await reflected([failure(code, "told")]);
   expect(told.filter((text) => text !== "refused")).toEqual([`${kind}: ${message}`, "wait 800"]);
   expect(told.includes("refused")).toBe(code === 401);
+});
+
+test("a server that was set back to before our version is asked for the whole state", async () => {
+  const behind = failure(504, "Too large resource version: 7, current: 5");
+  const { asked } = await reflected([events(lastOfInitial("7")), behind, events(lastOfInitial("5"))]);
+  expect(asked).toEqual([WATCH_LIST, watchFrom("7"), WATCH_LIST, watchFrom("5")]);
+});
+
+test("after half a minute that went well the waits begin anew", async () => {
+  let nowMs = 0;
+  const cutAfter =
+    (ms: number): Answer =>
+    (response) => {
+      nowMs += ms;
+      response.writeHead(200, JSON_TYPE);
+      response.write("{", () => response.destroy());
+    };
+  const broken = [cutAfter(2000), cutAfter(2000), cutAfter(30_000), cutAfter(2000)];
+  const { told } = await reflected([events(lastOfInitial("7")), ...broken], () => nowMs);
+  expect(told.filter((text) => text.startsWith("wait"))).toEqual(["wait 800", "wait 1600", "wait 800", "wait 1600"]);
 });
 
 test("a server that asks us to wait is given the time", async () => {
