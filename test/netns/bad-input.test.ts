@@ -58,10 +58,12 @@ describe("bad input", () => {
     await (await readyAgent(lab, lab.node("n1"), manifests, { flags: SMALL })).stop();
   });
 
-  test("flags for what is not there yet are wrong usage that names what there is", async () => {
+  test("flags that contradict each other, or for what is not there yet, are wrong usage that names what there is", async () => {
     const start = async (...flags: readonly string[]) => await refused(2, { flags });
-    expect(await start("--in-cluster")).toBe("portolan: --in-cluster: not yet supported; use --manifests DIR\n");
-    expect(await start("--kubeconfig", "x")).toBe("portolan: --kubeconfig: not yet supported; use --manifests DIR\n");
+    const several =
+      "portolan: several sources of Services are named: give one of --kubeconfig FILE, --in-cluster and --manifests DIR\n";
+    expect(await start("--in-cluster")).toBe(several);
+    expect(await start("--kubeconfig", "x")).toBe(several);
     expect(await start("--mode", "nftables")).toBe("portolan: --mode nftables: not yet supported; use --mode ebpf\n");
     expect(await start("--manifest", "x")).toBe(
       "error: unknown option '--manifest'\n(Did you mean --manifests?)\n(see --help)\n",
