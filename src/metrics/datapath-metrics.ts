@@ -5,6 +5,7 @@ import { Counter, Gauge, type Registry } from "prom-client";
 import { deviceFlagsNames } from "../datapath/ebpf/abi.gen.ts";
 import type { Counters } from "../datapath/ebpf/counters.ts";
 import type { MapFill } from "../datapath/ebpf/state-types.ts";
+import { registerGauge } from "./read-gauge.ts";
 
 export type DatapathCounters = Pick<Counters, "drops" | "fill" | "flows" | "devices">;
 
@@ -42,19 +43,18 @@ export function registerDatapathMetrics(registry: Registry, { counters, unserved
       }
     },
   });
-  gauge("portolan_services_unserved", "Service ports of one family whose last change is not in the kernel", unserved);
-  gauge("portolan_problem_objects", "Objects of which something cannot be used; the log says what", problems);
-
-  function gauge(name: string, help: string, read: () => number): void {
-    new Gauge({
-      name,
-      help,
-      registers,
-      collect() {
-        this.set(read());
-      },
-    });
-  }
+  registerGauge(
+    registry,
+    "portolan_services_unserved",
+    "Service ports of one family whose last change is not in the kernel",
+    unserved,
+  );
+  registerGauge(
+    registry,
+    "portolan_problem_objects",
+    "Objects of which something cannot be used; the log says what",
+    problems,
+  );
 }
 
 function registerMaps(registry: Registry, counters: DatapathCounters): void {

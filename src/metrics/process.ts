@@ -3,12 +3,13 @@
 // wake an idle process a hundred times a second; these are read when somebody asks.
 
 import { readdirSync, readFileSync } from "node:fs";
-import { Counter, Gauge, type Registry } from "prom-client";
+import { Counter, type Registry } from "prom-client";
+import { registerGauge } from "./read-gauge.ts";
 
 const MICROSECONDS = 1e6;
 
 export function registerProcessMetrics(registry: Registry): void {
-  const registers = [registry];
+  const gauge = (name: string, help: string, read: () => number) => registerGauge(registry, name, help, read);
   gauge("process_start_time_seconds", "Start time of the process since unix epoch in seconds.", () =>
     Math.round(Date.now() / 1000 - process.uptime()),
   );
@@ -19,24 +20,13 @@ export function registerProcessMetrics(registry: Registry): void {
   new Counter({
     name: "process_cpu_seconds_total",
     help: "Total user and system CPU time spent in seconds.",
-    registers,
+    registers: [registry],
     collect() {
       const { user, system } = process.cpuUsage();
       this.reset();
       this.inc((user + system) / MICROSECONDS);
     },
   });
-
-  function gauge(name: string, help: string, read: () => number): void {
-    new Gauge({
-      name,
-      help,
-      registers,
-      collect() {
-        this.set(read());
-      },
-    });
-  }
 }
 
 /** VmSize of proc(5). */

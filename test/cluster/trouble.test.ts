@@ -92,7 +92,8 @@ describe.each([
     }
   });
 
-  test("changes that nobody tells: they are there as soon as the way to the API server is", async () => {
+  /** While the agent's watches are cut off and refused a Service goes and so many changes are made. */
+  async function missChanges(count: number): Promise<void> {
     const { cluster, plane } = world();
     await create(plane, spare());
     await cluster.served("spare", 1);
@@ -100,8 +101,13 @@ describe.each([
     await until("the agent has noticed", () => lost(agent) > 0, 30_000);
     await remove(plane, spare());
     churn.start(200);
-    await until("a thousand changes are made", () => churn.changes > 1000, 60_000);
+    await until(`${count} changes are made`, () => churn.changes > count, 60_000);
     await churn.stop();
+  }
+
+  test("changes that nobody tells: they are there as soon as the way to the API server is", async () => {
+    const { cluster, plane } = world();
+    await missChanges(1000);
     await tellCutter("accept", /^accepted$/m);
     await agreed(plane, cluster.lab.node("n1"));
     expect(agent.stderr).not.toContain("the version that we knew is gone");
@@ -109,14 +115,7 @@ describe.each([
 
   test("410: what was deleted, changed and created while the API server forgot is found by comparing", async () => {
     const { cluster, plane } = world();
-    await create(plane, spare());
-    await cluster.served("spare", 1);
-    await tellCutter("refuse", /^refused$/m);
-    await until("the agent has noticed", () => lost(agent) > 0, 30_000);
-    await remove(plane, spare());
-    churn.start(200);
-    await until("some changes are made", () => churn.changes > 300, 60_000);
-    await churn.stop();
+    await missChanges(300);
     await plane.killApiServer();
     await plane.etcd.compact();
     await plane.startApiServer();
