@@ -2,6 +2,8 @@
 // How long to wait before the next try, as client-go's reflector does: 800 ms, doubled up to 30 s, each with up to as
 // much again by chance, from the start after two minutes without a failure.
 
+import { setTimeout as sleep } from "node:timers/promises";
+
 const FIRST_MS = 800;
 const MAX_MS = 30_000;
 const RESET_MS = 120_000;
@@ -33,3 +35,14 @@ export class Backoff {
     return waitMs;
   }
 }
+
+/** Resolves after so many milliseconds, or once stop is aborted. */
+export type Pause = (ms: number, stop: AbortSignal) => Promise<unknown>;
+
+export const pause: Pause = async (ms, stop) => {
+  try {
+    await sleep(ms, undefined, { signal: stop });
+  } catch (error) {
+    if (!stop.aborted) throw error;
+  }
+};

@@ -2,10 +2,9 @@
 // Events for the API server (events.k8s.io/v1), sent beside everything else: nobody waits for one, and none is worth more
 // than a few tries. The log has said the same before.
 
-import { setTimeout as sleep } from "node:timers/promises";
 import type { ClusterEvent } from "../../model/cluster-event.ts";
 import type { SourceProblem } from "../source.ts";
-import { Backoff } from "./backoff.ts";
+import { Backoff, type Pause, pause } from "./backoff.ts";
 import type { ApiClient } from "./client.ts";
 import { ApiFailure } from "./failure.ts";
 
@@ -25,8 +24,7 @@ export interface EventRecorderOptions {
   readonly nodeName: string;
   readonly client: Pick<ApiClient, "create">;
   readonly onProblem: (problem: SourceProblem) => void;
-  /** Milliseconds. Rejects when it is aborted. */
-  readonly wait?: (ms: number, signal: AbortSignal) => Promise<unknown>;
+  readonly pause?: Pause;
 }
 
 export class EventRecorder implements AsyncDisposable {
@@ -77,7 +75,8 @@ export class EventRecorder implements AsyncDisposable {
 
   /** Why it was given up. */
   async #sendOne(object: EventObject): Promise<ApiFailure | undefined> {
-    const { client, wait = waitFor } = this.#options;
+    const { client } = this.#options;
+    const wait = this.#options.pause ?? pause;
     const { signal } = this.#stop;
     const backoff = new Backoff();
     for (let tries = 1; ; tries++) {
@@ -89,7 +88,7 @@ export class EventRecorder implements AsyncDisposable {
         if (!(error instanceof ApiFailure)) throw error;
         const mayPass = error.kind === "unreachable" || error.kind === "busy" || error.kind === "credentials";
         if (!mayPass || tries === MAX_TRIES) return error;
-        await wait(Math.max(backoff.next(), error.retryAfterMs), signal).catch(() => undefined);
+        await wait(Math.max(backoff.next(), error.retryAfterMs), signal);
       }
     }
   }
@@ -121,8 +120,4 @@ export function eventObject(event: ClusterEvent, time: Date, nodeName: string): 
       ? { kind: "Node", name, uid: name }
       : { kind: "Service", namespace, name, uid: `${namespace}/${name}` },
   };
-}
-
-function waitFor(ms: number, signal: AbortSignal): Promise<unknown> {
-  return sleep(ms, undefined, { signal });
 }

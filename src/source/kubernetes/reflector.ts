@@ -2,8 +2,7 @@
 // Keeps one kind of objects in step with an API server, after client-go's tools/cache/reflector.go: the whole state by
 // watch-list (KEP-3157) where the server has it, by a paginated list where not, then every change by watch.
 
-import { setTimeout as sleep } from "node:timers/promises";
-import { Backoff } from "./backoff.ts";
+import { Backoff, type Pause, pause } from "./backoff.ts";
 import { type Answer, type ApiClient, type ReadVerb, readAll } from "./client.ts";
 import type { ApiStatus, ApiValue, WatchEvent } from "./decode.ts";
 import { ApiFailure, answerFailure } from "./failure.ts";
@@ -41,8 +40,7 @@ export interface ReflectorOptions {
   readonly sink: ReflectorSink;
   /** 0 to less than 1. */
   readonly random?: () => number;
-  /** Milliseconds. Rejects when it is aborted. */
-  readonly wait?: (ms: number, signal: AbortSignal) => Promise<unknown>;
+  readonly pause?: Pause;
   /** Milliseconds of a clock that only goes forward. */
   readonly now?: () => number;
 }
@@ -52,18 +50,18 @@ export class Reflector {
   readonly #client: Pick<ApiClient, "get">;
   readonly #sink: ReflectorSink;
   readonly #random: () => number;
-  readonly #wait: (ms: number, signal: AbortSignal) => Promise<unknown>;
+  readonly #pause: Pause;
   readonly #now: () => number;
   readonly #backoff: Backoff;
   /** Of the last object or bookmark; undefined: the whole state has to be asked for. */
   #version: string | undefined;
 
-  constructor({ resource, client, sink, random = Math.random, wait = waitFor, now = monotonicMs }: ReflectorOptions) {
+  constructor({ resource, client, sink, random = Math.random, now = monotonicMs, ...options }: ReflectorOptions) {
     this.#resource = resource;
     this.#client = client;
     this.#sink = sink;
     this.#random = random;
-    this.#wait = wait;
+    this.#pause = options.pause ?? pause;
     this.#now = now;
     this.#backoff = new Backoff(random, now);
   }
@@ -81,9 +79,7 @@ export class Reflector {
       if (this.#now() - begunMs >= HEALTHY_MS) this.#backoff.reset();
       const atMostMs = failure.kind === "unreachable" ? AWAY_MS : undefined;
       const waitMs = Math.max(this.#backoff.next(atMostMs), failure.retryAfterMs);
-      await this.#wait(waitMs, stop).catch((error: unknown) => {
-        if (!stop.aborted) throw error;
-      });
+      await this.#pause(waitMs, stop);
     }
   }
 
@@ -213,10 +209,6 @@ const WATCH_LIST = { sendInitialEvents: "true", resourceVersionMatch: "NotOlderT
 
 function monotonicMs(): number {
   return performance.now();
-}
-
-function waitFor(ms: number, signal: AbortSignal): Promise<unknown> {
-  return sleep(ms, undefined, { signal });
 }
 
 /** What an answer says, unless it says nothing that can be read. */

@@ -8,8 +8,8 @@ import { SyncMetrics } from "../../../src/metrics/sync-metrics.ts";
 import type { SyncOutcome } from "../../../src/metrics/sync-observer.ts";
 import { ChangeTracker, type ModelChanges, NO_CHANGES } from "../../../src/model/changes.ts";
 import type { EndpointSlice } from "../../../src/model/endpoint-slice.ts";
-import type { Ip } from "../../../src/model/ip.ts";
 import { readManifest } from "../../../src/source/manifest-file.ts";
+import { ip, member, service } from "../../support/compiled.ts";
 import { parseExposition } from "../../support/prometheus.ts";
 
 const NOW = Date.parse("2026-03-04T05:06:07Z");
@@ -41,30 +41,14 @@ function changes(...slices: readonly EndpointSlice[]): ModelChanges {
   };
 }
 
-function service(local: number, more: Partial<CompiledService>): CompiledService {
-  const member = { address: "10.0.0.1" as Ip, port: 80, nodeName: "n", zone: undefined, local: true } as const;
+function compiled(local: number, more: Partial<CompiledService>): CompiledService {
+  const endpoints = Array.from({ length: local }, () => member("10.0.0.1", 80));
   return {
-    key: "a/b:/TCP/IPv4" as ServiceKey,
-    namespace: "a",
-    name: "b",
-    portName: "",
-    protocol: "TCP",
-    family: 4,
-    type: "NodePort",
+    ...service({ name: "b", at: "10.96.0.1", port: 80, local: endpoints, hasAnyEndpoints: true }),
     frontends: [
-      { kind: "ClusterIP", address: "10.96.0.1" as Ip, port: 80 },
+      { kind: "ClusterIP", address: ip("10.96.0.1"), port: 80 },
       { kind: "NodePort", address: undefined, port: 30080 },
     ],
-    cluster: [],
-    local: Array(local).fill({ ...member, terminating: false, weight: 1 }),
-    serving: [],
-    internalLocal: false,
-    externalLocal: false,
-    hasAnyEndpoints: true,
-    scheduler: "default",
-    affinitySeconds: 0,
-    endsConnections: false,
-    sources: undefined,
     ...more,
   };
 }
@@ -205,14 +189,14 @@ test("row 70: Services of policy Local whose endpoints are all elsewhere are cou
     metrics.settled(outcome({ delta: { upsert, remove } }));
   const key = (name: string) => `a/${name}:/TCP/IPv4` as ServiceKey;
   step([
-    service(0, { key: key("both"), internalLocal: true, externalLocal: true }),
-    service(0, { key: key("six"), family: 6, internalLocal: true }),
-    service(1, { key: key("here"), internalLocal: true }),
-    service(0, { key: key("none"), internalLocal: true, hasAnyEndpoints: false }),
-    service(0, { key: key("inside"), externalLocal: true, frontends: [] }),
-    service(0, { key: key("cluster") }),
+    compiled(0, { key: key("both"), internalLocal: true, externalLocal: true }),
+    compiled(0, { key: key("six"), family: 6, internalLocal: true }),
+    compiled(1, { key: key("here"), internalLocal: true }),
+    compiled(0, { key: key("none"), internalLocal: true, hasAnyEndpoints: false }),
+    compiled(0, { key: key("inside"), externalLocal: true, frontends: [] }),
+    compiled(0, { key: key("cluster") }),
   ]);
   expect(await counts()).toEqual([1, 1, 1, 0]);
-  step([service(1, { key: key("both"), internalLocal: true, externalLocal: true })], [key("six")]);
+  step([compiled(1, { key: key("both"), internalLocal: true, externalLocal: true })], [key("six")]);
   expect(await counts()).toEqual([0, 0, 0, 0]);
 });

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { expect, test } from "vitest";
-import { Backoff } from "../../../../src/source/kubernetes/backoff.ts";
+import { Backoff, pause } from "../../../../src/source/kubernetes/backoff.ts";
 
 test("waits double from 0.8 to 30 s, and begin anew after two minutes without a failure", () => {
   let nowMs = 0;
@@ -30,4 +30,12 @@ test("a lower limit holds for the wait, and does not stop the doubling", () => {
   );
   expect([1, 2, 3, 4].map(() => backoff.next(2000))).toEqual([1200, 2400, 3000, 3000]);
   expect(backoff.next()).toBe(19_200);
+});
+
+test("a pause ends at once when all ends, before it or in it", async () => {
+  const stop = new AbortController();
+  const paused = pause(60_000, stop.signal);
+  stop.abort();
+  await paused;
+  await pause(60_000, stop.signal);
 });

@@ -59,7 +59,7 @@ function recorder(answers: readonly (ApiFailure | undefined)[]) {
       },
     },
     onProblem: ({ severity, place, message }) => problems.push(`${severity} ${place}: ${message}`),
-    wait: () => Promise.resolve(),
+    pause: () => Promise.resolve(),
   });
   return { subject, sent, problems, tries: () => tries };
 }

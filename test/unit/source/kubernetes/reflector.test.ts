@@ -58,7 +58,7 @@ async function reflected(
     },
     random: () => 0,
     ...(now && { now }),
-    wait: (ms) => Promise.resolve(told.push(`wait ${ms}`)),
+    pause: (ms) => Promise.resolve(told.push(`wait ${ms}`)),
   });
   await reflector.run(stop.signal);
   return { asked, told: told.map((text) => text.replace(/127\.0\.0\.1:\d+/, "SERVER")) };
