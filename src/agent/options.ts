@@ -44,8 +44,12 @@ export const COUNT: readonly [min: number, max: number] = [0, 2 ** 31 - 1];
 export const OOM_SCORE_ADJ: readonly [min: number, max: number] = [-1000, 1000];
 
 export interface AgentOptions {
+  /** File that some of these are from. */
+  readonly config: string | undefined;
   readonly source: SourceOptions;
   readonly nodeName: string;
+  /** As asked for; the driver's own name is the mode in force. */
+  readonly mode: string;
   /** Glob patterns of device names that are uplinks, beside those found. */
   readonly devices: readonly string[];
   /** Glob patterns of device names that are host ends of pods, whatever they look like. */
@@ -74,6 +78,7 @@ export interface AgentOptions {
   /** The cluster's --service-node-port-range. */
   readonly nodePorts: PortRange;
   readonly markBits: MarkBits;
+  readonly logFormat: LogFormat;
   readonly logLevel: string;
   /** Where node health is answered; undefined: nowhere. */
   readonly healthzBind: BindAddress | undefined;
@@ -145,8 +150,10 @@ export type FileFlags = Partial<AgentFlags>;
 export function agentOptions(flags: AgentFlags): AgentOptions {
   if (flags.mode !== "auto" && flags.mode !== "ebpf") throw notYet(`--mode ${flags.mode}`, "use --mode ebpf");
   return {
+    config: flags.config === undefined ? undefined : resolve(flags.config),
     source: sourceOptions(flags),
     nodeName: (flags.nodeName ?? hostname()).toLowerCase(), // as the kubelet names its Node
+    mode: flags.mode,
     devices: flags.devices ?? [],
     podDevices: flags.podDevices ?? [],
     nodePortAddresses: flags.nodeportAddresses ?? [],
@@ -169,6 +176,7 @@ export function agentOptions(flags: AgentFlags): AgentOptions {
     snatPorts: flags.snatPortRange,
     nodePorts: flags.serviceNodePortRange,
     markBits: flags.markBits,
+    logFormat: flags.logFormat,
     logLevel: flags.logLevel,
     healthzBind: parseBindAddress("--healthz-bind-address", flags.healthzBindAddress, HEALTHZ_PORT),
     metricsBind: parseBindAddress("--metrics-bind-address", flags.metricsBindAddress, METRICS_PORT),

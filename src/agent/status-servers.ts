@@ -3,14 +3,17 @@
 // where people and Prometheus do.
 
 import type { Counters } from "../datapath/ebpf/counters.ts";
-import { jsonAnswer, textAnswer, typedAnswer } from "../health/answer.ts";
+import { type HttpAnswer, jsonAnswer, textAnswer, typedAnswer } from "../health/answer.ts";
 import type { HealthLog } from "../health/health-servers.ts";
-import { NodeHealth, type NodeHealthOptions } from "../health/node-health.ts";
+import { NodeHealth, type NodeHealthOptions, type Step } from "../health/node-health.ts";
 import { type BindAddress, RouteServer, type Routes } from "../health/route-server.ts";
+import { flagzAnswer, statuszAnswer } from "../health/zpages.ts";
 import { Metrics, type MetricsSubject } from "../metrics/metrics.ts";
+import { processStartMs } from "../metrics/process.ts";
 import type { SyncObserver } from "../metrics/sync-observer.ts";
 import type { OnEvent } from "../model/cluster-event.ts";
 import { NodeError } from "./errors.ts";
+import { flagTexts, withoutUser } from "./flag-texts.ts";
 import type { AgentOptions } from "./options.ts";
 import { VERSION } from "./version.ts";
 
@@ -36,14 +39,11 @@ export class StatusServers implements AsyncDisposable {
   /** Listens from the event loop's next turn. What cannot be bound is a warning, and tried again. */
   constructor(options: AgentOptions, subject: StatusSubject, log: HealthLog) {
     this.#options = options;
-    const health = new NodeHealth({
-      ...subject,
-      nodeName: options.nodeName,
-      steps: [
-        { name: "state", missing: "the first complete state is not in the kernel yet", done: subject.begun },
-        { name: "hooks", missing: "the programs are not attached yet", done: () => this.#attached },
-      ],
-    });
+    const steps: readonly Step[] = [
+      { name: "state", missing: "the first complete state is not in the kernel yet", done: subject.begun },
+      { name: "hooks", missing: "the programs are not attached yet", done: () => this.#attached },
+    ];
+    const health = new NodeHealth({ ...subject, nodeName: options.nodeName, steps });
     const metrics = options.metricsBind && openMetrics(options, subject);
     this.observer = {
       queued: (changes) => {
@@ -61,7 +61,7 @@ export class StatusServers implements AsyncDisposable {
         subject.onEvent({ regarding: "this node", type: "Warning", reason, action: "StartPortolan", note });
       return bind ? [new RouteServer({ setting, bind, routes, log, onFailure, ...hardFail })] : [];
     };
-    const [healthz, pages] = [healthPages(health, metrics), this.#pages(subject.mode, metrics)];
+    const [healthz, pages] = [healthPages(health, steps, metrics), this.#pages(subject.mode, metrics)];
     this.#servers = [
       ...serve("--healthz-bind-address", "FailedToStartProxierHealthcheck", options.healthzBind, healthz),
       ...serve("--metrics-bind-address", "FailedToStartMetricServer", options.metricsBind, pages),
@@ -73,7 +73,7 @@ export class StatusServers implements AsyncDisposable {
     return this.#failed.signal;
   }
 
-  /** What /configz says from now on. */
+  /** What /configz and /flagz say from now on. */
   reconfigure(options: AgentOptions): void {
     this.#options = options;
   }
@@ -84,12 +84,24 @@ export class StatusServers implements AsyncDisposable {
   }
 
   #pages(mode: string, metrics: Metrics | undefined): Routes {
-    return {
-      ...(metrics && { "/metrics": async () => typedAnswer(metrics.contentType, await metrics.text(), new Date()) }),
-      "/healthz": () => textAnswer(200, "ok", new Date()),
+    const pages: Routes = {
+      ...(metrics && {
+        "/metrics": async () => typedAnswer(metrics.contentType, await metrics.text(), new Date()),
+        "/metrics/slis": async () => typedAnswer(metrics.contentType, await metrics.slis.text(), new Date()),
+      }),
+      "/healthz": ({ url }) => {
+        metrics?.slis.observe("healthz", "ping", true);
+        return ping(url);
+      },
+      "/healthz/ping": () => textAnswer(200, "ok", new Date()),
       "/proxyMode": () => textAnswer(200, mode, new Date()),
-      "/configz": () => jsonAnswer(200, JSON.stringify({ "portolan.dev": this.#options }), new Date()),
+      "/configz": () => jsonAnswer(200, JSON.stringify({ "portolan.dev": publicOptions(this.#options) }), new Date()),
+      "/flagz": (request) => flagzAnswer(request, flagTexts(this.#options), new Date()),
     };
+    const paths = [...new Set(Object.keys(pages).map((path) => path.replace(/(?<=.)\/.*/, "")))].sort();
+    const started = new Date(processStartMs());
+    const about = { started, version: VERSION, runtime: process.version, paths };
+    return { ...pages, "/statusz": (request) => statuszAnswer(request, about, new Date()) };
   }
 
   #fail({ message, cause }: Error): void {
@@ -101,13 +113,30 @@ export class StatusServers implements AsyncDisposable {
   }
 }
 
-function healthPages(health: NodeHealth, metrics: Metrics | undefined): Routes {
+function healthPages(health: NodeHealth, steps: readonly Step[], metrics: Metrics | undefined): Routes {
   const counted = (page: "healthz" | "livez") => () => {
     const answer = health[page]();
     metrics?.answered(page, answer.status);
     return answer;
   };
-  return { "/healthz": counted("healthz"), "/livez": counted("livez"), "/readyz": () => health.readyz() };
+  const readyz = () => {
+    for (const { name, done } of steps) metrics?.slis.observe("readyz", name, done());
+    return health.readyz();
+  };
+  return { "/healthz": counted("healthz"), "/livez": counted("livez"), "/readyz": readyz };
+}
+
+/** The agent answers: that is all it says, to whoever asks for more too. */
+function ping(url = ""): HttpAnswer {
+  const verbose = new URLSearchParams(url.split("?")[1]).has("verbose");
+  return textAnswer(200, verbose ? "[+]ping ok\nhealthz check passed\n" : "ok", new Date());
+}
+
+/** What anybody on the node may read. */
+function publicOptions(options: AgentOptions): AgentOptions {
+  const { source } = options;
+  if (source.kind !== "kubernetes") return options;
+  return { ...options, source: { ...source, servers: source.servers.map(withoutUser) } };
 }
 
 function openMetrics(options: AgentOptions, { counters, mode, unserved, problems }: StatusSubject): Metrics {

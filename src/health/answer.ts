@@ -28,9 +28,14 @@ export function textAnswer(status: number, body: string, now: Date): HttpAnswer 
   return answer(status, TEXT_TYPE, NOSNIFF, body, now);
 }
 
-/** As Prometheus wants it; type as its client says. */
-export function typedAnswer(type: string, body: string, now: Date): HttpAnswer {
-  return answer(200, type, [], body, now);
+/** Of a type that the caller names; headers: in order of their names, behind Content-Type. */
+export function typedAnswer(
+  type: string,
+  body: string,
+  now: Date,
+  { status = 200, headers = [] }: { readonly status?: number; readonly headers?: readonly string[] } = {},
+): HttpAnswer {
+  return answer(status, type, headers, body, now);
 }
 
 export function methodNotAllowed(now: Date): HttpAnswer {

@@ -26,7 +26,9 @@ export interface BindAddress {
 }
 
 /** By path, the query left out. */
-export type Routes = Readonly<Record<string, () => HttpAnswer | Promise<HttpAnswer>>>;
+export type Routes = Readonly<Record<string, (request: RouteRequest) => HttpAnswer | Promise<HttpAnswer>>>;
+
+export type RouteRequest = Pick<IncomingMessage, "url" | "headers">;
 
 export interface RouteServerOptions {
   /** The flag or field that says where, for messages. */
@@ -104,13 +106,14 @@ export class RouteServer implements AsyncDisposable {
     log.warn(`${message}: it is tried again every ${RETRY_MS / 1000} s; free the port or name another`);
   }
 
-  async #answer({ method, url = "" }: IncomingMessage): Promise<HttpAnswer> {
+  async #answer(request: IncomingMessage): Promise<HttpAnswer> {
+    const { method, url = "" } = request;
     const path = url.split("?", 1)[0] ?? "";
     const route = Object.hasOwn(this.#options.routes, path) ? this.#options.routes[path] : undefined;
     if (!route) return textAnswer(404, "404 page not found\n", new Date());
     if (method !== "GET" && method !== "HEAD") return methodNotAllowed(new Date());
     try {
-      return await route();
+      return await route(request);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       this.#options.log.warn(`${path} of ${this.#options.setting} could not be answered: ${reason}`);

@@ -6,6 +6,7 @@ import type { Counters } from "../datapath/ebpf/counters.ts";
 import { type DatapathSubject, registerDatapathMetrics } from "./datapath-metrics.ts";
 import { registerProcessMetrics } from "./process.ts";
 import { ServiceMetrics } from "./service-metrics.ts";
+import { SliMetrics } from "./sli-metrics.ts";
 import { SyncMetrics } from "./sync-metrics.ts";
 import type { SyncObserver } from "./sync-observer.ts";
 
@@ -21,6 +22,8 @@ export class Metrics {
   readonly contentType: string;
   /** To be told of changes and their fate. */
   readonly sync: SyncObserver;
+  /** Beside the text: what /metrics/slis says. */
+  readonly slis: SliMetrics = new SliMetrics();
   readonly #registry = new Registry();
   readonly #healthz: Counter<"code">;
   readonly #livez: Counter<"code">;

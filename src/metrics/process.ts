@@ -8,11 +8,20 @@ import { registerGauge } from "./read-gauge.ts";
 
 const MICROSECONDS = 1e6;
 
+/** When the process began, by the clock as it is now; ms. */
+export function processStartMs(): number {
+  return Date.now() - process.uptime() * 1000;
+}
+
+export function registerProcessStart(registry: Registry): void {
+  registerGauge(registry, "process_start_time_seconds", "Start time of the process since unix epoch in seconds.", () =>
+    Math.round(processStartMs() / 1000),
+  );
+}
+
 export function registerProcessMetrics(registry: Registry): void {
   const gauge = (name: string, help: string, read: () => number) => registerGauge(registry, name, help, read);
-  gauge("process_start_time_seconds", "Start time of the process since unix epoch in seconds.", () =>
-    Math.round(Date.now() / 1000 - process.uptime()),
-  );
+  registerProcessStart(registry);
   gauge("process_resident_memory_bytes", "Resident memory size in bytes.", () => process.memoryUsage.rss());
   gauge("process_virtual_memory_bytes", "Virtual memory size in bytes.", virtualBytes);
   gauge("process_open_fds", "Number of open file descriptors.", () => readdirSync("/proc/self/fd").length - 1);

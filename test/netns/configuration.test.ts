@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { beforeAll, expect, test } from "vitest";
 import type { LabProcess } from "../../src/demo/lab/process.ts";
 import { readyAgent } from "../support/agent.ts";
+import { bodyOf, get } from "../support/http.ts";
 import { useLab } from "../support/lab.ts";
 import { writeService } from "../support/manifests.ts";
 import { until } from "../support/until.ts";
@@ -79,7 +80,7 @@ test("row 64: a flag beats the file", async () => {
   expect([await sysctl("udp_timeout"), await sysctl("udp_timeout_stream")]).toEqual([41, 50]);
 });
 
-test("row 83: a change of the file counts without a restart, and breaks no connection; a broken one changes nothing", async () => {
+test("rows 70 and 83: a change of the file counts without a restart, and breaks no connection; a broken one changes nothing", async () => {
   await restart("devices: [eth0]\nlogging: {level: info}\n");
   const running = agent;
   const node = lab().node("n1");
@@ -97,7 +98,30 @@ test("row 83: a change of the file counts without a restart, and breaks no conne
   };
   expect(await answers()).toEqual(["p1b", "p1b"]);
   const elsewhere = 'devices: [eth0]\nnodePortAddresses: [198.51.100.0/24, "2001:db8::/32"]\n';
-  await change(`${elsewhere}conntrack: {udpTimeout: 47s}\nvipPing: true\n`, /takes effect at the next start: vipPing/);
+  const later = "vipPing: true\nmasqueradeAll: true\ndetectLocalMode: ClusterCIDR\nclusterCIDRs: [10.77.0.0/16]\n";
+  await change(
+    `${elsewhere}conntrack: {udpTimeout: 47s}\n${later}`,
+    /takes effect at the next start: clusterCIDRs, detectLocalMode, masqueradeAll, vipPing/,
+  );
+  const page = async (path: string) => bodyOf(await get(lab(), node, "127.0.0.1", 10249, path));
+  // What is in force, not what the file says.
+  expect(JSON.parse(await page("/configz"))).toMatchObject({
+    "portolan.dev": {
+      config,
+      nodePortAddresses: ["198.51.100.0/24", "2001:db8::/32"],
+      kernel: { udpMs: 47_000 },
+      vipPing: false,
+      masqueradeAll: false,
+      localDetector: { mode: "Device" },
+    },
+  });
+  const flags = (await page("/flagz")).split("\n");
+  for (const line of ["nodeport-addresses=198.51.100.0/24,2001:db8::/32", "conntrack-udp-timeout=47s"]) {
+    expect(flags).toContain(line);
+  }
+  for (const line of ["vip-ping=false", "masquerade-all=false", "detect-local-mode=Device", "cluster-cidr="]) {
+    expect(flags).toContain(line);
+  }
   expect(running?.stderr).toMatch(/is in force as it is now changed="conntrack.udpTimeout, nodePortAddresses"/);
   expect(await answers()).toEqual(["ECONNREFUSED", "ECONNREFUSED"]);
   expect(await sysctl("udp_timeout")).toBe(47);

@@ -11,6 +11,7 @@ import { readyAgent, spawnAgent } from "../support/agent.ts";
 import { ask, bodyOf, connect, get, UNDATED } from "../support/http.ts";
 import { useLab } from "../support/lab.ts";
 import { writeService } from "../support/manifests.ts";
+import { parseExposition } from "../support/prometheus.ts";
 import { until } from "../support/until.ts";
 
 const HEALTH = 10256;
@@ -123,6 +124,57 @@ describe("node health", () => {
     });
   });
 
+  test("row 70: /flagz, /statusz and /metrics/slis say what an administrator's tools ask of every component", async () => {
+    const flagz = await onNode("127.0.0.1", "/flagz");
+    expect(flagz).toMatch(/^HTTP\/1.1 200 OK\r\nContent-Type: text\/plain; charset=utf-8\r\nDate: /);
+    expect(bodyOf(flagz)).toMatch(
+      /^\nportolan flagz\nWarning: .*\n(?:.*\n)*devices=eth0\n(?:.*\n)*node-name=n1\n(?:.*\n)*vip-ping=false$/,
+    );
+    const kind = "g=config.k8s.io;v=v1beta1;as=Flagz";
+    const object = await get(getLab(), node, "127.0.0.1", METRICS, "/flagz", `application/json;${kind}`);
+    expect(object).toContain(`\r\nContent-Type: application/json;${kind}\r\n`);
+    expect(JSON.parse(bodyOf(object))).toMatchObject({
+      kind: "Flagz",
+      flags: { manifests, "masquerade-all": "false" },
+    });
+    const statusz = bodyOf(await onNode("127.0.0.1", "/statusz"));
+    expect(statusz).toMatch(/\nUp: 0 hr \d\d min \d\d sec\nNode\.js version: v\d+\..*\nBinary version: 0\.1\.0\n/);
+    expect(statusz).toMatch(/\nPaths: \/configz \/flagz \/healthz \/metrics \/proxyMode$/);
+    const started = Date.parse(/^Started: (.*)$/m.exec(statusz)?.[1] ?? "");
+    expect(Date.now() - started).toBeLessThan(600_000);
+    expect([started <= Date.now(), JSON.stringify(new Date(started))]).toEqual([true, expect.stringContaining("20")]);
+  });
+
+  test("row 70: a health check counts when it is made, with what has come of it", async () => {
+    await agent.stop();
+    agent = await readyAgent(getLab(), node, manifests);
+    const slis = async () => {
+      const answer = await onNode("127.0.0.1", "/metrics/slis");
+      expect(answer).toMatch(/^HTTP\/1.1 200 OK\r\nContent-Type: text\/plain; version=0\.0\.4; charset=utf-8\r\n/);
+      const [checks, total] = ["kubernetes_healthcheck", "kubernetes_healthchecks_total"].map((name) =>
+        parseExposition(`${bodyOf(answer)}\n`).get(name),
+      );
+      expect([checks?.type, total?.type]).toEqual(["gauge", "counter"]);
+      return Object.fromEntries([...(checks?.samples ?? []), ...(total?.samples ?? [])]);
+    };
+    expect(await slis()).toEqual({});
+    expect(bodyOf(await onNode("127.0.0.1", "/healthz?verbose"))).toBe("[+]ping ok\nhealthz check passed");
+    const ping = {
+      'kubernetes_healthcheck{name="ping",type="healthz"}': 1,
+      'kubernetes_healthchecks_total{name="ping",status="success",type="healthz"}': 1,
+    };
+    expect(await slis()).toEqual(ping);
+    await fromOutside(node.address.v4, "/readyz");
+    await fromOutside(node.address.v4, "/readyz");
+    expect(await slis()).toEqual({
+      ...ping,
+      'kubernetes_healthcheck{name="state",type="readyz"}': 1,
+      'kubernetes_healthcheck{name="hooks",type="readyz"}': 1,
+      'kubernetes_healthchecks_total{name="state",status="success",type="readyz"}': 2,
+      'kubernetes_healthchecks_total{name="hooks",status="success",type="readyz"}': 2,
+    });
+  });
+
   test("row 70: what is not there is 404, what only asks 405, HEAD gives no body", async () => {
     const send = (request: string) => ask(getLab(), node, "127.0.0.1", METRICS, request);
     expect(await onNode("127.0.0.1", "/constructor")).toMatch(/^HTTP\/1.1 404 Not Found\r\n.*\r\n404 page not found$/s);
@@ -142,6 +194,9 @@ describe("node health", () => {
       "[-]state failed: the first complete state is not in the kernel yet\n[+]hooks ok\nreadyz check failed",
     );
     expect(await health()).toBe("200");
+    expect(bodyOf(await onNode("127.0.0.1", "/metrics/slis"))).toContain(
+      'kubernetes_healthchecks_total{name="state",status="error",type="readyz"} 1\n',
+    );
     rmSync(join(manifests, "broken.yaml"));
     await until("it is ready", async () => bodyOf(await fromOutside(node.address.v4, "/readyz")) === "ok");
   });

@@ -23,9 +23,17 @@ export async function ask(lab: Lab, host: Host, address: string, port: number, r
 }
 
 /** The whole answer to one GET, its Date as UNDATED; or the error code. */
-export async function get(lab: Lab, host: Host, address: string, port: number, path: string): Promise<string> {
-  const answer = await ask(lab, host, address, port, `GET ${path} HTTP/1.1\r\nHost: n1\r\nConnection: close\r\n\r\n`);
-  return undated(answer).trim();
+export async function get(
+  lab: Lab,
+  host: Host,
+  address: string,
+  port: number,
+  path: string,
+  accept?: string,
+): Promise<string> {
+  const more = accept === undefined ? "" : `Accept: ${accept}\r\n`;
+  const request = `GET ${path} HTTP/1.1\r\nHost: n1\r\n${more}Connection: close\r\n\r\n`;
+  return undated(await ask(lab, host, address, port, request)).trim();
 }
 
 export function undated(answer: string): string {

@@ -92,8 +92,9 @@ export class ConfigFollower implements Disposable {
     const names = (flags: readonly (keyof AgentFlags)[]) => flags.map(nameOf).sort().join(", ");
     if (live.length > 0) {
       const taken = new Map<string, unknown>([...Object.entries(this.#flags), ...live.map(valueIn(wanted))]);
-      this.#flags = Object.fromEntries(taken) as unknown as AgentFlags; // each key keeps its kind of value
-      this.#apply(agentOptions(this.#flags));
+      const flags = Object.fromEntries(taken) as unknown as AgentFlags; // each key keeps its kind of value
+      this.#apply(agentOptions(flags));
+      this.#flags = flags;
       this.#log.info({ changed: names(live) }, `${this.#file.path} is in force as it is now`);
     }
     if (later.length > 0) this.#log.warn(`${this.#file.path}: takes effect at the next start: ${names(later)}`);

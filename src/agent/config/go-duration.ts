@@ -20,3 +20,12 @@ export function goDurationMs(text: string): number | undefined {
   for (const [, value, unit] of text.matchAll(PART)) ms += Number(value) * (UNITS_MS[unit ?? ""] ?? 0);
   return ms;
 }
+
+/** As Go prints it: 24h0m0s, 1m30s, 1.5s, 250ms, 0s. ms: not negative, whole below a second. */
+export function goDuration(ms: number): string {
+  if (ms === 0) return "0s";
+  if (ms < 1000) return `${ms}ms`;
+  const [hours, minutes, seconds] = [Math.floor(ms / 3_600_000), Math.floor(ms / 60_000) % 60, (ms % 60_000) / 1000];
+  const larger = hours > 0 ? `${hours}h${minutes}m` : minutes > 0 ? `${minutes}m` : "";
+  return `${larger}${seconds}s`;
+}

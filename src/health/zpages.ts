@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+// /flagz and /statusz (behaviour row 70), as k8s.io/apiserver pkg/server/flagz and statusz have them (KEPs 4828 and
+// 4827): text for people, or an object of group config.k8s.io where the Accept header names its kind. Pure but for the
+// clock.
+
+import { stringify } from "yaml";
+import { negotiate } from "./accept.ts";
+import { type HttpAnswer, typedAnswer } from "./answer.ts";
+import type { RouteRequest } from "./route-server.ts";
+
+export interface StatuszSubject {
+  readonly started: Date;
+  readonly version: string;
+  /** Of the process: Node.js' `process.version`. */
+  readonly runtime: string;
+  /** First parts of the paths that are answered, such as /metrics. */
+  readonly paths: readonly string[];
+}
+
+const COMPONENT = "portolan";
+const GROUP = "config.k8s.io";
+const VERSIONS: readonly string[] = ["v1beta1", "v1alpha1"];
+const DEPRECATED = "v1alpha1";
+const WARNING =
+  "This endpoint is not meant to be machine parseable, has no formatting compatibility guarantees and is for debugging purposes only.";
+
+/** What they have in common. */
+interface Page {
+  readonly name: "flagz" | "statusz";
+  readonly kind: "Flagz" | "Statusz";
+  /** Below the heading. */
+  readonly text: () => string;
+  /** Beside kind, version and name. */
+  readonly fields: () => Readonly<Record<string, unknown>>;
+}
+
+/** flags: by name, as they are in force. */
+export function flagzAnswer(request: RouteRequest, flags: ReadonlyMap<string, string>, now: Date): HttpAnswer {
+  const sorted = [...flags].sort(([a], [b]) => (a < b ? -1 : 1));
+  const text = () => sorted.map(([name, value]) => `${name}=${value}\n`).join("");
+  return pageAnswer(
+    request,
+    { name: "flagz", kind: "Flagz", text, fields: () => ({ flags: Object.fromEntries(sorted) }) },
+    now,
+  );
+}
+
+export function statuszAnswer(request: RouteRequest, subject: StatuszSubject, now: Date): HttpAnswer {
+  const { started, version, runtime, paths } = subject;
+  const uptimeSeconds = Math.max(0, Math.floor((now.getTime() - started.getTime()) / 1000));
+  const lines = [
+    `Started: ${unixDate(started)}`,
+    `Up: ${uptime(uptimeSeconds)}`,
+    `Node.js version: ${runtime}`,
+    `Binary version: ${version}`,
+    `Paths: ${paths.join(" ")}`,
+  ];
+  const fields = () => ({
+    startTime: started.toISOString().replace(/\.\d+Z$/, "Z"),
+    uptimeSeconds,
+    goVersion: "", // it is Go's alone
+    binaryVersion: version,
+    paths,
+  });
+  return pageAnswer(request, { name: "statusz", kind: "Statusz", text: () => `\n${lines.join("\n")}\n`, fields }, now);
+}
+
+function pageAnswer({ url = "", headers }: RouteRequest, { name, kind, text, fields }: Page, now: Date): HttpAnswer {
+  const wanted = negotiate(
+    headers.accept ?? "",
+    (as) => as.group === GROUP && as.kind === kind && VERSIONS.includes(as.version),
+  );
+  if (!wanted) return notAcceptable(now);
+  const { type, as } = wanted;
+  if (!as) {
+    const heading = `\n${COMPONENT} ${name}\nWarning: ${WARNING}\n`;
+    return typedAnswer("text/plain; charset=utf-8", `${heading}${text()}`, now);
+  }
+  const object = { kind, apiVersion: `${GROUP}/${as.version}`, metadata: { name: COMPONENT }, ...fields() };
+  const pretty = wanted.pretty || readByPeople(url, headers["user-agent"] ?? "");
+  const body =
+    type === "application/yaml"
+      ? yamlOf(object)
+      : pretty
+        ? JSON.stringify(object, null, 2)
+        : `${JSON.stringify(object)}\n`;
+  const note = `299 - "This version of the ${name} endpoint is deprecated. Please use a newer version."`;
+  const warning = as.version === DEPRECATED ? ["Warning", note] : [];
+  return typedAnswer(`${type};g=${GROUP};v=${as.version};as=${kind}`, body, now, { headers: warning });
+}
+
+/** Sorted, and with quotes for whoever reads by YAML 1.1, as Go's writes it. */
+function yamlOf(object: object): string {
+  return stringify(object, { version: "1.1", sortMapEntries: true, indentSeq: false, lineWidth: 0 });
+}
+
+function notAcceptable(now: Date): HttpAnswer {
+  const message = "only the following media types are accepted: application/json, application/yaml, text/plain";
+  const status = {
+    kind: "Status",
+    apiVersion: "v1",
+    metadata: {},
+    status: "Failure",
+    message,
+    reason: "NotAcceptable",
+    code: 406,
+  };
+  return typedAnswer("application/json", JSON.stringify(status, null, 2), now, { status: 406 });
+}
+
+/** As API servers guess it. */
+function readByPeople(url: string, agent: string): boolean {
+  const pretty = new URLSearchParams(url.split("?")[1]).get("pretty");
+  if (pretty) return /^(1|t|true)$/i.test(pretty);
+  return /^(curl|Wget|Mozilla\/5\.0)/.test(agent);
+}
+
+/** Go's time.UnixDate, in UTC: `Sun Nov  2 12:30:37 UTC 2026`. */
+function unixDate(time: Date): string {
+  const [, day = "", date = "", month = "", year = "", clock = ""] =
+    /^(\w+), (\d+) (\w+) (\d+) (\S+)/.exec(time.toUTCString()) ?? [];
+  return `${day} ${month} ${date.replace(/^0/, " ")} ${clock} UTC ${year}`;
+}
+
+function uptime(seconds: number): string {
+  const two = (count: number) => String(count % 60).padStart(2, "0");
+  return `${Math.floor(seconds / 3600)} hr ${two(Math.floor(seconds / 60))} min ${two(seconds)} sec`;
+}
