@@ -42,7 +42,7 @@ export function nodePortWarnings(rule: NodePortRule): readonly string[] {
 const IPVS_DEVICE = "kube-ipvs0";
 
 /** Addresses on interfaces of this node. */
-export function localAddresses({ links, addresses }: NetworkView): ReadonlySet<Ip> {
+export function localAddresses({ links, addresses }: Pick<NetworkView, "links" | "addresses">): ReadonlySet<Ip> {
   const ipvs = links.find(({ name }) => name === IPVS_DEVICE)?.ifindex;
   const own = addresses.filter(({ ifindex }) => ifindex !== ipvs);
   return new Set(own.map(({ address }) => ipFromBytes(address)));

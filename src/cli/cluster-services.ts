@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The Services of a cluster for commands that need more of them than the pinned maps hold: from manifests, or from an API
-// server, read once.
+// What a cluster says, for commands that need more of it than the pinned maps hold: from manifests, or from an API server,
+// read once.
 
 import type { Command } from "commander";
 import { NodeError } from "../agent/errors.ts";
@@ -19,22 +19,32 @@ export interface ClusterServices {
 
 export function addSourceOptions(command: Command): Command {
   return command
-    .option("--manifests <dir>", "read the Services of these files, not of the pinned maps")
-    .option("--kubeconfig <file>", "read the Services of this API server")
+    .option("--manifests <dir>", "read Services from these files")
+    .option("--kubeconfig <file>", "read them from this API server")
+    .option("--in-cluster", "read them from an API server as the service account of this pod")
     .option("--api-server <urls>", "its addresses, in place of the kubeconfig's", parseList);
+}
+
+export function namesSource({ manifests, kubeconfig, inCluster, apiServer }: SourceFlags): boolean {
+  return manifests !== undefined || kubeconfig !== undefined || inCluster === true || apiServer !== undefined;
 }
 
 /** undefined: no source is named. What cannot be used is said on stderr. */
 export async function readCluster(flags: SourceFlags): Promise<ClusterServices | undefined> {
-  if (flags.manifests === undefined && flags.kubeconfig === undefined && flags.apiServer === undefined)
-    return undefined;
-  const source = sourceOptions(flags);
-  const { services, endpointSlices } =
-    source.kind === "manifests" ? await readFiles(source.directory) : await ask(source);
+  if (!namesSource(flags)) return undefined;
+  const { services, endpointSlices } = await readModel(sourceOptions(flags));
   return {
     services: services.flatMap(({ current }) => current ?? []),
     slices: endpointSlices.flatMap(({ current }) => current ?? []),
   };
+}
+
+/**
+ * All that there is, as changes from nothing. servedOn: of an API server only what the agent of this node serves, and
+ * its Node; else all Services and slices. Rejects with NodeError where an API server does not tell.
+ */
+export function readModel(source: SourceOptions, servedOn?: string): Promise<ModelChanges> {
+  return source.kind === "manifests" ? readFiles(source.directory) : ask(source, servedOn);
 }
 
 async function readFiles(directory: string): Promise<ModelChanges> {
@@ -52,10 +62,17 @@ async function readFiles(directory: string): Promise<ModelChanges> {
   return read;
 }
 
-async function ask({ kubeconfig, servers }: SourceOptions & { readonly kind: "kubernetes" }): Promise<ModelChanges> {
-  const { readOnce } = await import("../source/kubernetes/read-once.ts");
+async function ask(
+  { kubeconfig, servers }: SourceOptions & { readonly kind: "kubernetes" },
+  servedOn: string | undefined,
+): Promise<ModelChanges> {
+  const [{ readOnce }, { ALL_SERVICES, servedBy }] = await Promise.all([
+    import("../source/kubernetes/read-once.ts"),
+    import("../source/kubernetes/resources.ts"),
+  ]);
+  const resources = servedOn === undefined ? ALL_SERVICES : servedBy(servedOn);
   try {
-    return await readOnce({ kubeconfig, servers, userAgent: `portolan/${VERSION}`, onProblem: tell });
+    return await readOnce({ kubeconfig, servers, resources, userAgent: `portolan/${VERSION}`, onProblem: tell });
   } catch (cause) {
     throw new NodeError(cause instanceof Error ? cause.message : String(cause), { cause });
   }

@@ -7,6 +7,7 @@ import type { DatapathState } from "../datapath/ebpf/state-types.ts";
 import { type Filterable, filterRows, type RowFilter } from "../inspect/filter.ts";
 import type { AffinityRow, BackendRow, DropRow, FlowRow, FrontendRow, ServiceRow, SourceRow } from "../inspect/rows.ts";
 import { type Listing, renderListing } from "./format/listing.ts";
+import { diffCommand } from "./inspect-diff.ts";
 import { dnsCommand } from "./inspect-dns.ts";
 import { doctorCommand } from "./inspect-doctor.ts";
 import { envCommand } from "./inspect-env.ts";
@@ -38,6 +39,7 @@ export function inspectCommands(): readonly Command[] {
     envCommand(),
     dnsCommand(),
     explainCommand(),
+    diffCommand(),
   ];
 }
 

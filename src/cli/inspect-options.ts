@@ -25,6 +25,11 @@ export function addStateOptions(command: Command): Command {
 }
 
 export function addListingOptions(command: Command): Command {
+  return addFilterOptions(command).option("--watch", "print again whenever it changes, until interrupted");
+}
+
+/** Of a command that looks once. */
+export function addFilterOptions(command: Command): Command {
   command
     .addOption(new Option("-o, --output <format>", "how to print").choices(OUTPUT_FORMATS).default("table"))
     .option("-n, --namespace <namespace>", "only Services of this namespace")
@@ -32,8 +37,7 @@ export function addListingOptions(command: Command): Command {
     .option("--address <address>", "only entries with this address, or address:port")
     .addOption(
       new Option("--protocol <protocol>", "only this protocol").choices(["tcp", "udp", "sctp", "TCP", "UDP", "SCTP"]),
-    )
-    .option("--watch", "print again whenever it changes, until interrupted");
+    );
   return addStateOptions(command);
 }
 

@@ -117,3 +117,33 @@ export interface DnsRow {
   /** Whose it is; null: of the zone itself. */
   readonly service: string | null;
 }
+
+/** One thing that is not in the kernel as it is wanted there. */
+export interface DifferenceRow {
+  /** null: a frontend that leads to no service. */
+  readonly service: string | null;
+  readonly protocol: string;
+  readonly family: "IPv4" | "IPv6";
+  readonly what:
+    | "service"
+    | "type"
+    | "scheduler"
+    | "maglevTable"
+    | "affinitySeconds"
+    | "internalTrafficPolicy"
+    | "externalTrafficPolicy"
+    | "endpointsAnywhere"
+    | "endsConnections"
+    | "sourceRangesOf"
+    | "frontend"
+    | "sourceRange"
+    | "clusterEndpoint"
+    | "localEndpoint"
+    | "servingEndpoint";
+  /** Of the frontend, range or endpoint; null for what a service port has one of. */
+  readonly name: string | null;
+  /** null: it is not to be there. */
+  readonly wanted: string | null;
+  /** null: it is not there. */
+  readonly found: string | null;
+}

@@ -8,6 +8,7 @@ import * as v from "valibot";
 const STATE_FILE = v.object({
   pid: v.number(),
   options: v.object({
+    nodeName: v.optional(v.string()),
     source: v.variant("kind", [
       v.object({ kind: v.literal("manifests"), directory: v.string() }),
       v.object({ kind: v.literal("kubernetes"), kubeconfig: v.optional(v.string()), servers: v.array(v.string()) }),
@@ -23,16 +24,34 @@ export interface AgentSettings {
   readonly cgroupRoot: string | null;
 }
 
+/** What of its options says what it is to serve. */
+export interface ServedOptions {
+  readonly source:
+    | { readonly kind: "manifests"; readonly directory: string }
+    | { readonly kind: "kubernetes"; readonly kubeconfig?: string | undefined; readonly servers: readonly string[] };
+  readonly nodeName?: string | undefined;
+}
+
 /** Null when there is no such file, or it is another agent's. */
 export function readSettings(stateDir: string, pid: number): AgentSettings | null {
-  const text = readIfThere(join(stateDir, "agent.json"));
-  const parsed = text === undefined ? undefined : v.safeParse(v.pipe(v.string(), v.parseJson(), STATE_FILE), text);
-  if (!parsed?.success || parsed.output.pid !== pid) return null;
-  const { source, cgroupRoot = null } = parsed.output.options;
+  const file = readStateFile(stateDir);
+  if (file?.pid !== pid) return null;
+  const { source, cgroupRoot = null } = file.options;
   return { source: sourceText(source), cgroupRoot };
 }
 
-function sourceText(source: v.InferOutput<typeof STATE_FILE>["options"]["source"]): string {
+/** Of the last agent that was started with this directory; undefined: none was, or it could not write there. */
+export function readServedOptions(stateDir: string): ServedOptions | undefined {
+  return readStateFile(stateDir)?.options;
+}
+
+function readStateFile(stateDir: string): v.InferOutput<typeof STATE_FILE> | undefined {
+  const text = readIfThere(join(stateDir, "agent.json"));
+  const parsed = text === undefined ? undefined : v.safeParse(v.pipe(v.string(), v.parseJson(), STATE_FILE), text);
+  return parsed?.success ? parsed.output : undefined;
+}
+
+function sourceText(source: ServedOptions["source"]): string {
   if (source.kind === "manifests") return `manifests in ${source.directory}`;
   const server = source.servers.length > 0 ? `API server ${source.servers.join(", ")}` : "API server";
   return `${server} by ${source.kubeconfig ?? "the pod's service account"}`;

@@ -34,6 +34,11 @@ export function decidedRange(
   return { range: rule ? rangeText(rule.range) : "none", admit: rule?.admit ?? false };
 }
 
+/** `203.0.113.0/24`; "node" for the one of the node's own processes. */
+export function rangeName(range: Cidr): string {
+  return isNode(range) ? "node" : rangeText(range);
+}
+
 /** The rule of the node's own processes comes last. */
 function order(range: Cidr): number {
   return isNode(range) ? Number.POSITIVE_INFINITY : range.prefixLength;

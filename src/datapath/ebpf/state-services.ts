@@ -74,9 +74,11 @@ export class ServiceReader {
   frontends(): readonly FrontendState[] {
     return [...this.#frontends.entries()].map(([keyBytes, value]) => {
       const key = decode(abi.frontendKey, keyBytes);
-      const { service, kind } = decode(abi.frontend, value);
+      const { service, kind, flags } = decode(abi.frontend, value);
+      const onNode = (flags & abi.FrontendFlags.FRONTEND_ON_NODE) !== 0;
       return {
         kind: frontendKindOf(kind),
+        ...(onNode && { onNode }),
         address: ipFromBytes(key.addr),
         port: key.port,
         protocol: protocolName(key.proto),
@@ -205,6 +207,7 @@ export class ServiceReader {
       internalLocal: has(abi.BlockFlags.BLOCK_INTERNAL_LOCAL),
       externalLocal: has(abi.BlockFlags.BLOCK_EXTERNAL_LOCAL),
       hasAnyEndpoints: has(abi.BlockFlags.BLOCK_HAS_ENDPOINTS),
+      endsConnections: has(abi.BlockFlags.BLOCK_ENDS_CONNECTIONS),
       cluster: cluster.map(backend),
       local: local.map(backend),
       serving: serving.map(backend),

@@ -24,6 +24,7 @@ export interface ServiceState {
   readonly internalLocal: boolean;
   readonly externalLocal: boolean;
   readonly hasAnyEndpoints: boolean;
+  readonly endsConnections: boolean;
   /** In order: position i is slot i of a lookup table. */
   readonly cluster: readonly BackendState[];
   readonly local: readonly BackendState[];
@@ -42,6 +43,8 @@ export interface FrontendState {
   /** The family's wildcard for a NodePort. */
   readonly address: Ip;
   readonly port: number;
+  /** A ClusterIP that an interface of this node has. */
+  readonly onNode?: true;
   readonly protocol: string;
   readonly serviceId: number;
   /** undefined: no such service (yet) */

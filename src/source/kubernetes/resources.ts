@@ -80,3 +80,8 @@ export function resourcesOf(nodeName: string): readonly Resource[] {
     },
   ];
 }
+
+/** Of those, what says where traffic to Services goes. */
+export function servedBy(nodeName: string): readonly Resource[] {
+  return resourcesOf(nodeName).filter(({ kind }) => kind === "Service" || kind === "EndpointSlice" || kind === "Node");
+}

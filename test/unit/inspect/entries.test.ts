@@ -23,6 +23,7 @@ const SERVICE: ServiceState = {
   internalLocal: false,
   externalLocal: false,
   hasAnyEndpoints: true,
+  endsConnections: false,
   cluster: [],
   local: [],
   serving: [],

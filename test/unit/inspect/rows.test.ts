@@ -47,6 +47,7 @@ const WEB: ServiceState = {
   internalLocal: false,
   externalLocal: false,
   hasAnyEndpoints: true,
+  endsConnections: false,
   cluster: [LOCAL, REMOTE],
   local: [],
   serving: [],
