@@ -58,7 +58,7 @@ function sourceText(source: ServedOptions["source"]): string {
 }
 
 /** The text of a file, undefined when it is not there or not ours to read. */
-export function readIfThere(path: string): string | undefined {
+function readIfThere(path: string): string | undefined {
   try {
     return readFileSync(path, "utf8");
   } catch (error) {

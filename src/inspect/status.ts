@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // What `status` says: the agent, its state in the kernel, the hooks by device, how full the maps are.
 
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import type { DetectLocalMode } from "../datapath/contract.ts";
 import { AgentConfig, deviceFlagsNames } from "../datapath/ebpf/abi.gen.ts";
 import { detectLocalMode } from "../datapath/ebpf/client-kinds.ts";
 import type { Pins } from "../datapath/ebpf/pins.ts";
 import type { DatapathState, DeviceState, MapFill } from "../datapath/ebpf/state-types.ts";
 import type { LinkInfo } from "../libbpf/types.ts";
-import { type AgentSettings, readIfThere, readSettings } from "./settings.ts";
+import { holdsLock } from "./agent-process.ts";
+import { type AgentSettings, readSettings } from "./settings.ts";
 
 /** The stable JSON of `status`. Times are ISO 8601, UTC. */
 export interface Status {
@@ -64,7 +65,7 @@ export function readStatus(state: DatapathState, pins: Pins, stateDir: string, l
     lastSync: agent && agent.lastSyncMs > 0n ? isoTime(agent.lastSyncMs) : null,
     agent: agent
       ? {
-          running: isRunning(agent.pid, Number(agent.startedMs)),
+          running: holdsLock(agent.pid, pins.root),
           pid: agent.pid,
           version: agent.version,
           started: isoTime(agent.startedMs),
@@ -113,16 +114,4 @@ function deviceStatus(device: DeviceState, links: readonly LinkInfo[], pinned: R
 
 function isoTime(unixMs: bigint): string {
   return new Date(Number(unixMs)).toISOString();
-}
-
-const TICKS_PER_SECOND = 100; // USER_HZ, the same on all architectures we know
-
-/** A process that began after the agent wrote its cell is another one that got its pid. */
-function isRunning(pid: number, startedMs: number): boolean {
-  const stat = readIfThere(`/proc/${pid}/stat`);
-  const uptime = Number(readFileSync("/proc/uptime", "utf8").split(" ")[0]);
-  // Field 22, counted behind the name, which may hold blanks and parentheses.
-  const startTicks = Number(stat?.slice(stat.lastIndexOf(")") + 2).split(" ")[19]);
-  const processStartMs = Date.now() - uptime * 1000 + (startTicks / TICKS_PER_SECOND) * 1000;
-  return processStartMs <= startedMs + 1000;
 }

@@ -75,7 +75,7 @@ export class Credentials {
     if (kubeconfig !== undefined) return this.#fromFile(kubeconfig);
     const config = new KubeConfig();
     config.loadFromCluster();
-    return config;
+    return withToken(config, providerTokenFile(config));
   }
 
   #serverOf(config: KubeConfig): URL {
@@ -98,15 +98,30 @@ export class Credentials {
     const config = new KubeConfig();
     config.loadFromString(text);
     config.makePathsAbsolute(dirname(resolve(file)));
+    const named = tokenFileOf(text, config.getCurrentUser()?.name) ?? providerTokenFile(config);
+    withToken(config, named === undefined ? undefined : resolve(dirname(file), named));
     const user = config.getCurrentUser();
-    const tokenFile = tokenFileOf(text, user?.name);
-    if (tokenFile !== undefined) {
-      const token = readFileSync(resolve(dirname(file), tokenFile), "utf8");
-      config.users = config.users.map((one) => (one.name === user?.name ? { ...one, token } : one));
-    }
     this.#plugin = user?.exec || user?.authProvider ? { text, config } : undefined;
     return config;
   }
+}
+
+/** Of a service account in a pod, or of an auth-provider in a kubeconfig. */
+function providerTokenFile(config: KubeConfig): string | undefined {
+  return config.getCurrentUser()?.authProvider?.config?.tokenFile;
+}
+
+/**
+ * The current user with the token that the file holds now. @kubernetes/client-node would read it once a minute by the
+ * node's clock: after that is set back, not before the old time has come again.
+ */
+function withToken(config: KubeConfig, file: string | undefined): KubeConfig {
+  const user = config.getCurrentUser();
+  if (file === undefined || user === null) return config;
+  const { authProvider: _, ...rest } = user;
+  const told = { ...rest, token: readFileSync(file, "utf8") };
+  config.users = config.users.map((one) => (one.name === user.name ? told : one));
+  return config;
 }
 
 const USERS = v.object({

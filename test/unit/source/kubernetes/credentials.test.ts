@@ -2,7 +2,7 @@
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeEach, expect, test } from "vitest";
+import { afterAll, beforeEach, expect, test, vi } from "vitest";
 import { Credentials } from "../../../../src/source/kubernetes/credentials.ts";
 import { connectionFailure } from "../../../../src/source/kubernetes/failure.ts";
 
@@ -47,6 +47,24 @@ test("a token file, beside the kubeconfig, is read for each connection; a newlin
   expect(await authorization(credentials)).toBe("Bearer first");
   writeFileSync(token, "second\n");
   expect(await authorization(credentials)).toBe("Bearer second");
+});
+
+test("a service account's token file is read for each connection, wherever the clock has jumped to", async () => {
+  const token = join(directory, "token");
+  const credentials = open(kubeconfig({ "auth-provider": { name: "tokenFile", config: { tokenFile: token } } }));
+  vi.useFakeTimers({ toFake: ["Date"], now: new Date("2026-11-22T12:00:00Z") });
+  try {
+    writeFileSync(token, "first\n");
+    expect(await authorization(credentials)).toBe("Bearer first");
+    vi.setSystemTime(new Date("2026-11-20T12:00:00Z"));
+    writeFileSync(token, "second\n");
+    expect(await authorization(credentials)).toBe("Bearer second");
+    vi.setSystemTime(new Date("2026-11-20T12:00:01Z"));
+    writeFileSync(token, "third\n");
+    expect(await authorization(credentials)).toBe("Bearer third");
+  } finally {
+    vi.useRealTimers();
+  }
 });
 
 test("a kubeconfig that is written anew counts from the next connection on", async () => {
