@@ -25,21 +25,17 @@ export function portolanCommand(): readonly string[] {
 
 /**
  * Starts an agent in the node's namespace and cgroup; resolves once its first state serves traffic.
- * source: the flags that say where it reads, such as ["--manifests", DIR].
+ * source: the flags that say where it reads, such as ["--manifests", DIR]. environment: beside this process's own.
  */
 export async function startAgent(
   lab: Lab,
   node: NodeHost,
   source: readonly string[],
   flags: readonly string[] = [],
+  environment: Readonly<Record<string, string>> = {},
 ): Promise<LabProcess> {
-  const agent = lab.spawn(node, [
-    ...portolanCommand(),
-    "agent",
-    ...[...source, "--node-name", node.name, "--devices", "eth0"],
-    ...["--cgroup-root", node.cgroupRoot, ...locations(node)],
-    ...flags,
-  ]);
+  const where = ["--node-name", node.name, "--devices", "eth0", "--cgroup-root", node.cgroupRoot, ...locations(node)];
+  const agent = lab.spawn(node, [...portolanCommand(), "agent", ...source, ...where, ...flags], { environment });
   await agent.waitForOutput(/INFO ready$/m, START_TIMEOUT_MS);
   return agent;
 }

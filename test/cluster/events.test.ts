@@ -3,6 +3,7 @@
 import { expect, test } from "vitest";
 import { type ServiceSpec, serviceObjects } from "../support/manifests.ts";
 import { create, useApiCluster } from "./support/api-cluster.ts";
+import { eventText, listEvents, takePort } from "./support/events.ts";
 
 const HEALTH_PORT = 32_100;
 
@@ -11,13 +12,8 @@ const world = useApiCluster({
   agentFlags: ["--metrics-bind-address", "192.0.2.77"],
 });
 
-/** `regarding type reason: note`, of a namespace. */
 async function events(namespace: string): Promise<readonly string[]> {
-  const found = await world().plane.api.list(`/apis/events.k8s.io/v1/namespaces/${namespace}/events`);
-  return found.map((event) => {
-    const { kind, name } = event.regarding as { kind: string; name: string };
-    return `${kind} ${name} ${event.type} ${event.reason}: ${event.note}`;
-  });
+  return (await listEvents(world().plane, namespace)).map(eventText);
 }
 
 const soon = (ask: () => Promise<readonly string[]>) => expect.poll(ask, { timeout: 20_000, interval: 100 });
@@ -37,8 +33,7 @@ test("rows 71, 72: a metrics address that cannot be bound, on the Node", async (
 
 test("rows 67, 72: a health check port that is taken, on the Service", async () => {
   const { cluster, plane } = world();
-  const taken = cluster.lab.spawn(cluster.lab.node("n1"), ["python3", "-c", TAKE]);
-  await taken.waitForOutput(/taken/, 10_000);
+  await takePort(cluster.lab, cluster.lab.node("n1"), HEALTH_PORT);
   const spec: ServiceSpec = {
     ...{ name: "asked", number: 9, external: true, externalTrafficPolicy: "Local", healthCheckNodePort: HEALTH_PORT },
     endpoints: [{ address: cluster.lab.pod("p1a").address, nodeName: "n1" }],
@@ -50,12 +45,3 @@ test("rows 67, 72: a health check port that is taken, on the Service", async () 
       "answered on 0.0.0.0: listen EADDRINUSE: address already in use 0.0.0.0:32100",
   );
 });
-
-const TAKE = `
-import socket, sys, time
-one = socket.socket(); one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-one.bind(("0.0.0.0", ${HEALTH_PORT})); one.listen()
-print("taken", file=sys.stderr, flush=True)
-sys.stdin.read() if not sys.stdin.closed else time.sleep(600)
-time.sleep(600)
-`;

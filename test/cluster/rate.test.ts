@@ -4,7 +4,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { beforeAll, expect, test } from "vitest";
 import { type ServiceSpec, serviceAddresses } from "../support/manifests.ts";
-import { agreed } from "./support/agreement.ts";
+import { agreed, nothingDiffers } from "./support/agreement.ts";
 import { changeEndpoints, create, useApiCluster } from "./support/api-cluster.ts";
 import { type BulkSize, bulkAddresses, bulkEndpoints, bulkSlice, loadBulk } from "./support/bulk.ts";
 
@@ -65,6 +65,7 @@ test("1000 changes a second for a minute: the last counts, connections go on, me
   await change;
   const seconds = (performance.now() - begunMs) / 1000;
   await agreed(plane, cluster.lab.node("n1"), 30_000);
+  await nothingDiffers(cluster.lab.node("n1"));
   for (const running of traffic) expect(await running.stop()).toMatchObject({ failures: {} });
   const peak = megabytes(pid, "VmHWM");
   console.log(

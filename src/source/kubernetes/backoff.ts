@@ -11,13 +11,15 @@ const RESET_MS = 120_000;
 export class Backoff {
   readonly #random: () => number;
   readonly #now: () => number;
+  readonly #maxMs: number;
   #nextMs = FIRST_MS;
   #failedAtMs = Number.NEGATIVE_INFINITY;
 
-  /** random: 0 to less than 1. now: milliseconds of a clock that only goes forward. */
-  constructor(random: () => number = Math.random, now: () => number = () => performance.now()) {
+  /** random: 0 to less than 1. now: milliseconds of a clock that only goes forward. maxMs: before what chance adds. */
+  constructor(random: () => number = Math.random, now: () => number = () => performance.now(), maxMs: number = MAX_MS) {
     this.#random = random;
     this.#now = now;
+    this.#maxMs = maxMs;
   }
 
   /** What was tried worked for a good while. */
@@ -25,13 +27,13 @@ export class Backoff {
     this.#nextMs = FIRST_MS;
   }
 
-  /** Milliseconds; atMostMs: before what chance adds. */
-  next(atMostMs: number = MAX_MS): number {
+  /** Milliseconds. */
+  next(): number {
     const nowMs = this.#now();
     if (nowMs - this.#failedAtMs > RESET_MS) this.#nextMs = FIRST_MS;
     this.#failedAtMs = nowMs;
-    const waitMs = Math.min(this.#nextMs, atMostMs) * (1 + this.#random());
-    this.#nextMs = Math.min(this.#nextMs * 2, MAX_MS);
+    const waitMs = this.#nextMs * (1 + this.#random());
+    this.#nextMs = Math.min(this.#nextMs * 2, this.#maxMs);
     return waitMs;
   }
 }

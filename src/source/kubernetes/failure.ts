@@ -40,6 +40,9 @@ export function connectionFailure(error: Error, server: string): ApiFailure {
     const { hostname = server } = error as NodeJS.ErrnoException & { hostname?: string };
     return say(`the name ${hostname} does not resolve (${code}): use an address, or a name that needs no cluster DNS`);
   }
+  if (code === "CERT_NOT_YET_VALID" || code === "CERT_HAS_EXPIRED") {
+    return say(`${server}: ${error.message} (${code}), by this node's clock: set the clock, or renew the certificate`);
+  }
   if (isTls(code)) {
     return say(
       `${server} does not prove to be the API server that we trust: ${error.message} (${code}): ` +

@@ -52,7 +52,9 @@ export class Reflector {
   readonly #random: () => number;
   readonly #pause: Pause;
   readonly #now: () => number;
+  /** For a server that answers, and for one that is not there: back after an hour, it may not know our rights yet. */
   readonly #backoff: Backoff;
+  readonly #awayBackoff: Backoff;
   /** Of the last object or bookmark; undefined: the whole state has to be asked for. */
   #version: string | undefined;
 
@@ -64,6 +66,7 @@ export class Reflector {
     this.#pause = options.pause ?? pause;
     this.#now = now;
     this.#backoff = new Backoff(random, now);
+    this.#awayBackoff = new Backoff(random, now, AWAY_MS);
   }
 
   /** Resolves once stop is aborted, and never rejects for anything a server does. */
@@ -76,9 +79,9 @@ export class Reflector {
       // Without the version, or with an answer that makes no sense, nothing that is known can be built upon.
       if (failure.kind === "expired" || failure.kind === "protocol") this.#version = undefined;
       this.#sink.failed(failure);
-      if (this.#now() - begunMs >= HEALTHY_MS) this.#backoff.reset();
-      const atMostMs = failure.kind === "unreachable" ? AWAY_MS : undefined;
-      const waitMs = Math.max(this.#backoff.next(atMostMs), failure.retryAfterMs);
+      const backoff = failure.kind === "unreachable" ? this.#awayBackoff : this.#backoff;
+      if (this.#now() - begunMs >= HEALTHY_MS) for (const one of [this.#backoff, this.#awayBackoff]) one.reset();
+      const waitMs = Math.max(backoff.next(), failure.retryAfterMs);
       await this.#pause(waitMs, stop);
     }
   }

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Whether a node serves what the API server has: `portolan services` and `portolan backends` beside Services and slices.
+// Whether a node serves what the API server has: `portolan services` and `portolan backends` beside Services and slices; and
+// what `portolan diff` says.
+import { expect } from "vitest";
 import type { NodeHost } from "../../../src/demo/lab/plan.ts";
 import { portolan } from "../../../src/demo/portolan.ts";
 import type { KubeObject } from "../../support/manifests.ts";
@@ -33,6 +35,11 @@ export async function agreed(plane: ControlPlane, node: NodeHost, timeoutMs = 90
   await until(`${node.name} serves what the API server has`, agrees, timeoutMs).catch((cause: unknown) => {
     throw new Error(`${node.name} does not serve what the API server has:\n${difference}`, { cause });
   });
+}
+
+/** Rejects with what `portolan diff` finds there, by the source of the node's agent. Nothing may change meanwhile. */
+export async function nothingDiffers(node: NodeHost): Promise<void> {
+  expect(await portolan(node, ["diff"])).toBe("");
 }
 
 /** "test/web:http TCP 10.96.0.1:80" for each ClusterIP of a port, "... -> 10.9.1.1:8080" for each ready endpoint. */

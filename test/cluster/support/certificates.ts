@@ -2,8 +2,12 @@
 // A certificate authority of the test's own and what it signs, by openssl: Node.js can make keys, but no certificates.
 import { join } from "node:path";
 import { run } from "../../../src/demo/lab/run.ts";
+import { atClock } from "./clock.ts";
 
 const NEW_KEY = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30"];
+
+/** For agents whose clock is set back: nobody takes a certificate that is not valid yet. */
+const VALID_SINCE = "-10d";
 
 /** Paths of PEM files. */
 export interface Certificates {
@@ -34,5 +38,5 @@ export async function makeCertificates(directory: string, addresses: readonly st
 }
 
 async function certificate(file: string, key: string, more: readonly string[]): Promise<void> {
-  await run(["openssl", "req", "-x509", ...NEW_KEY, "-keyout", key, "-out", file, ...more]);
+  await run(atClock(VALID_SINCE, ["openssl", "req", "-x509", ...NEW_KEY, "-keyout", key, "-out", file, ...more]));
 }

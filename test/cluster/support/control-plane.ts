@@ -49,6 +49,7 @@ export class ControlPlane {
   readonly api: Api;
   readonly etcd: Etcd;
   apiServer: LabProcess;
+  #etcdServer: LabProcess;
 
   private constructor(lab: Lab, host: NodeHost, certificates: Certificates, options: ControlPlaneOptions) {
     this.#lab = lab;
@@ -58,6 +59,7 @@ export class ControlPlane {
     this.#options = options;
     this.etcd = new Etcd(join(this.#directory, "etcd-relay"));
     this.api = new Api(join(this.#directory, "relay"), host.address.v4, certificates.ca, "admin");
+    this.#etcdServer = this.#spawnEtcd();
     this.apiServer = this.#spawnApiServer();
   }
 
@@ -69,7 +71,6 @@ export class ControlPlane {
     const certificates = await makeCertificates(directory, addresses);
     const users = USERS.map(({ name, groups }) => `${name},${name},${name},"${groups}"\n`);
     writeFileSync(join(directory, "tokens.csv"), users.join(""));
-    lab.spawn(host, [binary("etcd"), ...etcdFlags(directory)], { environment: { GOGC: "50" } });
     await relay(lab, host, join(directory, "relay"), PORT);
     await relay(lab, host, join(directory, "etcd-relay"), ETCD_PORT);
     const plane = new ControlPlane(lab, host, certificates, options);
@@ -83,8 +84,11 @@ export class ControlPlane {
     return `https://${this.#host.address.v4}:${PORT}`;
   }
 
-  /** Writes a kubeconfig of the user's; returns its path. server: another address of it, such as a proxy's. */
-  kubeconfig(user: User, server: string = this.url): string {
+  /**
+   * Writes a kubeconfig of the user's; returns its path. server: another address of it, such as a proxy's. credentials: as
+   * the file is to name them; default the user's token.
+   */
+  kubeconfig(user: User, server: string = this.url, credentials: object = { token: user }): string {
     const file = join(
       this.#directory,
       `${user.replace(":", "-")}-${new URL(server).host.replaceAll(/[^\w.]/g, "-")}.conf`,
@@ -93,7 +97,7 @@ export class ControlPlane {
       apiVersion: "v1",
       kind: "Config",
       clusters: [{ name: "test", cluster: { server, "certificate-authority": this.#certificates.ca } }],
-      users: [{ name: user, user: { token: user } }],
+      users: [{ name: user, user: credentials }],
       contexts: [{ name: "test", context: { cluster: "test", user } }],
       "current-context": "test",
     };
@@ -119,6 +123,19 @@ export class ControlPlane {
     await this.apiServer.exited;
   }
 
+  /** Both, the one that answers first. */
+  async kill(): Promise<void> {
+    await this.killApiServer();
+    process.kill(this.#etcdServer.pid, "SIGKILL");
+    await this.#etcdServer.exited;
+  }
+
+  /** Both, after kill(); resolves once the API server serves. */
+  async start(): Promise<void> {
+    this.#etcdServer = this.#spawnEtcd();
+    await this.startApiServer();
+  }
+
   /** On the same data and the same port, after it has ended; resolves once it serves. */
   async startApiServer(): Promise<void> {
     this.apiServer = this.#spawnApiServer();
@@ -132,6 +149,12 @@ export class ControlPlane {
 
   resumeApiServer(): void {
     process.kill(this.apiServer.pid, "SIGCONT");
+  }
+
+  #spawnEtcd(): LabProcess {
+    return this.#lab.spawn(this.#host, [binary("etcd"), ...etcdFlags(this.#directory)], {
+      environment: { GOGC: "50" },
+    });
   }
 
   #spawnApiServer(): LabProcess {

@@ -4,12 +4,14 @@
 //   "cut"    at the next answer of each connection: passes half of it on, then resets both ends; says "cut" at the first
 //   "refuse" resets every connection and each new one; says "refused"
 //   "accept" ends that; says "accepted"
+//   "count"  says how many connections have come so far: "12 connections"
 import { connect, createServer } from "node:net";
 import { createInterface } from "node:readline";
 
 const [address, port, toAddress, toPort] = process.argv.slice(2);
 const pairs = new Set();
 let refusing = false;
+let come = 0;
 let cutting = new Set();
 
 const say = (text) => process.stdout.write(`${text}\n`);
@@ -27,6 +29,7 @@ function cut(pair, data) {
 }
 
 createServer({ noDelay: true }, (near) => {
+  come++;
   if (refusing) return near.resetAndDestroy();
   const far = connect({ host: toAddress, port: Number(toPort), noDelay: true });
   const pair = { near, far };
@@ -55,5 +58,6 @@ createInterface({ input: process.stdin }).on("line", (line) => {
     refusing = true;
     for (const pair of pairs) reset(pair);
   }
-  if (line !== "cut") say(line === "accept" ? "accepted" : "refused");
+  if (line === "count") say(`${come} connections`);
+  else if (line !== "cut") say(line === "accept" ? "accepted" : "refused");
 });

@@ -130,6 +130,11 @@ test.each([
     "https://192.0.2.1:6443 does not prove to be the API server that we trust: self-signed certificate in certificate " +
       "chain (SELF_SIGNED_CERT_IN_CHAIN): compare its certificate with the CA and the server's name that the credentials hold",
   ],
+  [
+    "CERT_NOT_YET_VALID",
+    "certificate is not yet valid",
+    "https://192.0.2.1:6443: certificate is not yet valid (CERT_NOT_YET_VALID), by this node's clock: set the clock, or renew the certificate",
+  ],
   ["ECONNREFUSED", "connect ECONNREFUSED", "https://192.0.2.1:6443 cannot be reached: connect ECONNREFUSED"],
 ])("%s in words", (code, message, text) => {
   const error = Object.assign(new Error(message), { code, hostname: "api.example" });

@@ -264,6 +264,20 @@ test("after half a minute that went well the waits begin anew", async () => {
   expect(told.filter((text) => text.startsWith("wait"))).toEqual(["wait 800", "wait 1600", "wait 800", "wait 1600"]);
 });
 
+test("a server that is back after a while, and not ready yet, is asked as one that has just begun to fail", async () => {
+  const gone: Answer = (response) => response.destroy();
+  const refused = failure(403, "no rights are known yet");
+  const away = Array.from({ length: 7 }, () => gone);
+  const { told } = await reflected([events(lastOfInitial("7")), ...away, refused, refused, gone, refused]);
+  const waits = told.flatMap((text, i) =>
+    text.startsWith("wait") ? `${told[i - 1]?.replace(/:.*/, "")} ${text}` : [],
+  );
+  expect(waits).toEqual([
+    ...[800, 1600, 3200, 5000, 5000, 5000, 5000].map((ms) => `unreachable wait ${ms}`),
+    ...["forbidden wait 800", "forbidden wait 1600", "unreachable wait 5000", "forbidden wait 3200"],
+  ]);
+});
+
 test("a server that asks us to wait is given the time", async () => {
   const { told } = await reflected([failure(429, "busy", { "retry-after": "7" })]);
   expect(told).toEqual(["busy: the API server asks us to wait (429, busy)", "wait 7000"]);
