@@ -3,6 +3,7 @@
 // the cgroup has gone whose sockets were balanced.
 
 import { expect, test } from "vitest";
+import { lockPins } from "../../src/agent/lock.ts";
 import { mapSizeTable } from "../../src/agent/map-sizes.ts";
 import { deviceKey } from "../../src/datapath/ebpf/devices-map.ts";
 import { EbpfDriver } from "../../src/datapath/ebpf/driver.ts";
@@ -55,6 +56,7 @@ test("status exits with 3 until the first state is in the kernel, and with 0 fro
 
 test("doctor exits with 1 until the first state is in the kernel, and where no socket hook hangs on a cgroup", async () => {
   using mount = bpffs();
+  using _lock = lockPins(pinsUnder(mount.path)); // as an agent that runs
   using driver = startDriver(mount);
   const doctor = () => run([...portolanCommand(), "doctor", "--bpffs", mount.path]);
   await expect(doctor()).rejects.toThrow(
