@@ -144,6 +144,14 @@ struct backend_stats {
 	__u64 connections;
 };
 
+enum snat_tries_buckets { SNAT_TRIES_BUCKETS = 17 };
+
+/* Bucket n: SNAT ports that took at most 2^n tries, and more than half as many; a try is a look at one port. */
+struct snat_tries {
+	__u64 ports;
+	__u64 tries; /* of all of them together */
+};
+
 /* Why a packet or a connect() was not served. The numbers are ABI: append only, a retired one is UNUSEDn. */
 enum drop_reason {
 	DROP_NONE = 0,

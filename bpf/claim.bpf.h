@@ -9,6 +9,7 @@
 
 #include "conntrack.bpf.h"
 #include "flow.bpf.h"
+#include "snat_port.bpf.h"
 #include "work.bpf.h"
 
 #define PORTS 65536
@@ -20,27 +21,9 @@ struct port_search {
 	struct work *w;
 	__u16 start;
 	__u16 stride;
-	__s32 err; /* -EAGAIN until a port is claimed (0) or the map refuses */
+	__u16 tried; /* usable ports looked at */
+	__s16 err;   /* -EAGAIN until a port is claimed (0) or the map refuses */
 };
-
-static __always_inline bool port_usable(__u16 port)
-{
-	return port >= snat_port_min && port <= snat_port_max && (port < node_port_min || port > node_port_max);
-}
-
-/*
- * A frontend on the SNAT address would take the reply for a new connection; so would a NodePort, which may be outside
- * the range that port_usable() leaves out. In a frame of its own: its callers' have no room for the key.
- */
-static __noinline int port_is_frontend(const struct flow *flow)
-{
-	struct frontend_key key = {.addr = flow->snat, .port = flow->snat_port, .proto = flow->proto};
-
-	if (bpf_map_lookup_elem(&frontends, &key))
-		return 1;
-	key.addr = addr_wildcard(addr_is_v4(&flow->snat));
-	return bpf_map_lookup_elem(&frontends, &key) != NULL;
-}
 
 /*
  * Whether somebody holds w->snat. A claim of a flow that never lasted is worth nothing once its owner was evicted:
@@ -68,12 +51,15 @@ static long try_snat_port(__u32 i, struct port_search *search)
 
 	if (!port_usable(port))
 		return 0;
+	search->tried++;
 	w->flow.snat_port = bpf_htons(port);
 	flow_snat_key(&w->snat, &w->flow);
 	if (snat_port_taken(w) || port_is_frontend(&w->flow) || socket_knows(search->skb, &w->snat, LISTENERS_ALL) ||
 	    conntrack_knows(search->skb, &w->snat))
 		return 0;
 	search->err = flow_claim(&w->snat, &w->flow);
+	if (!search->err)
+		count_snat_port(search->tried);
 	return search->err != -EEXIST;
 }
 

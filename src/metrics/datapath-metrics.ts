@@ -5,9 +5,10 @@ import { Counter, Gauge, type Registry } from "prom-client";
 import { deviceFlagsNames } from "../datapath/ebpf/abi.gen.ts";
 import type { Counters } from "../datapath/ebpf/counters.ts";
 import type { MapFill } from "../datapath/ebpf/state-types.ts";
+import { histogramText } from "./histogram-text.ts";
 import { registerGauge } from "./read-gauge.ts";
 
-export type DatapathCounters = Pick<Counters, "drops" | "fill" | "flows" | "devices">;
+export type DatapathCounters = Pick<Counters, "drops" | "fill" | "flows" | "devices" | "snatTries">;
 
 export interface DatapathSubject {
   readonly counters: DatapathCounters;
@@ -94,4 +95,12 @@ function registerFlows(registry: Registry, counters: DatapathCounters): void {
     });
   gauge("portolan_flows", "Connections on the wire path, as of the last sweep", ({ owners }) => owners);
   gauge("portolan_snat_ports", "Ports in use for masqueraded connections, as of the last sweep", ({ snat }) => snat);
+}
+
+/** Prometheus text. Pressure shows here before `portolan_drops_total` counts a connection that got no port. */
+export function snatTriesText(counters: Pick<DatapathCounters, "snatTries">): string {
+  const { buckets, tries } = counters.snatTries();
+  const help = "Ports looked at until one was free for a masqueraded connection, since the pinned maps were made";
+  const bounds = buckets.map((_, n) => 2 ** n);
+  return histogramText("portolan_snat_port_tries", help, bounds, [{ counts: buckets, sum: tries }]);
 }

@@ -3,7 +3,7 @@
 
 import { Counter, Gauge, Registry } from "prom-client";
 import type { Counters } from "../datapath/ebpf/counters.ts";
-import { type DatapathSubject, registerDatapathMetrics } from "./datapath-metrics.ts";
+import { type DatapathSubject, registerDatapathMetrics, snatTriesText } from "./datapath-metrics.ts";
 import { registerProcessMetrics } from "./process.ts";
 import { ServiceMetrics } from "./service-metrics.ts";
 import { SliMetrics } from "./sli-metrics.ts";
@@ -27,7 +27,8 @@ export class Metrics {
   readonly #registry = new Registry();
   readonly #healthz: Counter<"code">;
   readonly #livez: Counter<"code">;
-  readonly #services: (() => Promise<string>) | undefined;
+  /** Beside the registry's: what others have counted. */
+  readonly #texts: (() => string | Promise<string>)[];
   /** Whoever asks meanwhile gets the same. */
   #scrape: Promise<string> | undefined;
 
@@ -45,10 +46,11 @@ export class Metrics {
       labelNames: ["version", "mode"],
       registers: [registry],
     }).set({ version: subject.version, mode: subject.mode }, 1);
-    const { services } = subject;
+    const { services, counters } = subject;
+    this.#texts = [() => snatTriesText(counters)];
     if (!services) return;
     const metrics = new ServiceMetrics(services.max);
-    this.#services = async () => metrics.text(await services.read());
+    this.#texts.push(async () => metrics.text(await services.read()));
   }
 
   /** What /healthz and /livez were answered with. */
@@ -65,8 +67,9 @@ export class Metrics {
   }
 
   async #read(): Promise<string> {
-    const general = await this.#registry.metrics();
-    return this.#services ? `${general}\n${await this.#services()}` : general;
+    const texts = [await this.#registry.metrics()];
+    for (const text of this.#texts) texts.push(await text());
+    return texts.join("\n");
   }
 }
 

@@ -111,12 +111,17 @@ describe("metrics", () => {
     expect(await pod.tcp({ address: clusterIP, port: 80, count: 7 })).toMatchObject({ answered: 7 });
     expect(await ofService("connections", "web", family)).toBe(7);
     expect(await ofService("packets", "web", family)).toBe(0);
+    const tries = async (of: string) => (await value(`portolan_snat_port_tries_${of}`)) ?? Number.NaN;
+    const [ports, looked] = [await tries("count"), await tries("sum")];
     const target = { address: node.address[family], port: NODE_PORT };
     expect(await outside.tcp({ ...target, count: 5 })).toMatchObject({ answered: 5 });
     expect(await ofService("connections", "web", family)).toBe(12);
     expect(await ofService("packets", "web", family)).toBeGreaterThanOrEqual(5 * 8);
     expect(await ofService("bytes", "web", family)).toBeGreaterThan(5 * 8 * 40);
     expect(await ofService("rejects", "web", family)).toBe(0);
+    expect(await tries("count")).toBe(ports + 5);
+    expect(await tries("sum")).toBeGreaterThanOrEqual(looked + 5);
+    expect(await tries('bucket{le="65536"}')).toBe(ports + 5);
     await until(
       "the sweep has seen the masqueraded ones",
       async () => ((await value("portolan_snat_ports")) ?? 0) >= 5,

@@ -228,6 +228,14 @@ export const flowStateNames: Readonly<Record<number, string>> = {
   64: "rst_client",
 };
 
+export const SnatTriesBuckets = {
+  SNAT_TRIES_BUCKETS: 17,
+} as const;
+/** value → name without its prefix */
+export const snatTriesBucketsNames: Readonly<Record<number, string>> = {
+  17: "tries_buckets",
+};
+
 export const DropReason = {
   DROP_NONE: 0,
   DROP_NO_ENDPOINTS: 1,
@@ -1380,6 +1388,30 @@ export const backendStats: Codec<BackendStats> = {
   },
 };
 
+export interface SnatTries {
+  readonly ports: bigint;
+  readonly tries: bigint;
+}
+/** bytes from the start of the struct */
+export const snatTriesOffset = {
+  ports: 0,
+  tries: 8,
+} as const;
+export const snatTries: Codec<SnatTries> = {
+  name: "snat_tries",
+  size: 16,
+  read(view: DataView, offset: number): SnatTries {
+    return {
+      ports: view.getBigUint64(offset + 0, LE),
+      tries: view.getBigUint64(offset + 8, LE),
+    };
+  },
+  write(view: DataView, offset: number, value: SnatTries): void {
+    view.setBigUint64(offset + 0, value.ports, LE);
+    view.setBigUint64(offset + 8, value.tries, LE);
+  },
+};
+
 export interface Explanation {
   readonly verdict: number;
   readonly reason: number;
@@ -1569,6 +1601,7 @@ export const layouts: Readonly<Record<string, StructLayout>> = {
   client_netns: { size: 8, fields: { cookie: [0, "u64"] } },
   service_stats: { size: 32, fields: { connections: [0, "u64"], packets: [8, "u64"], bytes: [16, "u64"], rejects: [24, "u64"] } },
   backend_stats: { size: 8, fields: { connections: [0, "u64"] } },
+  snat_tries: { size: 16, fields: { ports: [0, "u64"], tries: [8, "u64"] } },
   explanation: { size: 44, fields: { verdict: [0, "u32"], reason: [4, "u32"], service: [8, "u32"], backend: [12, "u32"], kind: [16, "u8"], local_set: [17, "u8"], masquerade: [18, "u8"], existing: [19, "u8"], backend_addr: [20, "struct ip_addr"], backend_port: [36, "be16"], affinity: [38, "u8"], client: [39, "u8"], on_wire: [40, "u8"], pad: [41, "u8[3]"] } },
   sweep_report: { size: 32, fields: { scanned: [0, "u32"], owners_deleted: [4, "u32"], indexes_deleted: [8, "u32"], failed: [12, "u32"], nascent: [16, "u32"], owners: [20, "u32"], snat: [24, "u32"], pad: [28, "u32"] } },
   socket_question: { size: 80, fields: { dst: [0, "struct ip_addr"], port: [16, "be16"], proto: [18, "u8"], who: [19, "u8"], client: [20, "struct ip_addr"], answer: [36, "struct explanation"] } },

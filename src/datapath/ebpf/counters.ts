@@ -30,6 +30,14 @@ export interface ServiceCounts {
   readonly rejects: number;
 }
 
+/** How hard SNAT ports were come by, since the pinned maps were made. */
+export interface SnatTries {
+  /** By n: ports that took at most 2^n tries, and more than half as many. */
+  readonly buckets: readonly number[];
+  /** Of all of them. */
+  readonly tries: number;
+}
+
 export interface CountersOptions {
   readonly map: (name: string) => BpfMap;
   readonly stores: Stores;
@@ -54,6 +62,15 @@ export class Counters {
   /** As of the last sweep, seconds ago. */
   get flows(): FlowCounts | undefined {
     return this.#options.swept();
+  }
+
+  snatTries(): SnatTries {
+    const map = this.#options.map("snat_tries");
+    const rows = Array.from({ length: map.maxEntries }, (_, bucket) => sumCpus(map, bucket, 2).map(Number));
+    return {
+      buckets: rows.map(([ports = 0]) => ports),
+      tries: rows.reduce((sum, [, tries = 0]) => sum + tries, 0),
+    };
   }
 
   /** Flags of each device that has programs, abi.DeviceFlags. */

@@ -22,6 +22,7 @@ async function scrapeAll(): Promise<string> {
       fill: async () => fill,
       flows: { scanned: 4, nascent: 1, owners: 2, snat: 1 },
       devices: () => [1],
+      snatTries: () => ({ buckets: [1], tries: 1 }),
     },
     unserved: () => 0,
     problems: () => 0,
