@@ -76,6 +76,7 @@ export async function runAgent(
       keepsUp: (family) => services.keepsUp(family),
       begun: () => services.begun,
       onEvent,
+      api: opened.activity?.bind(opened),
       counters: driver.counters,
       unserved: () => driver.unserved.size,
       problems: () => driver.problems,

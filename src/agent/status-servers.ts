@@ -19,7 +19,7 @@ import { VERSION } from "./version.ts";
 
 export interface StatusSubject
   extends Pick<NodeHealthOptions, "nodeExpected" | "keepsUp" | "adopted">,
-    Pick<MetricsSubject, "counters" | "unserved" | "problems"> {
+    Pick<MetricsSubject, "api" | "counters" | "unserved" | "problems"> {
   /** Name of the driver. */
   readonly mode: string;
   readonly counters: Counters;
@@ -43,7 +43,7 @@ export class StatusServers implements AsyncDisposable {
       { name: "state", missing: "the first complete state is not in the kernel yet", done: subject.begun },
       { name: "hooks", missing: "the programs are not attached yet", done: () => this.#attached },
     ];
-    const health = new NodeHealth({ ...subject, nodeName: options.nodeName, steps });
+    const health = new NodeHealth({ ...subject, nodeName: options.nodeName, steps, log });
     const metrics = options.metricsBind && openMetrics(options, subject);
     this.observer = {
       queued: (changes) => {
@@ -139,8 +139,8 @@ function publicOptions(options: AgentOptions): AgentOptions {
   return { ...options, source: { ...source, servers: source.servers.map(withoutUser) } };
 }
 
-function openMetrics(options: AgentOptions, { counters, mode, unserved, problems }: StatusSubject): Metrics {
+function openMetrics(options: AgentOptions, { api, counters, mode, unserved, problems }: StatusSubject): Metrics {
   const { serviceMetricsMax: max } = options;
   const services = max === undefined ? undefined : { max, read: () => counters.services() };
-  return new Metrics({ version: VERSION, mode, counters, unserved, problems, services });
+  return new Metrics({ version: VERSION, mode, api, counters, unserved, problems, services });
 }

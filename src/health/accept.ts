@@ -20,13 +20,10 @@ interface Clause {
   readonly quality: number;
 }
 
-/**
- * The best of what the header accepts; undefined: nothing that there is. allows: whether there is this kind of object; text
- * has none, and JSON and YAML have to name one. An empty header means text.
- */
+/** The best of what the header accepts and allows() has; undefined: there is none. An empty header means text. */
 export function negotiate(
   header: string,
-  allows: (as: NonNullable<MediaType["as"]>) => boolean,
+  allows: (type: MediaType["type"], as: MediaType["as"]) => boolean,
 ): MediaType | undefined {
   if (header.trim() === "") return { type: "text/plain", as: undefined, pretty: false };
   const clauses = header.split(",").map(parseClause);
@@ -36,8 +33,7 @@ export function negotiate(
     if (parameters.get("stream") || parameters.get("sv")) continue;
     for (const type of TYPES) {
       const fits = range === type || range === "*/*" || range === `${type.slice(0, type.indexOf("/"))}/*`;
-      if (!fits || (type === "text/plain" ? as !== undefined : !as || !allows(as))) continue;
-      return { type, as, pretty: parameters.get("pretty") === "1" };
+      if (fits && allows(type, as)) return { type, as, pretty: parameters.get("pretty") === "1" };
     }
   }
   return undefined;

@@ -5,6 +5,7 @@
 import type { ModelChanges } from "../model/changes.ts";
 import type { Family } from "../model/ip.ts";
 import { type HttpAnswer, jsonAnswer, textAnswer } from "./answer.ts";
+import type { HealthLog } from "./health-servers.ts";
 
 const FAMILIES: readonly Family[] = [4, 6];
 
@@ -25,10 +26,18 @@ export interface NodeHealthOptions {
   readonly steps: readonly Step[];
   /** An earlier agent's state serves until then. */
   readonly adopted: boolean;
+  readonly log: HealthLog;
 }
 
-/** unknown: the source has not told of it. */
-type NodeState = "unknown" | "here" | "leaving" | "gone";
+/** unknown: the source has not told of it. missing: it has told all, and of no such Node. */
+type NodeState = "unknown" | "here" | "leaving" | "gone" | "missing";
+
+/** What load balancers are not told: their answer is kube-proxy's. */
+const INELIGIBLE: Readonly<Partial<Record<NodeState, string>>> = {
+  leaving: "it is being deleted, or tainted ToBeDeletedByClusterAutoscaler",
+  gone: "its Node object is gone",
+  missing: "it has no Node object, or Nodes may not be read",
+};
 
 export class NodeHealth {
   readonly #options: NodeHealthOptions;
@@ -45,8 +54,18 @@ export class NodeHealth {
   update({ nodes, synced }: Pick<ModelChanges, "nodes" | "synced">): void {
     const { nodeName, nodeExpected } = this.#options;
     const own = nodes.find(({ previous, current }) => (current ?? previous)?.name === nodeName);
-    if (own?.current) this.#node = own.current.leaving ? "leaving" : "here";
-    else if (own || (nodeExpected && synced && this.#node === "unknown")) this.#node = "gone";
+    if (own?.current) this.#become(own.current.leaving ? "leaving" : "here");
+    else if (own) this.#become("gone");
+    else if (nodeExpected && synced && this.#node === "unknown") this.#become("missing");
+  }
+
+  #become(node: NodeState): void {
+    const [before, reason] = [INELIGIBLE[this.#node], INELIGIBLE[node]];
+    this.#node = node;
+    const { log, nodeName } = this.#options;
+    const page = `/healthz: load balancers are told to send node ${nodeName}`;
+    if (reason !== undefined && reason !== before) log.warn(`${page} no traffic (503): ${reason}`);
+    else if (reason === undefined && before !== undefined) log.info(`${page} traffic again`);
   }
 
   /** Changes of these families are in the kernel. */
@@ -57,7 +76,7 @@ export class NodeHealth {
 
   /** Whether load balancers are to send traffic here. */
   healthz(now: Date = new Date()): HttpAnswer {
-    const nodeEligible = this.#node === "unknown" || this.#node === "here";
+    const nodeEligible = INELIGIBLE[this.#node] === undefined;
     const serving = this.#options.adopted || this.#missing().length === 0;
     const status = this.#status((family) => serving && this.#options.keepsUp(family));
     return healthAnswer(status, now, { nodeEligible });

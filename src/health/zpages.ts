@@ -4,7 +4,7 @@
 // clock.
 
 import { stringify } from "yaml";
-import { negotiate } from "./accept.ts";
+import { type MediaType, negotiate } from "./accept.ts";
 import { type HttpAnswer, typedAnswer } from "./answer.ts";
 import type { RouteRequest } from "./route-server.ts";
 
@@ -65,47 +65,41 @@ export function statuszAnswer(request: RouteRequest, subject: StatuszSubject, no
   return pageAnswer(request, { name: "statusz", kind: "Statusz", text: () => `\n${lines.join("\n")}\n`, fields }, now);
 }
 
-function pageAnswer({ url = "", headers }: RouteRequest, { name, kind, text, fields }: Page, now: Date): HttpAnswer {
-  const wanted = negotiate(
-    headers.accept ?? "",
-    (as) => as.group === GROUP && as.kind === kind && VERSIONS.includes(as.version),
+function pageAnswer(request: RouteRequest, { name, kind, text, fields }: Page, now: Date): HttpAnswer {
+  const wanted = negotiate(request.headers.accept ?? "", (type, as) =>
+    type === "text/plain" ? !as : as?.group === GROUP && as.kind === kind && VERSIONS.includes(as.version),
   );
-  if (!wanted) return notAcceptable(now);
+  if (!wanted) return notAcceptable(request, now);
   const { type, as } = wanted;
   if (!as) {
     const heading = `\n${COMPONENT} ${name}\nWarning: ${WARNING}\n`;
     return typedAnswer("text/plain; charset=utf-8", `${heading}${text()}`, now);
   }
   const object = { kind, apiVersion: `${GROUP}/${as.version}`, metadata: { name: COMPONENT }, ...fields() };
-  const pretty = wanted.pretty || readByPeople(url, headers["user-agent"] ?? "");
-  const body =
-    type === "application/yaml"
-      ? yamlOf(object)
-      : pretty
-        ? JSON.stringify(object, null, 2)
-        : `${JSON.stringify(object)}\n`;
   const note = `299 - "This version of the ${name} endpoint is deprecated. Please use a newer version."`;
-  const warning = as.version === DEPRECATED ? ["Warning", note] : [];
-  return typedAnswer(`${type};g=${GROUP};v=${as.version};as=${kind}`, body, now, { headers: warning });
+  const headers = as.version === DEPRECATED ? ["Warning", note] : [];
+  return typedAnswer(`${type};g=${GROUP};v=${as.version};as=${kind}`, bodyOf(object, wanted, request), now, {
+    headers,
+  });
 }
 
-/** Sorted, and with quotes for whoever reads by YAML 1.1, as Go's writes it. */
-function yamlOf(object: object): string {
-  return stringify(object, { version: "1.1", sortMapEntries: true, indentSeq: false, lineWidth: 0 });
+function bodyOf(object: object, { type, pretty }: MediaType, { url = "", headers }: RouteRequest): string {
+  // Sorted, and with quotes for whoever reads by YAML 1.1, as Go's writes it.
+  if (type === "application/yaml") {
+    return stringify(object, { version: "1.1", sortMapEntries: true, indentSeq: false, lineWidth: 0 });
+  }
+  if (pretty || readByPeople(url, headers["user-agent"] ?? "")) return JSON.stringify(object, null, 2);
+  return `${JSON.stringify(object)}\n`;
 }
 
-function notAcceptable(now: Date): HttpAnswer {
+/** The refusal itself is JSON or YAML of no kind to whoever takes that, else JSON with line breaks. */
+function notAcceptable(request: RouteRequest, now: Date): HttpAnswer {
   const message = "only the following media types are accepted: application/json, application/yaml, text/plain";
-  const status = {
-    kind: "Status",
-    apiVersion: "v1",
-    metadata: {},
-    status: "Failure",
-    message,
-    reason: "NotAcceptable",
-    code: 406,
-  };
-  return typedAnswer("application/json", JSON.stringify(status, null, 2), now, { status: 406 });
+  const outcome = { status: "Failure", message, reason: "NotAcceptable", code: 406 };
+  const status = { kind: "Status", apiVersion: "v1", metadata: {}, ...outcome };
+  const taken = negotiate(request.headers.accept ?? "", (type, as) => type !== "text/plain" && !as);
+  const form = taken ?? { type: "application/json", as: undefined, pretty: true };
+  return typedAnswer(form.type, bodyOf(status, form, request), now, { status: 406 });
 }
 
 /** As API servers guess it. */

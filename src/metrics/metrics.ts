@@ -3,6 +3,8 @@
 
 import { Counter, Gauge, Registry } from "prom-client";
 import type { Counters } from "../datapath/ebpf/counters.ts";
+import type { ApiActivity } from "../model/api-activity.ts";
+import { registerApiMetrics, requestTimesText } from "./api-metrics.ts";
 import { type DatapathSubject, registerDatapathMetrics, snatTriesText } from "./datapath-metrics.ts";
 import { registerProcessMetrics } from "./process.ts";
 import { ServiceMetrics } from "./service-metrics.ts";
@@ -11,6 +13,8 @@ import { SyncMetrics } from "./sync-metrics.ts";
 import type { SyncObserver } from "./sync-observer.ts";
 
 export interface MetricsSubject extends DatapathSubject {
+  /** undefined: no API server is asked. */
+  readonly api: (() => ApiActivity) | undefined;
   readonly version: string;
   readonly mode: string;
   /** Of single services; undefined: nobody asks for them. max: service ports with a name of their own. */
@@ -46,8 +50,12 @@ export class Metrics {
       labelNames: ["version", "mode"],
       registers: [registry],
     }).set({ version: subject.version, mode: subject.mode }, 1);
-    const { services, counters } = subject;
+    const { api, services, counters } = subject;
     this.#texts = [() => snatTriesText(counters)];
+    if (api) {
+      registerApiMetrics(registry, api);
+      this.#texts.push(() => requestTimesText(api()));
+    }
     if (!services) return;
     const metrics = new ServiceMetrics(services.max);
     this.#texts.push(async () => metrics.text(await services.read()));

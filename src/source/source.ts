@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The seam between where Services come from (a directory, later a Kubernetes API server) and the agent.
 
+import type { ApiActivity } from "../model/api-activity.ts";
 import type { ModelChanges } from "../model/changes.ts";
 import type { ClusterEvent } from "../model/cluster-event.ts";
 
@@ -28,4 +29,7 @@ export interface Source extends AsyncDisposable {
 
   /** Tells the cluster, where there is one. Never waits or fails. */
   record(event: ClusterEvent): void;
+
+  /** What it has asked of an API server so far. A source without one has no such method. */
+  activity?(): ApiActivity;
 }

@@ -93,7 +93,11 @@ describe("node health", () => {
     expect(await fromOutside(node.address.v4, "/livez")).toMatch(/^HTTP\/1.1 200 OK\r\n/);
     await turns("200", () => writeNode({}, { unschedulable: true }));
     await turns("503", () => writeNode({ deletionTimestamp: "2026-01-01T00:00:00Z" }));
+    expect(agent.stderr).toMatch(
+      / WARN \/healthz: load balancers are told to send node n1 no traffic \(503\): it is being deleted, or tainted/,
+    );
     await turns("200", () => writeNode());
+    expect(agent.stderr).toMatch(/ INFO \/healthz: load balancers are told to send node n1 traffic again\n/);
     await turns("503", () => rmSync(join(manifests, "node.json")));
     await turns("200", () => writeNode());
   });

@@ -3,6 +3,7 @@
 
 import { request as httpRequest, type IncomingMessage } from "node:http";
 import { request as httpsRequest } from "node:https";
+import { RequestActivity } from "./activity.ts";
 import type { Credentials } from "./credentials.ts";
 import { ACCEPT, type ApiStatus, type Codec, codecOf } from "./decode.ts";
 import { ApiFailure, answerFailure, connectionFailure } from "./failure.ts";
@@ -38,6 +39,7 @@ interface Request {
 type Access = Pick<Credentials, "access" | "place" | "refused" | "nextServer">;
 
 export class ApiClient {
+  readonly activity: RequestActivity = new RequestActivity();
   readonly #credentials: Access;
   readonly #userAgent: string;
 
@@ -79,6 +81,9 @@ export class ApiClient {
       "user-agent": this.#userAgent,
       ...(body && { "content-type": "application/json" }),
     };
+    const begunMs = performance.now();
+    const answered = (code: number | undefined) =>
+      this.activity.answered(method, server.host, code, performance.now() - begunMs);
     const response = await new Promise<IncomingMessage>((resolve, reject) => {
       const begin = server.protocol === "http:" ? httpRequest : httpsRequest;
       const url = new URL(server.pathname.replace(/\/$/, "") + path, server);
@@ -89,9 +94,11 @@ export class ApiClient {
       request.on("response", resolve);
       request.end(body);
     }).catch((error: Error) => {
+      if (!signal.aborted) answered(undefined);
       this.#credentials.nextServer();
       throw connectionFailure(error, server.origin);
     });
+    answered(response.statusCode);
     const codec = codecOf(response.headers["content-type"] ?? "");
     const answer = this.#body(response, server.origin);
     const { statusCode = 0 } = response;

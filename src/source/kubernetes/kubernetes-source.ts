@@ -2,6 +2,7 @@
 // The source behind `--kubeconfig` and `--in-cluster`: a reflector for each kind, whose changes come out as one stream.
 
 import { setTimeout as sleep } from "node:timers/promises";
+import type { ApiActivity } from "../../model/api-activity.ts";
 import { ChangeTracker, type ModelObject } from "../../model/changes.ts";
 import type { ClusterEvent } from "../../model/cluster-event.ts";
 import { sameValue } from "../../model/same-value.ts";
@@ -49,6 +50,7 @@ export class KubernetesSource implements Source {
   readonly #keeper: CheckpointKeeper;
   readonly #stop = new AbortController();
   readonly #followed: Followed[] = [];
+  readonly #reflectors: Reflector[] = [];
   #running: Promise<unknown> = Promise.resolve();
   #onChange: OnChange = () => {};
   #onProblem: (problem: SourceProblem) => void = () => {};
@@ -100,6 +102,7 @@ export class KubernetesSource implements Source {
     for (const resource of resourcesOf(this.#nodeName)) {
       const { promise, resolve } = withResolvers();
       const reflector = new Reflector({ resource, client: this.#client, sink: this.#follow(resource, resolve) });
+      this.#reflectors.push(reflector);
       const ended = reflector.run(this.#stop.signal);
       running.push(ended);
       first.push(Promise.race([promise, ended]));
@@ -113,6 +116,11 @@ export class KubernetesSource implements Source {
 
   record(event: ClusterEvent): void {
     this.#events.record(event);
+  }
+
+  activity(): ApiActivity {
+    const { counts: requests, times } = this.#client.activity;
+    return { requests, times, reflectors: this.#reflectors.map(({ counts }) => counts) };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -2,6 +2,8 @@
 // Keeps one kind of objects in step with an API server, after client-go's tools/cache/reflector.go: the whole state by
 // watch-list (KEP-3157) where the server has it, by a paginated list where not, then every change by watch.
 
+import type { ReflectorCounts } from "../../model/api-activity.ts";
+import { ReflectorActivity } from "./activity.ts";
 import { Backoff, type Pause, pause } from "./backoff.ts";
 import { type Answer, type ApiClient, type ReadVerb, readAll } from "./client.ts";
 import type { ApiStatus, ApiValue, WatchEvent } from "./decode.ts";
@@ -55,6 +57,7 @@ export class Reflector {
   /** For a server that answers, and for one that is not there: back after an hour, it may not know our rights yet. */
   readonly #backoff: Backoff;
   readonly #awayBackoff: Backoff;
+  readonly #activity: ReflectorActivity;
   /** Of the last object or bookmark; undefined: the whole state has to be asked for. */
   #version: string | undefined;
 
@@ -67,6 +70,11 @@ export class Reflector {
     this.#now = now;
     this.#backoff = new Backoff(random, now);
     this.#awayBackoff = new Backoff(random, now, AWAY_MS);
+    this.#activity = new ReflectorActivity(now);
+  }
+
+  get counts(): ReflectorCounts {
+    return this.#activity.counts(this.#resource.plural, this.#version);
   }
 
   /** Resolves once stop is aborted, and never rejects for anything a server does. */
@@ -146,27 +154,40 @@ export class Reflector {
         answer = await this.#ask("list", limit, signal);
       }
       const body = await readAll(answer.body, MAX_LIST_BYTES);
+      this.#activity.heard();
       const page = sensible(() => answer.codec.page(body, this.#resource.kind));
       for (const item of page.items) this.#sink.put(item);
       next = page.continue;
       version = page.resourceVersion;
     } while (next !== "");
     this.#version = version; // not before: a list that breaks off is no state to watch from
-    this.#commit();
+    this.#commit("list");
     this.#sink.flush();
   }
 
   /** initial: the whole state comes first, up to a bookmark that says so. */
-  async #follow({ codec, body }: Answer, initial: boolean): Promise<void> {
+  async #follow(answer: Answer, initial: boolean): Promise<void> {
+    this.#activity.watchBegun();
+    try {
+      await this.#read(answer, initial);
+      this.#activity.watchEnded("server");
+    } catch (error) {
+      this.#activity.watchEnded(error instanceof ApiFailure ? error.kind : "stopped");
+      throw error;
+    }
+  }
+
+  async #read({ codec, body }: Answer, initial: boolean): Promise<void> {
     const frames = codec.frames();
     let complete = !initial;
     for await (const chunk of body) {
+      this.#activity.heard();
       try {
         for (const frame of sensible(() => frames.push(chunk))) {
           const event = sensible(() => codec.event(frame));
           if (this.#take(event, complete) && !complete) {
             complete = true;
-            this.#commit();
+            this.#commit("watch-list");
           }
         }
       } finally {
@@ -179,6 +200,7 @@ export class Reflector {
 
   /** True: the whole state has been told. complete: the version counts from here on. */
   #take({ type, object }: WatchEvent, complete: boolean): boolean {
+    this.#activity.event(type);
     if (type === "ERROR") throw this.#eventFailure(object.value as ApiStatus);
     const { resourceVersion, annotations } = object.value.metadata ?? {};
     if (type === "ADDED" || type === "MODIFIED") this.#sink.put(object.value);
@@ -189,7 +211,8 @@ export class Reflector {
     return last;
   }
 
-  #commit(): void {
+  #commit(by: "list" | "watch-list"): void {
+    this.#activity.listed(by);
     this.#sink.commit();
     this.#sink.failed(undefined);
   }

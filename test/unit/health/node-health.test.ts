@@ -18,6 +18,11 @@ afterEach(() => void vi.useRealTimers());
 function world(options: Partial<NodeHealthOptions> = {}) {
   const behind = new Set<Family>();
   const done = new Set(["state", "hooks"]);
+  const said: string[] = [];
+  const log = {
+    info: (text: string) => void said.push(`info ${text}`),
+    warn: (text: string) => void said.push(`warn ${text}`),
+  };
   const step = (name: string, missing: string) => ({ name, missing, done: () => done.has(name) });
   const health = new NodeHealth({
     nodeName: "n1",
@@ -25,9 +30,10 @@ function world(options: Partial<NodeHealthOptions> = {}) {
     adopted: false,
     keepsUp: (family) => !behind.has(family),
     steps: [step("state", "no state yet"), step("hooks", "no hooks yet")],
+    log,
     ...options,
   });
-  return { health, behind, done };
+  return { health, behind, done, said };
 }
 
 function told(health: NodeHealth, ...nodes: readonly Change<Node>[]): number {
@@ -134,4 +140,22 @@ test("/readyz names what is missing", () => {
     body: "[+]state ok\n[-]hooks failed: no hooks yet\nreadyz check failed\n",
   });
   expect(answer.headers.slice(0, 2)).toEqual(["Content-Type", "text/plain; charset=utf-8"]);
+});
+
+test("row 68: why load balancers are to send this node nothing is in the log, once, and that they may again", () => {
+  const page = "/healthz: load balancers are told to send node n1";
+  const { health, said } = world({ nodeExpected: true });
+  expect([told(health), told(health)]).toEqual([503, 503]);
+  expect(said).toEqual([`warn ${page} no traffic (503): it has no Node object, or Nodes may not be read`]);
+  expect(told(health, arrives(NODE))).toBe(200);
+  expect(told(health, arrives({ ...NODE, leaving: true }))).toBe(503);
+  expect(told(health, arrives({ ...NODE, leaving: true, zone: "a" }))).toBe(503);
+  expect(told(health, goes(NODE))).toBe(503);
+  expect(told(health, arrives(NODE))).toBe(200);
+  expect(said.slice(1)).toEqual([
+    `info ${page} traffic again`,
+    `warn ${page} no traffic (503): it is being deleted, or tainted ToBeDeletedByClusterAutoscaler`,
+    `warn ${page} no traffic (503): its Node object is gone`,
+    `info ${page} traffic again`,
+  ]);
 });

@@ -89,8 +89,9 @@ test("row 70: the version of old is answered with a warning", () => {
   expect(body).toContain('"apiVersion":"config.k8s.io/v1alpha1"');
 });
 
+const MESSAGE = "only the following media types are accepted: application/json, application/yaml, text/plain";
+
 test.each([
-  "application/json",
   "text/html",
   "application/vnd.kubernetes.protobuf",
   "application/json;v=v1;g=config.k8s.io;as=Flagz",
@@ -105,10 +106,25 @@ test.each([
   "apiVersion": "v1",
   "metadata": {},
   "status": "Failure",
-  "message": "only the following media types are accepted: application/json, application/yaml, text/plain",
+  "message": "${MESSAGE}",
   "reason": "NotAcceptable",
   "code": 406
 }`);
+});
+
+test("row 70: nor is what names no kind, which is said as it is asked for", () => {
+  const json = flagz("application/json");
+  expect([json.status, typeOf(json), json.body]).toEqual([
+    406,
+    "application/json",
+    `{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure","message":"${MESSAGE}","reason":"NotAcceptable","code":406}\n`,
+  ]);
+  const yaml = flagz("application/yaml");
+  expect([yaml.status, typeOf(yaml), yaml.body]).toEqual([
+    406,
+    "application/yaml",
+    `apiVersion: v1\ncode: 406\nkind: Status\nmessage: "${MESSAGE}"\nmetadata: {}\nreason: NotAcceptable\nstatus: Failure\n`,
+  ]);
 });
 
 const SUBJECT = {

@@ -3,6 +3,8 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, expect, test } from "vitest";
+import type { ReflectorCounts } from "../../../../src/model/api-activity.ts";
+import { RequestActivity } from "../../../../src/source/kubernetes/activity.ts";
 import { ApiClient } from "../../../../src/source/kubernetes/client.ts";
 import type { Credentials } from "../../../../src/source/kubernetes/credentials.ts";
 import { Reflector } from "../../../../src/source/kubernetes/reflector.ts";
@@ -25,7 +27,7 @@ afterEach(() => new Promise((resolve) => (server ? server.close(resolve) : resol
 async function reflected(
   answers: readonly Answer[],
   now?: () => number,
-): Promise<{ asked: readonly string[]; told: readonly string[] }> {
+): Promise<{ asked: readonly string[]; told: readonly string[]; counts: ReflectorCounts; requests: RequestActivity }> {
   const asked: string[] = [];
   const told: string[] = [];
   const stop = new AbortController();
@@ -45,9 +47,10 @@ async function reflected(
     refused: () => void told.push("refused"),
     nextServer: () => {},
   };
+  const client = new ApiClient(credentials, "test");
   const reflector = new Reflector({
     resource: SERVICES,
-    client: new ApiClient(credentials, "test"),
+    client,
     sink: {
       begin: () => told.push("begin"),
       put: ({ metadata }) => told.push(`put ${metadata?.name}`),
@@ -61,7 +64,13 @@ async function reflected(
     pause: (ms) => Promise.resolve(told.push(`wait ${ms}`)),
   });
   await reflector.run(stop.signal);
-  return { asked, told: told.map((text) => text.replace(/127\.0\.0\.1:\d+/, "SERVER")) };
+  const { counts } = reflector;
+  return {
+    asked,
+    told: told.map((text) => text.replace(/127\.0\.0\.1:\d+/, "SERVER")),
+    counts,
+    requests: client.activity,
+  };
 }
 
 const JSON_TYPE = { "content-type": "application/json" };
@@ -288,5 +297,66 @@ test("a watch that ends as soon as it has begun is not asked for in a circle", a
   expect(told.slice(4)).toEqual([
     ...["well", "busy: the API server ends the watch as soon as it has begun", "wait 800"],
     ...["well", "busy: the API server ends the watch as soon as it has begun", "wait 1600"],
+  ]);
+});
+
+test("what was asked and what came of it is counted, by kinds that a server cannot add to", async () => {
+  const { counts, requests } = await reflected([
+    events(event("ADDED", "a", "3"), event("ADDED", "b", "4"), lastOfInitial("7"), event("DELETED", "a", "9")),
+    events(event("MODIFIED", "b", "12"), { type: "ERROR", object: { kind: "Status", code: 410, message: "too old" } }),
+    failure(422, "sendInitialEvents is forbidden"),
+    page(["a"], "40", "more"),
+    page(["b"], "40"),
+    events(event("SURPRISE", "b", "41")),
+    (response) => response.destroy(),
+    events(event("ADDED", "c", "50")),
+  ]);
+  expect({ ...counts, watchEnds: [...counts.watchEnds], events: [...counts.events], silentMs: undefined }).toEqual({
+    resource: "services",
+    lists: 1,
+    watchLists: 1,
+    watches: 4,
+    watchEnds: [
+      ["server", 1],
+      ["expired", 1],
+      ["protocol", 1],
+      ["unreachable", 1],
+    ],
+    events: [
+      ["added", 3],
+      ["bookmark", 1],
+      ["deleted", 1],
+      ["modified", 1],
+      ["error", 1],
+      ["unknown", 1],
+    ],
+    version: undefined, // after an answer that makes no sense nothing is built upon
+    silentMs: undefined,
+  });
+  expect(counts.silentMs).toBeLessThan(60_000);
+  const host = requests.counts[0]?.host ?? "";
+  expect(host).toMatch(/^127\.0\.0\.1:\d+$/);
+  expect(requests.counts).toEqual([
+    { code: "200", method: "GET", host, count: 6 },
+    { code: "422", method: "GET", host, count: 1 },
+    { code: "<error>", method: "GET", host, count: 1 },
+  ]);
+  const [times] = requests.times;
+  expect([times?.verb, times?.host, times?.counts.length]).toEqual(["GET", host, 13]);
+  expect(times?.counts.reduce((sum, count) => sum + count, 0)).toBe(7);
+  expect(times?.sumSeconds).toBeGreaterThan(0);
+});
+
+test("how long answers took is counted up to the bound that holds them, client-go's", () => {
+  const requests = new RequestActivity();
+  for (const ms of [0, 5, 5.1, 25, 60_000, 60_001]) requests.answered("POST", "[::1]:6443", 201, ms);
+  requests.answered("POST", "[::1]:6443", undefined, 1000);
+  expect(requests.times).toEqual([
+    {
+      verb: "POST",
+      host: "[::1]:6443",
+      counts: [2, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1],
+      sumSeconds: expect.closeTo(120.0361),
+    },
   ]);
 });
