@@ -32,12 +32,15 @@ function page(proxy: Proxy, path: string, accept?: string, port = METRICS): Prom
   return get(lab, lab.node(NODES[proxy]), "127.0.0.1", port, path, accept);
 }
 
-/** Without what is each one's own: its name, its length, its flags and version, when it began. */
+/**
+ * Without what is each one's own: its name, its length, its flags. kube-proxy draws what stands between a flag and its
+ * value: ":", ": ", "=" or " ", of which the last is trimmed from an empty value at the end.
+ */
 function shape(answer: string): string {
   return answer
     .replace(/Content-Length: \d+/, "Content-Length: N")
     .replaceAll(/kube-proxy|portolan/g, "NAME")
-    .replace(/(?<=\nWarning: .*\n)(?:[a-z][a-z-]*[:= ].*(?:\n|$))+/, "FLAGS")
+    .replace(/(?<=\nWarning: .*\n)(?:[a-z][a-z-]*(?:[:= ].*)?(?:\n|$))+/, "FLAGS")
     .replace(/"flags":\{.*\}\}/, "FLAGS")
     .replace(/(?<=flags:\n)( {2}.*\n)+/, "FLAGS\n");
 }
