@@ -33,7 +33,8 @@ interface Trigger {
 }
 
 export class SyncMetrics implements SyncObserver {
-  readonly #startMs = Date.now();
+  /** performance.now() */
+  readonly #startMs = performance.now();
   readonly #noLocal = new NoLocalEndpoints();
   #triggers: Trigger[] = [];
   #full = true;
@@ -91,6 +92,7 @@ export class SyncMetrics implements SyncObserver {
   }
 
   queued({ services, endpointSlices }: ModelChanges): void {
+    const startMs = Date.now() - (performance.now() - this.#startMs); // by the clock as it is set now
     this.#serviceChanges.total.inc(services.length);
     this.#serviceChanges.pending.inc(services.length);
     for (const { previous, current } of endpointSlices) {
@@ -99,7 +101,7 @@ export class SyncMetrics implements SyncObserver {
       this.#endpointChanges.total.inc();
       this.#endpointChanges.pending.inc();
       const ms = current?.changeTriggeredMs; // of one that is gone it says nothing about its going
-      if (ms === undefined || ms <= this.#startMs || this.#triggers.length >= MAX_TRIGGERS) continue;
+      if (ms === undefined || ms <= startMs || this.#triggers.length >= MAX_TRIGGERS) continue;
       this.#triggers.push({ family, ms });
     }
   }

@@ -131,16 +131,30 @@ test("row 81: from an endpoint's change to the kernel, of changes since the star
   metrics.queued(changes(slice(NOW), slice(NOW - 1)));
   metrics.settled(outcome());
   expect(await seen()).toEqual([undefined, undefined, undefined]);
-  vi.setSystemTime(NOW + 10_000);
+  vi.advanceTimersByTime(10_000);
   metrics.queued(changes(slice(NOW + 7500), slice(NOW + 9000, 6)));
   metrics.settled(outcome({ failure: "kernel" }));
   expect(await seen()).toEqual([undefined, undefined, undefined]);
-  vi.setSystemTime(NOW + 12_000);
+  vi.advanceTimersByTime(2000);
   metrics.settled(outcome({ delta: undefined }));
   expect(await seen()).toEqual([1, 4.5, 1]);
   metrics.queued({ ...changes(), endpointSlices: [{ previous: slice(NOW + 11_000), current: undefined }] });
   metrics.settled(outcome());
   expect(await seen()).toEqual([1, 4.5, 1]);
+});
+
+test.each([
+  ["ahead", 86_400_000],
+  ["back", -2 * 86_400_000],
+])("row 81: the node's clock jumps %s: changes since the start are still told from those before", async (_, jumpMs) => {
+  const { metrics, scrape } = world();
+  vi.advanceTimersByTime(10_000);
+  vi.setSystemTime(NOW + 10_000 + jumpMs);
+  const startMs = NOW + jumpMs; // by the clock of whoever writes slices, which the node's is now
+  metrics.queued(changes(slice(startMs - 1), slice(startMs + 7500)));
+  metrics.settled(outcome());
+  const found = await scrape("kubeproxy_network_programming_duration_seconds");
+  expect([found['_count{ip_family="IPv4"}'], found['_sum{ip_family="IPv4"}']]).toEqual([1, 2.5]);
 });
 
 test("row 81: another time without another change is none", () => {
