@@ -8,7 +8,7 @@ process.env.PATH = `${process.env.PATH ?? ""}:/usr/local/sbin:/usr/sbin:/sbin`;
 const QUIET = ["control-plane", "dns", "events", "refused", "schema"].map((name) => `test/cluster/${name}.test.ts`);
 
 const common = {
-  globalSetup: ["test/support/leftovers.ts"],
+  globalSetup: "test/support/leftovers.ts",
   pool: "forks",
   testTimeout: 120_000,
   hookTimeout: 180_000,
