@@ -44,7 +44,8 @@ void Throw(Napi::Env env, const Failure& failure) {
 }
 
 LibbpfLog::LibbpfLog() : outer_(sink) {
-  libbpf_set_print(Collect);
+  static const libbpf_print_fn_t once = libbpf_set_print(Collect);
+  static_cast<void>(once);
   sink = &text_;
 }
 

@@ -60,13 +60,13 @@ Napi::Value OpenPinnedMap(const Napi::CallbackInfo& info) {
 }  // namespace
 
 void Map::Init(Napi::Env env, Napi::Object exports) {
-  env.GetInstanceData<AddonData>()->map_class = Napi::Persistent(
-      DefineClass(env, "Map",
-                  {InstanceMethod<&Map::Lookup>("lookup"), InstanceMethod<&Map::Update>("update"),
-                   InstanceMethod<&Map::Delete>("delete"), InstanceMethod<&Map::UpdateBatch>("updateBatch"),
-                   InstanceMethod<&Map::DeleteBatch>("deleteBatch"), InstanceMethod<&Map::ReadChunk>("readChunk"),
-                   InstanceMethod<&Map::Mmap>("mmap"), InstanceMethod<&Map::Pin>("pin"),
-                   InstanceMethod<&Map::Close>("close"), InstanceMethod<&Map::Info>("info")}));
+  env.GetInstanceData<AddonData>()->map_class = Napi::Persistent(DefineClass(
+      env, "Map",
+      {InstanceMethod<&Map::Lookup>("lookup"), InstanceMethod<&Map::Update>("update"),
+       InstanceMethod<&Map::Delete>("delete"), InstanceMethod<&Map::UpdateBatch>("updateBatch"),
+       InstanceMethod<&Map::DeleteBatch>("deleteBatch"), InstanceMethod<&Map::ReadChunk>("readChunk"),
+       InstanceMethod<&Map::Mmap>("mmap"), InstanceMethod<&Map::Unmap>("unmap"), InstanceMethod<&Map::Pin>("pin"),
+       InstanceMethod<&Map::Close>("close"), InstanceMethod<&Map::Info>("info")}));
   exports.Set("createMap", Napi::Function::New(env, CreateMap, "createMap"));
   exports.Set("openPinnedMap", Napi::Function::New(env, OpenPinnedMap, "openPinnedMap"));
 }
@@ -166,8 +166,26 @@ Napi::Value Map::Mmap(const Napi::CallbackInfo& info) {
                   .object = name_,
                   .hint = (info_.map_flags & BPF_F_MMAPABLE) ? "" : "the map has no BPF_F_MMAPABLE"});
   }
+  mapped_.push_back(memory);
   return Napi::ArrayBuffer::New(info.Env(), memory, size,
                                 [mapped](Napi::Env, void* address) { munmap(address, mapped); });
+}
+
+// unmap(memory). Its addresses go some turns of the event loop later, as with all that an ArrayBuffer held; its pages
+// now.
+void Map::Unmap(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  if (!info[0].IsArrayBuffer()) throw Napi::TypeError::New(env, "memory must be an ArrayBuffer");
+  auto memory = info[0].As<Napi::ArrayBuffer>();
+  const auto ours = std::find(mapped_.begin(), mapped_.end(), memory.Data());
+  if (ours == mapped_.end())
+    Throw(env, {.syscall = "munmap", .error = EINVAL, .object = name_, .hint = "not its memory"});
+  mapped_.erase(ours);
+  const size_t size = RoundUp(memory.ByteLength(), sysconf(_SC_PAGESIZE));
+  if (mmap(memory.Data(), size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED) {
+    Throw(env, {.syscall = "mmap", .error = errno, .object = name_});
+  }
+  memory.Detach();
 }
 
 void Map::Pin(const Napi::CallbackInfo& info) {

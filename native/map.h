@@ -32,6 +32,7 @@ class Map : public Napi::ObjectWrap<Map> {
   Napi::Value DeleteBatch(const Napi::CallbackInfo& info);
   Napi::Value ReadChunk(const Napi::CallbackInfo& info);
   Napi::Value Mmap(const Napi::CallbackInfo& info);
+  void Unmap(const Napi::CallbackInfo& info);
   void Pin(const Napi::CallbackInfo& info);
   void Close(const Napi::CallbackInfo& info);
   Napi::Value Info(const Napi::CallbackInfo& info);
@@ -59,6 +60,8 @@ class Map : public Napi::ObjectWrap<Map> {
   Fd fd_;
   std::string name_;
   bpf_map_info info_{};
+  /** Where mmap() put it and unmap() has not taken it away. */
+  std::vector<void*> mapped_;
   bool batch_update_ = true;
   bool batch_delete_ = true;
   bool batch_lookup_ = true;

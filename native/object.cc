@@ -6,8 +6,12 @@
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <malloc.h>
+#include <signal.h>
 
 #include <cstring>
+#include <memory>
+#include <utility>
 
 #include "addon.h"
 #include "error.h"
@@ -22,6 +26,114 @@ std::string NameOf(const bpf_map* map) {
   const std::string name = bpf_map__name(map);
   return bpf_map__is_internal(map) ? name.substr(name.find('.')) : name;
 }
+
+/** The kernel gives up checking a program (EAGAIN) when its thread has a signal to take: others take it meanwhile. */
+class NoSignals {
+ public:
+  NoSignals() {
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before_);
+  }
+  ~NoSignals() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+  NoSignals(const NoSignals&) = delete;
+  NoSignals& operator=(const NoSignals&) = delete;
+
+ private:
+  sigset_t before_{};
+};
+
+struct ObjectCloser {
+  void operator()(bpf_object* object) const { bpf_object__close(object); }
+};
+
+/** One load. The object is its own from the start, and is gone at the end of it: descriptors remain. */
+class Loading {
+ public:
+  Loading(bpf_object* object, std::string path, std::vector<std::string> map_names)
+      : object_(object), path_(std::move(path)), map_names_(std::move(map_names)) {}
+
+  /**
+   * On any thread. libbpf loads quietly and retries a refused program with log level 1, so the log holds the verifier's
+   * words only when there is something to say.
+   */
+  void Run() {
+    const NoSignals quiet;
+    const LibbpfLog log;
+    const int result = bpf_object__load(object_.get());
+    if (result < 0)
+      failure_ = {.syscall = "bpf_object__load", .error = -result, .object = path_, .log = log.text()};
+    else
+      KeepDescriptors();
+    object_.reset();
+  }
+
+  /** {maps: {name: Map}, programs: {name: Program}}, once. */
+  Napi::Object Result(Napi::Env env) {
+    if (failure_.error != 0) Throw(env, failure_);
+    Napi::Object maps = Napi::Object::New(env);
+    for (auto& [name, fd] : maps_) maps.Set(name, Map::New(env, std::move(fd), name));
+    Napi::Object programs = Napi::Object::New(env);
+    for (auto& [name, fd] : programs_) programs.Set(name, Program::New(env, std::move(fd), name));
+    Napi::Object loaded = Napi::Object::New(env);
+    loaded.Set("maps", maps);
+    loaded.Set("programs", programs);
+    return loaded;
+  }
+
+ private:
+  using Named = std::vector<std::pair<std::string, Fd>>;
+
+  void KeepDescriptors() {
+    bpf_map* map = nullptr;
+    size_t i = 0;
+    bpf_object__for_each_map(map, object_.get()) Keep(&maps_, map_names_[i++], bpf_map__fd(map));
+    bpf_program* program = nullptr;
+    bpf_object__for_each_program(program, object_.get()) {
+      Keep(&programs_, bpf_program__name(program), bpf_program__fd(program));
+    }
+  }
+
+  /** What was not loaded has no descriptor. */
+  void Keep(Named* all, const std::string& name, int fd) {
+    if (fd < 0) return;
+    Fd copy = Fd::Duplicate(fd);
+    if (!copy.valid()) failure_ = {.syscall = "fcntl", .error = errno, .object = name};
+    all->emplace_back(name, std::move(copy));
+  }
+
+  std::unique_ptr<bpf_object, ObjectCloser> object_;
+  std::string path_;
+  std::vector<std::string> map_names_;
+  Named maps_;
+  Named programs_;
+  Failure failure_;
+};
+
+class LoadWorker : public Napi::AsyncWorker {
+ public:
+  LoadWorker(Napi::Env env, Loading loading) : Napi::AsyncWorker(env), deferred_(env), loading_(std::move(loading)) {}
+  Napi::Promise promise() const { return deferred_.Promise(); }
+
+  // What the C library keeps of each thread's memory for later is 10 MB here, and there is no later.
+  void Execute() override {
+    loading_.Run();
+    malloc_trim(0);
+  }
+
+  void OnOK() override {
+    const Napi::HandleScope scope(Env());
+    try {
+      deferred_.Resolve(loading_.Result(Env()));
+    } catch (const Napi::Error& error) {
+      deferred_.Reject(error.Value());
+    }
+  }
+
+ private:
+  Napi::Promise::Deferred deferred_;
+  Loading loading_;
+};
 
 Napi::Value OpenObject(const Napi::CallbackInfo& info) {
   return Object::New(info.Env(), StringArgument(info, 0, "path"));
@@ -51,7 +163,7 @@ void Object::Init(Napi::Env env, Napi::Object exports) {
        InstanceMethod<&Object::SetRodata>("setRodata"), InstanceMethod<&Object::SetMaxEntries>("setMaxEntries"),
        InstanceMethod<&Object::SetPinPath>("setPinPath"), InstanceMethod<&Object::ReuseMap>("reuseMap"),
        InstanceMethod<&Object::SetAutoload>("setAutoload"), InstanceMethod<&Object::Load>("load"),
-       InstanceMethod<&Object::Close>("close")}));
+       InstanceMethod<&Object::LoadAside>("loadAside"), InstanceMethod<&Object::Close>("close")}));
   exports.Set("openObject", Napi::Function::New(env, OpenObject, "openObject"));
 }
 
@@ -171,39 +283,20 @@ void Object::SetAutoload(const Napi::CallbackInfo& info) {
   if (result < 0) Fail("bpf_program__set_autoload", -result, name);
 }
 
-// load() -> {maps: {name: Map}, programs: {name: Program}}; libbpf loads quietly and retries a refused program with
-// log level 1, so the log below holds the verifier's words only when there is something to say.
+// load() -> {maps, programs}
 Napi::Value Object::Load(const Napi::CallbackInfo& info) {
-  const Napi::Env env = info.Env();
-  const LibbpfLog log;
-  const int result = bpf_object__load(open());
-  if (result < 0) {
-    CloseObject();
-    Fail("bpf_object__load", -result, path_, {}, log.text());
-  }
-  Napi::Object maps = Napi::Object::New(env);
-  bpf_map* map = nullptr;
-  size_t i = 0;
-  bpf_object__for_each_map(map, object_) {
-    const std::string& name = map_names_[i++];
-    if (bpf_map__fd(map) < 0) continue;
-    Fd fd = Fd::Duplicate(bpf_map__fd(map));
-    if (!fd.valid()) Fail("fcntl", errno, name);
-    maps.Set(name, Map::New(env, std::move(fd), name));
-  }
-  Napi::Object programs = Napi::Object::New(env);
-  bpf_program* program = nullptr;
-  bpf_object__for_each_program(program, object_) {
-    if (bpf_program__fd(program) < 0) continue;
-    Fd fd = Fd::Duplicate(bpf_program__fd(program));
-    if (!fd.valid()) Fail("fcntl", errno, bpf_program__name(program));
-    programs.Set(bpf_program__name(program), Program::New(env, std::move(fd), bpf_program__name(program)));
-  }
-  CloseObject();
-  Napi::Object loaded = Napi::Object::New(env);
-  loaded.Set("maps", maps);
-  loaded.Set("programs", programs);
-  return loaded;
+  Loading loading(open(), path_, map_names_);
+  object_ = nullptr;
+  loading.Run();
+  return loading.Result(info.Env());
+}
+
+// loadAside() -> Promise of what load() gives, by a thread of libuv's pool. Here the object counts as loaded at once.
+Napi::Value Object::LoadAside(const Napi::CallbackInfo& info) {
+  auto* worker = new LoadWorker(info.Env(), Loading(open(), path_, map_names_));
+  object_ = nullptr;
+  worker->Queue();
+  return worker->promise();
 }
 
 void Object::Close(const Napi::CallbackInfo& /*info*/) { CloseObject(); }

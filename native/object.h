@@ -29,6 +29,7 @@ class Object : public Napi::ObjectWrap<Object> {
   void ReuseMap(const Napi::CallbackInfo& info);
   void SetAutoload(const Napi::CallbackInfo& info);
   Napi::Value Load(const Napi::CallbackInfo& info);
+  Napi::Value LoadAside(const Napi::CallbackInfo& info);
   void Close(const Napi::CallbackInfo& info);
 
   bpf_object* open();

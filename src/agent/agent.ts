@@ -22,7 +22,7 @@ import type { Log } from "./log.ts";
 import { mapSizeTable } from "./map-sizes.ts";
 import { nodePortWarnings, parseNodePortRule } from "./node-addresses.ts";
 import { NodeFollower } from "./node-follower.ts";
-import { openSource } from "./open-source.ts";
+import { beginReading, openSource } from "./open-source.ts";
 import { OptOutFollower } from "./opt-out-follower.ts";
 import type { AgentOptions } from "./options.ts";
 import { identifyPod } from "./pod-identity.ts";
@@ -46,8 +46,8 @@ export async function runAgent(
   configFile?: ConfigFile,
 ): Promise<void> {
   const nodePortRule = parseNodePortRule(options.nodePortAddresses);
-  const opened = await openSource(options);
-  const onEvent = (event: ClusterEvent): void => opened.record(event);
+  await using source: Source = await openSource(options);
+  const onEvent = (event: ClusterEvent): void => source.record(event);
   const { cgroupRoot, podCgroups } = checkNode(options);
   const pins = pinsUnder(options.bpffs);
   using _lock = lockPins(pins);
@@ -61,7 +61,8 @@ export async function runAgent(
   writeStateFile(options, features, log);
   applyKernelSettings(options.kernel, log);
 
-  using driver = openDriver(options, pins, features, log);
+  beginReading(source, log); // it has a second for that until the kernel has checked the programs
+  using driver = await openDriver(options, pins, features, log);
   const adopted = driver.adopt();
   for (const warning of driver.warnings) log.warn(warning);
   log.info({ services: adopted.length }, "adopted");
@@ -113,8 +114,8 @@ export async function runAgent(
     table: driver.optedOut,
     log,
   });
-  await using source: Source = opened;
-  const told = startSource(source, { node, services, ranges, health, optOuts, driver }, log, adopted.length === 0);
+  await using _telling = source; // it tells nothing to those above once they are disposed of
+  const told = startSource(source, { node, services, ranges, health, optOuts, driver }, adopted.length === 0);
   await Promise.race([told, aborted(stop)]);
   if (stop.aborted) return;
   onEvent(starting(driver.mode));
@@ -157,8 +158,8 @@ function starting(mode: string): ClusterEvent {
   return { regarding: "this node", type: "Normal", reason: "Starting", action: "StartPortolan", note };
 }
 
-function openDriver(options: AgentOptions, pins: Pins, features: Features, log: Log): EbpfDriver {
-  const driver = new EbpfDriver({
+async function openDriver(options: AgentOptions, pins: Pins, features: Features, log: Log): Promise<EbpfDriver> {
+  const driver = await EbpfDriver.load({
     pins,
     sizes: mapSizeTable(options.sizes),
     config: {

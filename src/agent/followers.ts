@@ -2,9 +2,8 @@
 // Who is told of what the source tells, and in which order: no packet may meet a step before what the step rests on.
 
 import type { EbpfDriver } from "../datapath/ebpf/driver.ts";
-import type { Source, SourceProblem } from "../source/source.ts";
+import type { Source } from "../source/source.ts";
 import type { HealthFollower } from "./health-follower.ts";
-import type { Log } from "./log.ts";
 import type { NodeFollower } from "./node-follower.ts";
 import type { OptOutFollower } from "./opt-out-follower.ts";
 import type { RangeFollower } from "./range-follower.ts";
@@ -20,30 +19,16 @@ export interface Followers {
 }
 
 /** Resolves as Source.start() does. */
-export function startSource(
-  source: Pick<Source, "start">,
-  followers: Followers,
-  log: Log,
-  recall: boolean,
-): Promise<void> {
+export function startSource(source: Pick<Source, "start">, followers: Followers, recall: boolean): Promise<void> {
   const { node, services, ranges, health, optOuts, driver } = followers;
-  return source.start(
-    (changes, troubled) => {
-      const sure = troubled.size === 0;
-      node.update(changes.nodes);
-      ranges.update(changes, sure); // an endpoint is not served while silence may meet it
-      services.update(changes, sure);
-      ranges.settle(); // nor is an address nobody's while it may be a Service's
-      health.update(changes);
-      optOuts.update(changes);
-      driver.noteProblems(new Set([...troubled, ...services.troubled]).size);
-    },
-    (problem) => logProblem(problem, log),
-    recall,
-  );
-}
-
-function logProblem({ severity, place, message }: SourceProblem, log: Log): void {
-  const level = severity === "warning" ? "warn" : severity;
-  log[level](`${place}: ${message}`);
+  return source.start((changes, troubled) => {
+    const sure = troubled.size === 0;
+    node.update(changes.nodes);
+    ranges.update(changes, sure); // an endpoint is not served while silence may meet it
+    services.update(changes, sure);
+    ranges.settle(); // nor is an address nobody's while it may be a Service's
+    health.update(changes);
+    optOuts.update(changes);
+    driver.noteProblems(new Set([...troubled, ...services.troubled]).size);
+  }, recall);
 }

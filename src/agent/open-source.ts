@@ -3,9 +3,10 @@
 
 import { join } from "node:path";
 import { ManifestSource } from "../source/manifests.ts";
-import type { Source } from "../source/source.ts";
+import type { Source, SourceProblem } from "../source/source.ts";
 import { checkManifests } from "./checks.ts";
 import { UsageError } from "./errors.ts";
+import type { Log } from "./log.ts";
 import type { AgentOptions } from "./options.ts";
 import { VERSION } from "./version.ts";
 
@@ -26,4 +27,12 @@ export async function openSource({ source, nodeName, stateDir }: Options): Promi
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new UsageError(`--kubeconfig ${reason}: name a kubeconfig whose current context is a cluster's`, { cause });
   }
+}
+
+/** It reads from now on, and what is wrong with what it reads is logged. */
+export function beginReading(source: Source, log: Log): void {
+  source.begin(({ severity, place, message }: SourceProblem) => {
+    const level = severity === "warning" ? "warn" : severity;
+    log[level](`${place}: ${message}`);
+  });
 }

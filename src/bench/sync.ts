@@ -36,7 +36,7 @@ export async function benchSync(size: SyncSize, bpffs: string, script: string): 
       },
       values,
     );
-  using driver = openDriver(size, bpffs);
+  using driver = await openDriver(size, bpffs);
   driver.adopt();
   const compiler = new Compiler("this-node");
   const cold = coldWrite(model, compiler, driver);
@@ -44,7 +44,7 @@ export async function benchSync(size: SyncSize, bpffs: string, script: string): 
   const stolenBefore = stolenCpuMs();
   const changes = await changeEndpoints(model, size.changes, compiler, driver, reader);
   const stolen = stolenCpuMs() - stolenBefore;
-  const restart = restartUnchanged(model, size, bpffs);
+  const restart = await restartUnchanged(model, size, bpffs);
   return [
     record("cold_compile", "ms", [cold.compileMs]),
     record("cold_write", "ms", [cold.writeMs]),
@@ -57,8 +57,8 @@ export async function benchSync(size: SyncSize, bpffs: string, script: string): 
   ];
 }
 
-function openDriver(size: SyncSize, bpffs: string): EbpfDriver {
-  return new EbpfDriver({
+function openDriver(size: SyncSize, bpffs: string): Promise<EbpfDriver> {
+  return EbpfDriver.load({
     pins: pinsUnder(bpffs),
     sizes: mapSizeTable({
       maxServices: Math.max(1024, size.services * 2),
@@ -120,11 +120,15 @@ async function changeEndpoints(
   return tookMs.sort((a, b) => a - b);
 }
 
-function restartUnchanged(model: SyncModel, size: SyncSize, bpffs: string): { ms: number; report: ApplyReport } {
+async function restartUnchanged(
+  model: SyncModel,
+  size: SyncSize,
+  bpffs: string,
+): Promise<{ ms: number; report: ApplyReport }> {
   const compiler = new Compiler("this-node");
   const { delta } = compiler.update(wholeModel(model));
   const begin = performance.now();
-  using driver = openDriver(size, bpffs);
+  using driver = await openDriver(size, bpffs);
   driver.adopt();
   const report = driver.sync(delta);
   return { ms: performance.now() - begin, report };

@@ -56,9 +56,10 @@ async function readFiles(directory: string): Promise<ModelChanges> {
   checkManifests(directory);
   await using source = new ManifestSource(directory);
   let read = new ChangeTracker().take(false);
+  source.begin(tell);
   await source.start((changes) => {
     read = changes; // all that can be had comes at once
-  }, tell);
+  });
   return read;
 }
 

@@ -109,6 +109,9 @@ export class FakeMap implements BpfMap {
     return this.#memory;
   }
 
+  /** It is all there is of the map. */
+  unmap(): void {}
+
   pin(path: string): void {
     if (this.pins.includes(path)) this.#fail("OBJ_PIN", "EEXIST");
     this.pins.push(path);

@@ -71,6 +71,10 @@ export class KernelMap implements BpfMap {
     return this.handle.mmap(cells);
   }
 
+  unmap(memory: ArrayBuffer): void {
+    this.handle.unmap(memory);
+  }
+
   pin(path: string): void {
     this.handle.pin(path);
   }

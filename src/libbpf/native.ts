@@ -38,6 +38,7 @@ export interface NativeMap {
   deleteBatch(keys: Uint8Array, count: number): number;
   readChunk(cursor: Uint8Array | undefined, limit: number): NativeChunk;
   mmap(cells: number | undefined): ArrayBuffer;
+  unmap(memory: ArrayBuffer): void;
   pin(path: string): void;
   close(): void;
 }
@@ -66,6 +67,11 @@ export interface NativeProgram {
   close(): void;
 }
 
+export interface NativeLoaded {
+  readonly maps: Readonly<Record<string, NativeMap>>;
+  readonly programs: Readonly<Record<string, NativeProgram>>;
+}
+
 export interface NativeObject {
   mapNames(): string[];
   programNames(): string[];
@@ -74,7 +80,8 @@ export interface NativeObject {
   setPinPath(map: string, path: string): void;
   reuseMap(map: string, from: NativeMap): void;
   setAutoload(program: string, autoload: boolean): void;
-  load(): { maps: Record<string, NativeMap>; programs: Record<string, NativeProgram> };
+  load(): NativeLoaded;
+  loadAside(): Promise<NativeLoaded>;
   close(): void;
 }
 

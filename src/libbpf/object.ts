@@ -3,7 +3,7 @@
 
 import { BpfError } from "./errors.ts";
 import { handleOf, KernelMap } from "./map.ts";
-import { addon, type NativeObject } from "./native.ts";
+import { addon, type NativeLoaded, type NativeObject } from "./native.ts";
 import { KernelProgram } from "./program.ts";
 import type { BpfMap, BpfProgram, LoadedBpfObject, OpenBpfObject } from "./types.ts";
 
@@ -12,7 +12,7 @@ class LoadedObject implements LoadedBpfObject {
   readonly #maps: ReadonlyMap<string, KernelMap>;
   readonly #programs: ReadonlyMap<string, KernelProgram>;
 
-  constructor(path: string, loaded: ReturnType<NativeObject["load"]>) {
+  constructor(path: string, loaded: NativeLoaded) {
     this.#path = path;
     this.#maps = new Map(Object.entries(loaded.maps).map(([name, map]) => [name, new KernelMap(map)]));
     this.#programs = new Map(Object.entries(loaded.programs).map(([name, prog]) => [name, new KernelProgram(prog)]));
@@ -71,6 +71,10 @@ class OpenObject implements OpenBpfObject {
 
   load(): LoadedBpfObject {
     return new LoadedObject(this.#path, this.#handle.load());
+  }
+
+  async loadAside(): Promise<LoadedBpfObject> {
+    return new LoadedObject(this.#path, await this.#handle.loadAside());
   }
 
   [Symbol.dispose](): void {

@@ -29,6 +29,8 @@ export interface BpfMap extends Disposable {
    * so many, at least 1; all of what is mapped counts as resident.
    */
   mmap(cells?: number): ArrayBuffer;
+  /** Gives back what mmap() gave, now and not when it is garbage: all views of it are empty from here on. */
+  unmap(memory: ArrayBuffer): void;
   pin(path: string): void;
 }
 
@@ -113,6 +115,8 @@ export interface OpenBpfObject extends Disposable {
   setAutoload(program: string, autoload: boolean): void;
   /** Throws VerifierError with the log when the kernel refuses a program. The open object is spent. */
   load(): LoadedBpfObject;
+  /** The same on a thread of its own: the kernel checks large programs for a second. The open object is spent at once. */
+  loadAside(): Promise<LoadedBpfObject>;
 }
 
 /** Disposing it closes the handles of all its maps and programs; links, pins and mapped memory live on. */

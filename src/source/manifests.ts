@@ -61,6 +61,8 @@ export class ManifestSource implements Source {
   #timer: NodeJS.Timeout | undefined;
   /** performance.now() at which the timer fires. */
   #wakeMs = Number.POSITIVE_INFINITY;
+  /** All files have been read once. */
+  #first: Promise<void> = Promise.resolve();
   #work: Promise<void> | undefined;
   #onChange: OnChange = () => {};
   #onProblem: OnProblem = () => {};
@@ -76,22 +78,17 @@ export class ManifestSource implements Source {
     this.#round = new FileRound(directory);
   }
 
-  /** Rejects with the file system's error when the directory cannot be read. */
-  async start(onChange: OnChange, onProblem: OnProblem): Promise<void> {
-    this.#onChange = onChange;
+  begin(onProblem: OnProblem): void {
     this.#onProblem = onProblem;
-    await readdir(this.#directory);
-    const events: DirectoryEvents = {
-      onSign: (name) => this.#sign(name),
-      onTrouble: (error) => this.#reportDirectory(error),
-      onLook: () => this.#look(),
-    };
-    this.#watch = new DirectoryWatch(this.#directory, events, this.#lookMs);
-    await this.#watch.look();
-    // Every file is about to be read: only signs from here on mean a change.
-    this.#pending.clear();
-    for (const name of await this.#list()) await this.#read(name, Number.POSITIVE_INFINITY);
-    for (const warning of this.#store.takeWarnings()) this.#report(warning);
+    this.#first = this.#readFirst();
+    this.#first.catch(() => {}); // start() rejects with it
+  }
+
+  /** Rejects with the file system's error when the directory cannot be read. */
+  async start(onChange: OnChange): Promise<void> {
+    await this.#first;
+    if (this.#closed) return;
+    this.#onChange = onChange;
     this.#tell();
     this.#started = true;
     this.#wakeForNext();
@@ -104,11 +101,30 @@ export class ManifestSource implements Source {
     this.#closed = true;
     this.#watch?.[Symbol.dispose]();
     clearTimeout(this.#timer);
-    await this.#work;
+    await Promise.allSettled([this.#first, this.#work]);
   }
 
   get #synced(): boolean {
     return this.#unknown.size === 0;
+  }
+
+  async #readFirst(): Promise<void> {
+    await readdir(this.#directory);
+    if (this.#closed) return;
+    const events: DirectoryEvents = {
+      onSign: (name) => this.#sign(name),
+      onTrouble: (error) => this.#reportDirectory(error),
+      onLook: () => this.#look(),
+    };
+    this.#watch = new DirectoryWatch(this.#directory, events, this.#lookMs);
+    await this.#watch.look();
+    // Every file is about to be read: only signs from here on mean a change.
+    this.#pending.clear();
+    for (const name of await this.#list()) {
+      if (this.#closed) return;
+      await this.#read(name, Number.POSITIVE_INFINITY);
+    }
+    for (const warning of this.#store.takeWarnings()) this.#report(warning);
   }
 
   #sign(name: string | undefined): void {

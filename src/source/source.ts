@@ -19,13 +19,19 @@ export type OnChange = (changes: ModelChanges, troubled: ReadonlySet<string>) =>
 
 export interface Source extends AsyncDisposable {
   /**
-   * Tells the state, then its changes, until disposed. Changes with synced false may come first; nothing that they do
+   * Begins to read, once. What is read before start() is held as one state, however often it changes, and only problems
+   * are told.
+   */
+  begin(onProblem: (problem: SourceProblem) => void): void;
+
+  /**
+   * After begin(). Tells the state, then its changes, until disposed. Changes with synced false may come first; nothing that they do
    * not name may be removed. The first with synced true completes the state. Resolves once all that can be had now is
    * told, which part of it may not be: a file that cannot be read. Callbacks are never called at the same time, nor after
    * disposal. onChange is also called, with no changes, when only troubled differs. recall: of what cannot be had now,
    * what an earlier run last knew may be told; not where the kernel holds newer than that.
    */
-  start(onChange: OnChange, onProblem: (problem: SourceProblem) => void, recall: boolean): Promise<void>;
+  start(onChange: OnChange, recall: boolean): Promise<void>;
 
   /** Tells the cluster, where there is one. Never waits or fails. */
   record(event: ClusterEvent): void;

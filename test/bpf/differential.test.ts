@@ -54,9 +54,9 @@ const EVERY_MODE = [
 /** Call inside describe(): the returned function gives the node from within tests. */
 function useNode(masqueradeAll: boolean): () => ExplainedNode {
   let node: ExplainedNode | undefined;
-  beforeAll(() => {
+  beforeAll(async () => {
     console.log(`differential: seed ${seed} (PORTOLAN_SEED repeats it)`);
-    node = new ExplainedNode({ masqueradeAll });
+    node = await ExplainedNode.make({ masqueradeAll });
   });
   afterAll(() => node?.[Symbol.dispose]());
   return () => {

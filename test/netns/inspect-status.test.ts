@@ -20,8 +20,8 @@ import { until } from "../support/until.ts";
 /** Ifindex of lo in every network namespace. */
 const LOOPBACK = 1;
 
-function startDriver(mount: { readonly path: string }): EbpfDriver {
-  const driver = new EbpfDriver({
+async function startDriver(mount: { readonly path: string }): Promise<EbpfDriver> {
+  const driver = await EbpfDriver.load({
     pins: pinsUnder(mount.path),
     sizes: mapSizeTable({ maxServices: 1024, maxBackends: 4096, maxFlows: 8192 }),
     config: {
@@ -47,7 +47,7 @@ function startDriver(mount: { readonly path: string }): EbpfDriver {
 
 test("status exits with 3 until the first state is in the kernel, and with 0 from then on", async () => {
   using mount = bpffs();
-  using driver = startDriver(mount);
+  using driver = await startDriver(mount);
   const status = () => run([...portolanCommand(), "status", "--bpffs", mount.path]);
   await expect(status()).rejects.toThrow(/exit 3\n.*State: +not yet in the kernel\n/s);
   driver.sync({ upsert: [], remove: [] });
@@ -57,7 +57,7 @@ test("status exits with 3 until the first state is in the kernel, and with 0 fro
 test("doctor exits with 1 until the first state is in the kernel, and where no socket hook hangs on a cgroup", async () => {
   using mount = bpffs();
   using _lock = lockPins(pinsUnder(mount.path)); // as an agent that runs
-  using driver = startDriver(mount);
+  using driver = await startDriver(mount);
   const doctor = () => run([...portolanCommand(), "doctor", "--bpffs", mount.path]);
   await expect(doctor()).rejects.toThrow(
     /exit 1\nSEVERITY .*\nerror +state +the Services are not yet in the kernel.*\n$/,

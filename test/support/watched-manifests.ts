@@ -33,21 +33,27 @@ export class WatchedManifests implements AsyncDisposable {
     return new WatchedManifests(directory);
   }
 
+  begin(source: Source): void {
+    source.begin(({ severity, place, message }) => {
+      if (severity === "debug") return;
+      this.problems.push(`${severity} ${place}: ${message}`.replaceAll(`${this.directory}/`, ""));
+    });
+  }
+
+  follow(source: Source): Promise<void> {
+    this.begin(source);
+    return this.start(source);
+  }
+
+  /** After begin(). */
   start(source: Source): Promise<void> {
-    return source.start(
-      (changes) => {
-        this.told.push(changes);
-        for (const { previous, current } of changes.services) {
-          if (current) this.services.set(current.name, current.ports[0]?.port ?? 0);
-          else if (previous && this.services.delete(previous.name)) this.removed.push(previous.name);
-        }
-      },
-      ({ severity, place, message }) => {
-        if (severity === "debug") return;
-        this.problems.push(`${severity} ${place}: ${message}`.replaceAll(`${this.directory}/`, ""));
-      },
-      false,
-    );
+    return source.start((changes) => {
+      this.told.push(changes);
+      for (const { previous, current } of changes.services) {
+        if (current) this.services.set(current.name, current.ports[0]?.port ?? 0);
+        else if (previous && this.services.delete(previous.name)) this.removed.push(previous.name);
+      }
+    }, false);
   }
 
   write(name: string, text: string): Promise<void> {

@@ -53,12 +53,17 @@ export class EbpfDriver implements Datapath {
   #swept: abi.SweepReport | undefined;
   readonly counters: Counters;
 
-  /** Loads the programs over the pinned maps; nothing that serves is touched. Throws BpfError, VerifierError. */
-  constructor(options: DriverOptions) {
-    const { pins, sizes, config, tcAttachment, onError } = options;
+  /** Loads the programs over the pinned maps; nothing that serves is touched. Rejects with BpfError, VerifierError. */
+  static async load(options: DriverOptions): Promise<EbpfDriver> {
+    const { pins, sizes, config } = options;
+    return new EbpfDriver(options, await Programs.load(pins, sizes, config));
+  }
+
+  private constructor(options: DriverOptions, programs: Programs) {
+    const { pins, config, tcAttachment, onError } = options;
     this.#options = options;
     this.#pins = pins;
-    this.#programs = Programs.load(pins, sizes, config);
+    this.#programs = programs;
     const map = (name: string) => this.#programs.map(name);
     this.#writer = new MapWriter(
       {

@@ -50,7 +50,9 @@ export class MappedArray {
   /** Maps no more than the first cells need. From here on reach() goes before the first use of a cell beyond. */
   fit(cells: number): void {
     const perPage = Math.ceil(PAGE / this.cellSize);
+    const before = this.#memory;
     this.#remap(Math.ceil(cells / perPage) * perPage);
+    if (this.#memory !== before) this.#map.unmap(before.memory); // much, and the collector is in no hurry
   }
 
   /** Sees to it that the first cells are mapped. */
@@ -109,6 +111,7 @@ export class MappedArray {
 /** The first cells of a map, in the ways they are looked at. */
 interface Memory {
   readonly cells: number;
+  readonly memory: ArrayBuffer;
   readonly view: DataView;
   readonly bytes: Buffer;
   readonly words: BigUint64Array;
@@ -120,6 +123,7 @@ function mapMemory(map: BpfMap, cells: number): Memory {
   const size = cells * map.valueSize;
   return {
     cells,
+    memory,
     view: new DataView(memory, 0, size),
     bytes: Buffer.from(memory, 0, size),
     words: new BigUint64Array(memory, 0, size / 8),

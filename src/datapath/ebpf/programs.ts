@@ -91,8 +91,11 @@ export class Programs implements Disposable {
     this.sizeConflicts = sizeConflicts;
   }
 
-  /** Throws VerifierError or BpfError; what is attached stays as it is. */
-  static load(pins: Pins, sizes: MapSizeTable, config: ProgramConfig): Programs {
+  /**
+   * The kernel takes a second to check them, the event loop goes on meanwhile. Rejects with VerifierError or BpfError;
+   * what is attached stays as it is.
+   */
+  static async load(pins: Pins, sizes: MapSizeTable, config: ProgramConfig): Promise<Programs> {
     mkdirSync(pins.maps, { recursive: true });
     mkdirSync(pins.links, { recursive: true });
     const inForce = sizesInForce(pins, sizes);
@@ -100,7 +103,7 @@ export class Programs implements Disposable {
     try {
       for (const name of OBJECTS) {
         if (name === "leave" && !canDestroySockets(config.features)) continue;
-        objects.set(name, loadObject(name, pins, inForce, config));
+        objects.set(name, await loadObject(name, pins, inForce, config));
       }
     } catch (error) {
       for (const object of objects.values()) object[Symbol.dispose]();
@@ -194,7 +197,12 @@ function sizesInForce(pins: Pins, sizes: MapSizeTable): MapSizeTable {
   );
 }
 
-function loadObject(name: ObjectName, pins: Pins, sizes: MapSizeTable, config: ProgramConfig): LoadedBpfObject {
+async function loadObject(
+  name: ObjectName,
+  pins: Pins,
+  sizes: MapSizeTable,
+  config: ProgramConfig,
+): Promise<LoadedBpfObject> {
   const path = bpfObjectPath(name);
   checkAbi(path, readBtf(path));
   using object = openObject(path);
@@ -219,7 +227,7 @@ function loadObject(name: ObjectName, pins: Pins, sizes: MapSizeTable, config: P
   object.setRodata("has_conntrack", flag(config.features.conntrackLookup.supported));
   object.setRodata("has_set_retval", flag(config.features.setRetval.supported));
   if (name === "leave") object.setRodata("has_sock_destroy", flag(config.features.sockDestroy.supported));
-  return object.load();
+  return await object.loadAside();
 }
 
 function canDestroySockets({ sockDestroy, sockDiagDestroy }: Features): boolean {

@@ -52,7 +52,10 @@ export class KubernetesSource implements Source {
   readonly #followed: Followed[] = [];
   readonly #reflectors: Reflector[] = [];
   #running: Promise<unknown> = Promise.resolve();
-  #onChange: OnChange = () => {};
+  /** Each kind was told or could not be had at the first try, or nothing more comes. */
+  #tried: Promise<void> = Promise.resolve();
+  /** From start() on. */
+  #onChange: OnChange | undefined;
   #onProblem: (problem: SourceProblem) => void = () => {};
   /** Objects that have come so far. */
   #heard = 0;
@@ -88,12 +91,7 @@ export class KubernetesSource implements Source {
     });
   }
 
-  /**
-   * Resolves once each kind has been told or could not be had at the first try: an agent that finds no API server goes on
-   * with what an earlier one left.
-   */
-  async start(onChange: OnChange, onProblem: (problem: SourceProblem) => void, recall: boolean): Promise<void> {
-    this.#onChange = onChange;
+  begin(onProblem: (problem: SourceProblem) => void): void {
     this.#onProblem = (problem) => {
       if (!this.#stop.signal.aborted) onProblem(problem);
     };
@@ -108,7 +106,17 @@ export class KubernetesSource implements Source {
       first.push(Promise.race([promise, ended]));
     }
     this.#running = Promise.all(running);
-    await this.#patiently(Promise.all(first));
+    this.#tried = this.#patiently(Promise.all(first));
+  }
+
+  /**
+   * Resolves once each kind has been told or could not be had at the first try: an agent that finds no API server goes on
+   * with what an earlier one left.
+   */
+  async start(onChange: OnChange, recall: boolean): Promise<void> {
+    this.#onChange = onChange;
+    if (this.#complete) this.#tell();
+    await this.#tried;
     this.#noteSilence();
     if (recall && !this.#synced) await this.#recall();
     if (!this.#synced) this.#tell(); // what there is of it, and that it is not all
@@ -191,7 +199,7 @@ export class KubernetesSource implements Source {
         followed.settled = true;
       },
       flush: () => {
-        if (this.#followed.every(({ settled }) => settled)) this.#tell();
+        if (this.#complete) this.#tell();
         tried();
       },
       failed: (failure) => {
@@ -201,9 +209,14 @@ export class KubernetesSource implements Source {
     };
   }
 
+  /** The whole state of each kind is known. */
+  get #complete(): boolean {
+    return this.#followed.every(({ settled }) => settled);
+  }
+
   #tell(): void {
-    if (this.#stop.signal.aborted) return;
-    const synced = this.#followed.every(({ settled }) => settled);
+    if (!this.#onChange || this.#stop.signal.aborted) return;
+    const synced = this.#complete;
     const troubled = new Set(this.#followed.flatMap(({ objects }) => [...objects.troubled]));
     const changed = !this.#changes.empty || synced !== this.#synced || !sameValue([...troubled], [...this.#troubled]);
     if (!changed) return;
@@ -227,7 +240,7 @@ export class KubernetesSource implements Source {
     if (refused && resource.without !== undefined) {
       this.#onProblem({ severity: "warning", place, message: `${failure.message}; done without ${resource.without}` });
       followed.settled = true;
-      if (!settled && this.#followed.every((one) => one.settled)) this.#tell();
+      if (!settled && this.#complete) this.#tell();
       return;
     }
     const meanwhile = settled ? "what is served goes on as it was last told" : "what an earlier agent served goes on";

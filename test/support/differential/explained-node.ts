@@ -53,6 +53,7 @@ export interface Fault {
 
 /** Loads of one build of the programs, by what they were told of local pods. */
 type Loads = Map<DetectLocalMode, DryRuns>;
+type Mount = ReturnType<typeof bpffs>;
 
 export interface NodeOptions {
   readonly masqueradeAll?: boolean;
@@ -64,7 +65,7 @@ export class ExplainedNode implements Disposable {
   readonly pins: Pins;
   /** What its programs are loaded with; those of others over its maps are to be too. */
   readonly config: ProgramConfig;
-  readonly #mount = bpffs();
+  readonly #mount: Mount;
   readonly #driver: EbpfDriver;
   readonly #state: DatapathState;
   /** By detectLocalMode, of each build of the programs. */
@@ -73,10 +74,17 @@ export class ExplainedNode implements Disposable {
   #compiler = new Compiler(HERE);
   #explainers: { readonly wire: Explainer; readonly socket: Explainer } | undefined;
 
-  constructor(options: NodeOptions = {}) {
-    this.pins = pinsUnder(this.#mount.path);
-    this.config = configOf(options);
-    this.#driver = openDriver(this.pins, this.config);
+  static async make(options: NodeOptions = {}): Promise<ExplainedNode> {
+    const mount = bpffs();
+    const config = configOf(options);
+    return new ExplainedNode(mount, config, await openDriver(pinsUnder(mount.path), config));
+  }
+
+  private constructor(mount: Mount, config: ProgramConfig, driver: EbpfDriver) {
+    this.#mount = mount;
+    this.pins = pinsUnder(mount.path);
+    this.config = config;
+    this.#driver = driver;
     this.#driver.adopt();
     this.#driver.sync({ upsert: [], remove: [] });
     this.#driver.setPodRanges(POD_RANGES.map((range) => known(parseCidr(range))));
@@ -222,8 +230,8 @@ function configOf({ masqueradeAll = false, hostNetnsCookie = netnsCookie() }: No
   };
 }
 
-function openDriver(pins: Pins, config: ProgramConfig): EbpfDriver {
-  return new EbpfDriver({
+function openDriver(pins: Pins, config: ProgramConfig): Promise<EbpfDriver> {
+  return EbpfDriver.load({
     ...{ pins, sizes: SIZES, config, tcAttachment: "clsact", nodeName: HERE, version: "test" },
     onError: (error) => {
       throw error;

@@ -47,16 +47,16 @@ export class RealNode implements AsyncDisposable {
   /** Beyond those that explain is asked about. */
   #port = FIRST_PORT;
 
-  private constructor(host: RealClient, pod: RealClient) {
+  private constructor(host: RealClient, pod: RealClient, explained: ExplainedNode) {
     this.#host = host;
     this.#pod = pod;
-    this.explained = new ExplainedNode({ hostNetnsCookie: host.cookie });
-    this.programs = new RealPrograms(this.explained, [host.cgroup, pod.cgroup]);
+    this.explained = explained;
+    this.programs = new RealPrograms(explained, [host.cgroup, pod.cgroup]);
   }
 
   static async start(): Promise<RealNode> {
     const [host, pod] = await Promise.all([RealClient.start("host"), RealClient.start("pod")]);
-    return new RealNode(host, pod);
+    return new RealNode(host, pod, await ExplainedNode.make({ hostNetnsCookie: host.cookie }));
   }
 
   get podCookie(): bigint {

@@ -9,7 +9,7 @@ import { Network } from "../../../src/datapath/network.ts";
 import { netnsCookie, openNetlink, probeFeatures } from "../../../src/libbpf/index.ts";
 
 const pins = pinsUnder(process.argv[2] ?? "");
-using programs = Programs.load(pins, mapSizeTable({ maxServices: 1024, maxBackends: 1024, maxFlows: 1024 }), {
+using programs = await Programs.load(pins, mapSizeTable({ maxServices: 1024, maxBackends: 1024, maxFlows: 1024 }), {
   hostNetnsCookie: netnsCookie(),
   masqueradeAll: false,
   detectLocalMode: "Device",

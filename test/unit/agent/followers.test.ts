@@ -3,7 +3,6 @@
 
 import { expect, test } from "vitest";
 import { startSource } from "../../../src/agent/followers.ts";
-import { openLog } from "../../../src/agent/log.ts";
 import { NO_CHANGES } from "../../../src/model/changes.ts";
 import type { OnChange } from "../../../src/source/source.ts";
 
@@ -24,7 +23,7 @@ test("row 46: silence is taken from a range before Services are published, and c
     onChange(changes, new Set());
     onChange(changes, new Set(["Service default/web"]));
   };
-  await startSource({ start }, followers, openLog("text", "silent"), false);
+  await startSource({ start }, followers, false);
   const after = ["health", "opt-outs", "2 problems"];
   expect(told).toEqual([
     ...["node", "ranges, sure", "services, sure", "ranges settle", ...after],

@@ -83,6 +83,7 @@ export class MemoryMap implements BpfMap {
   mmap(): ArrayBuffer {
     return this.#memory;
   }
+  unmap(): void {}
   pin(): void {}
   [Symbol.dispose](): void {}
 }

@@ -29,7 +29,7 @@ afterEach(async () => {
   await manifests[Symbol.asyncDispose]();
 });
 
-const start = () => manifests.start(source);
+const start = () => manifests.follow(source);
 const write = (name: string, text: string) => manifests.write(name, text);
 const served = (expected: Readonly<Record<string, number>>) => manifests.served(expected);
 

@@ -11,10 +11,8 @@ test("a ClusterIP Service and its EndpointSlice in a file become one compiled se
   const deltas: Delta[] = [];
   const problems: string[] = [];
   await using source = new ManifestSource("test/fixtures/manifests/first");
-  await source.start(
-    (changes) => deltas.push(compiler.update(changes).delta),
-    ({ severity, message }) => severity !== "debug" && problems.push(message),
-  );
+  source.begin(({ severity, message }) => severity !== "debug" && problems.push(message));
+  await source.start((changes) => deltas.push(compiler.update(changes).delta));
   expect(problems).toEqual([]);
   const common = { port: 8080, zone: undefined, terminating: false, weight: 1 };
   expect(deltas).toEqual([

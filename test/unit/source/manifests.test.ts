@@ -30,7 +30,7 @@ afterEach(async () => {
   await manifests[Symbol.asyncDispose]();
 });
 
-const start = () => manifests.start(source);
+const start = () => manifests.follow(source);
 const write = (name: string, text: string) => manifests.write(name, text);
 const move = (from: string, to: string) => manifests.move(from, to);
 const served = (expected: Readonly<Record<string, number>>) => manifests.served(expected);
@@ -166,10 +166,8 @@ describe("a change", () => {
     await source[Symbol.asyncDispose]();
     await write("a.yaml", service("a", 2));
     await using second = new ManifestSource(directory);
-    await second.start(
-      () => {},
-      () => {},
-    );
+    second.begin(() => {});
+    await second.start(() => {});
     expect(Object.fromEntries(services)).toEqual({ a: 1 });
   });
 });

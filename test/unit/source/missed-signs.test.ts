@@ -34,7 +34,7 @@ beforeEach(async () => {
   manifests = await WatchedManifests.make();
   source = new ManifestSource(manifests.directory, { lookMs: 1 });
   for (const name of ["a", "b", "c"]) await manifests.write(`${name}.yaml`, service(name, 1));
-  await manifests.start(source);
+  await manifests.follow(source);
 });
 
 afterEach(async () => {

@@ -33,12 +33,10 @@ afterEach(async () => {
 });
 
 async function start(): Promise<void> {
-  await source.start(
-    (changes, troubled) => {
-      told = { services: changes.services.length, troubled: [...troubled] };
-    },
-    () => {},
-  );
+  source.begin(() => {});
+  await source.start((changes, troubled) => {
+    told = { services: changes.services.length, troubled: [...troubled] };
+  });
 }
 
 test("an object with a bad part is told until it is mended, though nothing that is served changes", async () => {

@@ -65,7 +65,8 @@ afterEach(async () => {
   rmSync(directory, { recursive: true });
 });
 
-async function start({ recall = false, patienceMs = 5000 } = {}): Promise<void> {
+/** loaded: until then nothing but problems is told. */
+async function start({ recall = false, patienceMs = 5000, loaded = Promise.resolve() } = {}): Promise<void> {
   const kubeconfig = join(directory, "kubeconfig");
   const { port } = server.address() as AddressInfo;
   const cluster = { server: `http://127.0.0.1:${port}`, "insecure-skip-tls-verify": true };
@@ -80,18 +81,16 @@ async function start({ recall = false, patienceMs = 5000 } = {}): Promise<void> 
   );
   const checkpoint = join(directory, "checkpoint");
   source = new KubernetesSource({ nodeName: "n1", userAgent: "test", kubeconfig, servers: [], checkpoint, patienceMs });
-  await source.start(
-    ({ synced, services, nodes }, troubled) => {
-      const names = [...services, ...nodes].map(({ previous, current }) =>
-        current ? `+${current.name}` : `-${previous?.name}`,
-      );
-      told.push([synced ? "synced" : "not all", ...names, ...troubled].join(" "));
-    },
-    ({ severity, place, message }) => {
-      if (severity !== "debug") told.push(`${severity} ${place}: ${message}`.replaceAll(directory, "DIR"));
-    },
-    recall,
-  );
+  source.begin(({ severity, place, message }) => {
+    if (severity !== "debug") told.push(`${severity} ${place}: ${message}`.replaceAll(directory, "DIR"));
+  });
+  await loaded;
+  await source.start(({ synced, services, nodes }, troubled) => {
+    const names = [...services, ...nodes].map(({ previous, current }) =>
+      current ? `+${current.name}` : `-${previous?.name}`,
+    );
+    told.push([synced ? "synced" : "not all", ...names, ...troubled].join(" "));
+  }, recall);
 }
 
 test("the whole state is one step", async () => {
