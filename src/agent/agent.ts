@@ -77,7 +77,7 @@ export async function runAgent(
       keepsUp: (family) => services.keepsUp(family),
       begun: () => services.begun,
       onEvent,
-      api: opened.activity?.bind(opened),
+      api: source.activity?.bind(source),
       counters: driver.counters,
       unserved: () => driver.unserved.size,
       problems: () => driver.problems,

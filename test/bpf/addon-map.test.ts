@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Maps of the real kernel through the addon: the claims that the fake fulfils too, and what only a kernel has.
 
-import { readdirSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { afterAll, describe, expect, test } from "vitest";
 import { BpfError, createMap, openPinnedLink, openPinnedMap, possibleCpus, rcuSync } from "../../src/libbpf/index.ts";
 import { bpffs } from "../support/bpffs.ts";
@@ -56,6 +56,21 @@ test("a part of a map can be mapped, and no more than the map", () => {
   const part = map.mmap(512);
   expect([part.byteLength, new BigUint64Array(part)[511]]).toEqual([4096, 77n]);
   expect(() => map.mmap(1025)).toThrow("EINVAL");
+});
+
+test("memory that is given back is gone at once, for whoever looks at it, and the rest of the map's is not", () => {
+  using map = createMap({ name: "cells", type: 2, keySize: 4, valueSize: 8, maxEntries: 4096, flags: 1 << 10 });
+  const mapped = () => readFileSync("/proc/self/maps", "utf8").match(/anon_inode:bpf-map$/gm)?.length ?? 0;
+  const before = mapped();
+  const [whole, part] = [map.mmap(), map.mmap(512)];
+  const cells = new BigUint64Array(whole);
+  expect(mapped()).toBe(before + 2);
+  map.unmap(whole);
+  expect([mapped(), whole.byteLength, cells[1]]).toEqual([before + 1, 0, undefined]);
+  new BigUint64Array(part)[1] = 77n;
+  expect(map.lookup(u32(1))?.[0]).toBe(77);
+  expect(() => map.unmap(whole)).toThrow("not its memory");
+  expect(() => map.unmap(new ArrayBuffer(4096))).toThrow("not its memory");
 });
 
 test("a pinned map is found again by its path, with the same memory", () => {

@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Objects and programs through the addon: what is set before load arrives, what the kernel refuses is explained.
 
-import { writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { closeSync, openSync, readdirSync, writeFileSync } from "node:fs";
+import { open } from "node:fs/promises";
+import { Session } from "node:inspector";
 import { afterAll, describe, expect, test } from "vitest";
+import { mapSizeTable } from "../../src/agent/map-sizes.ts";
+import { bpfObjectPath } from "../../src/datapath/ebpf/programs.ts";
 import {
   createMap,
   openObject,
@@ -16,6 +21,10 @@ import { bpffs } from "../support/bpffs.ts";
 
 const u32 = (...numbers: number[]): Uint8Array => new Uint8Array(Uint32Array.from(numbers).buffer);
 const MARK = 8; /* offset of mark in struct __sk_buff, of 192 bytes */
+
+/** libuv's, unless UV_THREADPOOL_SIZE says otherwise. */
+const POOL_THREADS = Number(process.env.UV_THREADPOOL_SIZE ?? 4);
+const SMALL = mapSizeTable({ maxServices: 1024, maxBackends: 1024, maxFlows: 1024 });
 
 const fixture = compileFixture("addon");
 const refused = compileFixture("refused");
@@ -77,6 +86,60 @@ describe("an open object", () => {
     expect(() => loaded.program("mark_packet")).toThrow("no such program was loaded");
     expect(loaded.program("sum").name).toBe("sum");
   });
+});
+
+describe("loading aside", () => {
+  test("keeps nobody waiting: while no thread is free for it, all else goes on", async () => {
+    const fifos = Array.from({ length: POOL_THREADS }, (_, n) => `${fixture.path}.${n}`);
+    for (const fifo of fifos) execFileSync("mkfifo", [fifo]);
+    // Each thread of libuv's pool opens one, and hangs until somebody opens it to write.
+    const readers = fifos.map((fifo) => open(fifo, "r"));
+    using object = openObject(fixture.path);
+    let ended = false;
+    const loading = object.loadAside().finally(() => {
+      ended = true;
+    });
+    expect(() => object.load()).toThrow("closed or was loaded already");
+    await new Promise((resolve) => setTimeout(resolve));
+    expect(ended).toBe(false);
+    const writers = fifos.map((fifo) => openSync(fifo, "w"));
+    using loaded = await loading;
+    expect(loaded.program("sum").testRun({ ctx: u32(30, 12, 0, 0) }).ctxOut).toEqual(u32(30, 12, 42, 0));
+    for (const writer of writers) closeSync(writer);
+    for (const reader of readers) await (await reader).close();
+  });
+
+  test("leaves no descriptor behind, nor does an object that is closed meanwhile", async () => {
+    const descriptors = () => readdirSync("/proc/self/fd").length;
+    const load = async () => {
+      using object = openObject(fixture.path);
+      const loading = object.loadAside();
+      object[Symbol.dispose]();
+      using loaded = await loading;
+      return loaded.map("table").maxEntries;
+    };
+    await load();
+    const before = descriptors();
+    for (let i = 0; i < 5; i++) await load();
+    expect(descriptors()).toBe(before);
+  });
+});
+
+test("a load is not given up for signals: a profiler sends this thread thousands", () => {
+  using object = openObject(bpfObjectPath("cgroup"));
+  for (const [map, size] of Object.entries(SMALL)) object.setMaxEntries(map, size);
+  const session = new Session();
+  session.connect();
+  try {
+    session.post("Profiler.enable");
+    session.post("Profiler.setSamplingInterval", { interval: 100 });
+    session.post("Profiler.start");
+    using loaded = object.load(); // the kernel would say EAGAIN
+    expect(loaded.program("pt_connect6").name).toBe("pt_connect6");
+  } finally {
+    session.post("Profiler.stop");
+    session.disconnect();
+  }
 });
 
 describe("sharing maps", () => {
@@ -155,15 +218,11 @@ describe("a test run", () => {
   });
 });
 
-test("a refused program is a VerifierError with the log's last meaningful line", () => {
-  using object = openObject(refused.path);
-  const error = ((): unknown => {
-    try {
-      return object.load();
-    } catch (thrown) {
-      return thrown;
-    }
-  })();
+test.each([
+  ["load", async () => openObject(refused.path).load()],
+  ["loadAside", () => openObject(refused.path).loadAside()],
+])("%s says of a refused program what the verifier's log says last of meaning", async (_, load) => {
+  const error = await load().catch((thrown: unknown) => thrown);
   expect(error).toBeInstanceOf(VerifierError);
   const { message, log, code } = error as VerifierError;
   expect(message).toMatch(/^bpf\(BPF_PROG_LOAD\) reads_beyond: EACCES: .*packet.* \(\d+ lines omitted\)$/);

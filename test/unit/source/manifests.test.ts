@@ -35,6 +35,35 @@ const write = (name: string, text: string) => manifests.write(name, text);
 const move = (from: string, to: string) => manifests.move(from, to);
 const served = (expected: Readonly<Record<string, number>>) => manifests.served(expected);
 
+describe("before the start", () => {
+  test("the directory is read, and what changes there is known at the start, told or soon after", async () => {
+    await write("a.yaml", service("a", 1));
+    await write("odd.yaml", service("odd", 0));
+    manifests.begin(source);
+    await until(() => expect(problems).not.toEqual([]));
+    await write("a.yaml", service("a", 2));
+    await write("b.yaml", service("b", 2));
+    expect(told).toEqual([]);
+    await manifests.start(source);
+    await served({ a: 2, b: 2 });
+  });
+
+  test("a directory that is gone is the start's error, and ends nothing before", async () => {
+    await rm(directory, { recursive: true });
+    manifests.begin(source);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    await expect(manifests.start(source)).rejects.toThrow("ENOENT");
+  });
+
+  test("a source that is closed while it reads tells nothing", async () => {
+    await write("odd.yaml", service("odd", 0));
+    manifests.begin(source);
+    await source[Symbol.asyncDispose]();
+    await manifests.start(source);
+    expect([told, problems]).toEqual([[], []]);
+  });
+});
+
 describe("start", () => {
   test("tells all files as one complete state", async () => {
     await write("b.yaml", service("b", 2));

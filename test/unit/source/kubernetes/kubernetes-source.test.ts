@@ -98,6 +98,29 @@ test("the whole state is one step", async () => {
   expect(told).toEqual(["synced +web +n1"]);
 });
 
+test("what comes before it may be told is told as one state, without what has gone again", async () => {
+  const api = { metadata: { ...WEB.metadata, name: "api" }, spec: { ...WEB.spec, clusterIP: "10.96.0.2" } };
+  const later = { metadata: { ...WEB.metadata, name: "later" }, spec: { ...WEB.spec, clusterIP: "10.96.0.3" } };
+  const odd = {
+    metadata: { namespace: "default", name: "odd" },
+    spec: { clusterIP: "10.96.0.9", ports: [{ port: 0 }] },
+  };
+  answers.services = (response) => {
+    watching(WEB, api)(response);
+    const changes = [
+      { type: "DELETED", object: api },
+      { type: "ADDED", object: later },
+      { type: "ADDED", object: odd },
+    ];
+    response.write(changes.map((change) => `${JSON.stringify(change)}\n`).join(""));
+  };
+  // Problems are told at once, so that the last object shows that all before it has been read.
+  await start({
+    loaded: vi.waitFor(() => expect(told).toEqual([expect.stringMatching(/^error Service default\/odd: /)])),
+  });
+  expect(told.slice(1)).toEqual(["synced +web +later +n1 Service default/odd"]);
+});
+
 test("what an agent can do without, and may not read, is said once and keeps nothing up", async () => {
   answers = { ...answers, pods: forbidden, nodes: forbidden };
   await start();
