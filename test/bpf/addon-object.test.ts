@@ -2,7 +2,7 @@
 // Objects and programs through the addon: what is set before load arrives, what the kernel refuses is explained.
 
 import { execFileSync } from "node:child_process";
-import { closeSync, openSync, readdirSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, openSync, readdirSync, writeFileSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { Session } from "node:inspector";
 import { afterAll, describe, expect, test } from "vitest";
@@ -95,15 +95,18 @@ describe("loading aside", () => {
     // Each thread of libuv's pool opens one, and hangs until somebody opens it to write.
     const readers = fifos.map((fifo) => open(fifo, "r"));
     using object = openObject(fixture.path);
+    const pin = `${pins.path}/aside`;
+    object.setPinPath("table", pin);
     let ended = false;
     const loading = object.loadAside().finally(() => {
       ended = true;
     });
     expect(() => object.load()).toThrow("closed or was loaded already");
     await new Promise((resolve) => setTimeout(resolve));
-    expect(ended).toBe(false);
+    expect([ended, existsSync(pin)]).toEqual([false, false]);
     const writers = fifos.map((fifo) => openSync(fifo, "w"));
     using loaded = await loading;
+    expect(existsSync(pin)).toBe(true);
     expect(loaded.program("sum").testRun({ ctx: u32(30, 12, 0, 0) }).ctxOut).toEqual(u32(30, 12, 42, 0));
     for (const writer of writers) closeSync(writer);
     for (const reader of readers) await (await reader).close();
