@@ -103,10 +103,10 @@ describe("loading aside", () => {
     });
     expect(() => object.load()).toThrow("closed or was loaded already");
     await new Promise((resolve) => setTimeout(resolve));
-    expect([ended, existsSync(pin)]).toEqual([false, false]);
+    const before = [ended, existsSync(pin)];
     const writers = fifos.map((fifo) => openSync(fifo, "w"));
     using loaded = await loading;
-    expect(existsSync(pin)).toBe(true);
+    expect([before, existsSync(pin)]).toEqual([[false, false], true]);
     expect(loaded.program("sum").testRun({ ctx: u32(30, 12, 0, 0) }).ctxOut).toEqual(u32(30, 12, 42, 0));
     for (const writer of writers) closeSync(writer);
     for (const reader of readers) await (await reader).close();
