@@ -23,11 +23,25 @@ enum limits {
 	LONG_NAME_SIZE = 256, /* DNS subdomain (253) and a NUL */
 	SERVICE_RANGES = 32,  /* that ClusterIPs come from */
 	SOCK_PEERS = 8,       /* frontends one unconnected UDP socket remembers */
+	FLOW_MAX_SIZE = 512,  /* of a struct flow in any layout */
 };
 
 struct ip_addr {
 	__be32 w[4];
 };
+
+/*
+ * Which layout serves this node, pinned beside the directories of all of them. The same in every version: no field of it
+ * may ever change.
+ */
+struct serving {
+	__u32 generation; /* counts the times that another layout took over; written last, so that it is the word */
+	__u16 version;    /* ABI_VERSION of the layout that serves */
+	__u16 from;       /* the one whose flows it is still taking over; 0: none */
+};
+
+/* Where the programs of the layout before stand, for those that take over. */
+enum before_program { BEFORE_INGRESS = 0, BEFORE_EGRESS = 1, BEFORE_PROGRAMS };
 
 #include "abi_services.h"
 #include "abi_flows.h"

@@ -47,6 +47,10 @@ const volatile __u32 vip_ping = 0;
 /* 1: bpf_set_retval() is there (kernel 5.18), a refused connect() gets a fitting errno; 0: it gets EPERM. */
 const volatile __u32 has_set_retval = 1;
 
+/* 1: another layout of flows is to be taken over (before.bpf.h), and the programs serve from this generation on. */
+const volatile __u32 takes_over = 0;
+const volatile __u32 generation = 0;
+
 /* Idle limits, seconds. */
 const volatile __u32 timeout_tcp_established = 86400;
 const volatile __u32 timeout_tcp_closed = 60;

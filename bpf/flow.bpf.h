@@ -15,6 +15,7 @@
 #include <linux/errno.h>
 #include <bpf/bpf_helpers.h>
 #include "addr.bpf.h"
+#include "before.bpf.h"
 #include "clock.bpf.h"
 #include "config.bpf.h"
 #include "maps.bpf.h"
@@ -74,7 +75,7 @@ static __always_inline void flow_inner_key(struct flow_key *key, const struct fl
 	flow_between(key, &f->client, f->mapped_port, &f->backend, f->backend_port, f->proto);
 }
 
-static __always_inline struct flow *flow_find(const struct flow_key *key)
+static __always_inline struct flow *flow_look(const struct flow_key *key)
 {
 	struct flow *f = bpf_map_lookup_elem(&flows, key);
 
@@ -82,6 +83,15 @@ static __always_inline struct flow *flow_find(const struct flow_key *key)
 		f = bpf_map_lookup_elem(&nascent, key);
 	/* one that another CPU promoted after the first look and before the second stands in flows by then */
 	return f ? f : bpf_map_lookup_elem(&flows, key);
+}
+
+static __always_inline struct flow *flow_find(const struct flow_key *key)
+{
+	struct flow *f = flow_look(key);
+
+	if (f || !takes_over || flow_bring(key) <= 0)
+		return f;
+	return flow_look(key);
 }
 
 /* Two records of one flow: everything that identifies and translates is the same. */
@@ -136,7 +146,7 @@ static __always_inline int flow_claim(const struct flow_key *key, const struct f
 {
 	int err;
 
-	if (bpf_map_lookup_elem(&flows, key))
+	if (bpf_map_lookup_elem(&flows, key) || (takes_over && flow_claim_before(key)))
 		return -EEXIST;
 	err = bpf_map_update_elem(&nascent, key, record, BPF_NOEXIST);
 	if (err)
@@ -151,6 +161,8 @@ static __always_inline int flow_claim(const struct flow_key *key, const struct f
 
 static __always_inline void flow_unclaim(const struct flow_key *key)
 {
+	if (takes_over)
+		flow_unclaim_before(key);
 	bpf_map_delete_elem(&nascent, key);
 	bpf_map_delete_elem(&flows, key);
 }

@@ -75,6 +75,8 @@ int pt_ingress(struct __sk_buff *skb)
 	struct work *w;
 	int other;
 
+	if (takes_over && still_before())
+		bpf_tail_call(skb, &programs_before, BEFORE_INGRESS);
 	if (skb->mark & mark_in) /* clause E3 */
 		return TC_NEXT;
 	device = bpf_map_lookup_elem(&devices, &ifindex);
@@ -219,6 +221,8 @@ int pt_egress(struct __sk_buff *skb)
 	struct packet *p;
 	struct work *w;
 
+	if (takes_over && still_before())
+		bpf_tail_call(skb, &programs_before, BEFORE_EGRESS);
 	if (skb->mark & mark_out) /* clause E3 */
 		return TC_NEXT;
 	device = bpf_map_lookup_elem(&devices, &ifindex);

@@ -16,6 +16,7 @@ export const Limits = {
   LONG_NAME_SIZE: 256,
   SERVICE_RANGES: 32,
   SOCK_PEERS: 8,
+  FLOW_MAX_SIZE: 512,
 } as const;
 
 export const FrontendKind = {

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * before.bpf.h: what is left of the layout before, while an agent takes over from one whose struct flow lay otherwise
+ * in memory. Its programs are loaded for that alone (takes_over), and replaced once all is moved:
+ *
+ * 1. They come to every hook and hand each packet on to the program that was there (still_before).
+ * 2. The agent stores their generation in `serving`: from that moment all hooks are theirs. What their tables do not
+ *    have they look for in the old ones, record by record (flow_bring). What an old program may begin at that very
+ *    moment, its packet under way, is found there as well; and both sides' claims are seen by both (flow_claim_before).
+ * 3. migrate.bpf.c brings the rest.
+ */
+#ifndef PORTOLAN_BEFORE_BPF_H
+#define PORTOLAN_BEFORE_BPF_H
+
+#include <linux/bpf.h>
+#include <linux/errno.h>
+#include <bpf/bpf_helpers.h>
+#include "config.bpf.h"
+#include "maps.bpf.h"
+
+#define NOWHERE 0xffff
+
+/* Where the fields of struct flow stood: bytes from its beginning, or NOWHERE. */
+#define PLACE(field) const volatile __u16 before_##field = NOWHERE;
+FLOW_FIELDS(PLACE)
+
+/* The tables of the layout before. Key sizes are as now; the agent puts the maps themselves in place of these. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__type(key, struct flow_key);
+	__type(value, struct flow);
+} flows_before SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1);
+	__type(key, struct flow_key);
+	__type(value, struct flow);
+} nascent_before SEC(".maps");
+
+/* enum before_program -> the programs of the layout before. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, BEFORE_PROGRAMS);
+	__type(key, __u32);
+	__type(value, __u32);
+} programs_before SEC(".maps");
+
+/* One cell: which layout serves. The agent writes. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct serving);
+} serving SEC(".maps");
+
+/* A record on its way. Not pinned: of each load of each object alone. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct flow);
+} moving SEC(".maps");
+
+/* What a claim leaves in the old table: a record without a role, which old programs take for somebody's. */
+static const __u8 claimed_after[FLOW_MAX_SIZE] = {};
+
+/* The layout before is still in force: its programs are to be asked. */
+static __always_inline bool still_before(void)
+{
+	__u32 zero = 0;
+	struct serving *now = bpf_map_lookup_elem(&serving, &zero);
+
+	return now && (__s32)(*(volatile __u32 *)&now->generation - generation) < 0;
+}
+
+static __always_inline void *record_before(const struct flow_key *key, bool *lasting)
+{
+	void *record = bpf_map_lookup_elem(&flows_before, key);
+
+	*lasting = record;
+	if (!record)
+		record = bpf_map_lookup_elem(&nascent_before, key);
+	return record;
+}
+
+#define TAKE(field)                                                                                                    \
+	if (before_##field != NOWHERE)                                                                                 \
+		to->field = *(typeof(to->field) *)(from + before_##field);
+
+/* Fields that are new are 0. */
+static __always_inline void flow_translate(struct flow *to, const void *from)
+{
+	__builtin_memset(to, 0, sizeof(*to));
+	FLOW_FIELDS(TAKE)
+}
+
+/*
+ * Copies the record that the old tables have for key into the new table of the same name. Returns 1 if it stands there
+ * now, 0 if there is none, else a negative errno. Global, so that it is verified once.
+ */
+__noinline int flow_bring(const struct flow_key *key)
+{
+	__u32 zero = 0;
+	struct flow *record = bpf_map_lookup_elem(&moving, &zero);
+	void *from;
+	bool lasting;
+	long err;
+
+	if (!takes_over || !key || !record)
+		return 0;
+	from = record_before(key, &lasting);
+	if (!from)
+		return 0;
+	flow_translate(record, from);
+	if (!record->role)
+		return 0;
+	err = lasting ? bpf_map_update_elem(&flows, key, record, BPF_NOEXIST)
+		      : bpf_map_update_elem(&nascent, key, record, BPF_NOEXIST);
+	if (err)
+		return err == -EEXIST ? 1 : err;
+	if (record_before(key, &lasting))
+		return 1;
+	/* forgotten meanwhile, on another CPU: flow_unclaim() takes the old record first */
+	bpf_map_delete_elem(&flows, key);
+	bpf_map_delete_elem(&nascent, key);
+	return 0;
+}
+
+/*
+ * Takes key in the old tables too, so that no old program takes it whose packet is under way while the hooks change
+ * hands: those look into `flows` before and after they write to `nascent`. Returns 0 or -EEXIST. A full table makes no
+ * difference: then they cannot begin anything lasting either.
+ */
+__noinline int flow_claim_before(const struct flow_key *key)
+{
+	if (!takes_over || !key)
+		return 0;
+	if (bpf_map_update_elem(&flows_before, key, claimed_after, BPF_NOEXIST) == -EEXIST)
+		return -EEXIST;
+	return bpf_map_lookup_elem(&nascent_before, key) ? -EEXIST : 0;
+}
+
+__noinline int flow_unclaim_before(const struct flow_key *key)
+{
+	if (!takes_over || !key)
+		return 0;
+	bpf_map_delete_elem(&nascent_before, key);
+	bpf_map_delete_elem(&flows_before, key);
+	return 0;
+}
+
+#endif
