@@ -29,6 +29,7 @@ CARRY_ENUM(verdict);
 CARRY_ENUM(client_kind);
 CARRY_ENUM(opt_out_level);
 CARRY_ENUM(affinity_part);
+CARRY_ENUM(before_program);
 
 CARRY_STRUCT(frontend_key);
 CARRY_STRUCT(frontend);
@@ -52,6 +53,8 @@ CARRY_STRUCT(opt_out);
 CARRY_STRUCT(opt_out_levels);
 CARRY_STRUCT(flow_key);
 CARRY_STRUCT(flow);
+CARRY_STRUCT(migration);
+CARRY_STRUCT(serving);
 CARRY_STRUCT(sock_peers);
 CARRY_STRUCT(affinity_key);
 CARRY_STRUCT(affinity);

@@ -31,8 +31,8 @@ struct ip_addr {
 };
 
 /*
- * Which layout serves this node, pinned beside the directories of all of them. The same in every version: no field of it
- * may ever change.
+ * Which layout serves this node, pinned beside the directories of all of them. The same in every version: no field of
+ * it may ever change.
  */
 struct serving {
 	__u32 generation; /* counts the times that another layout took over; written last, so that it is the word */

@@ -77,14 +77,15 @@ struct flow {
 
 /* Every field of struct flow: what an agent of another layout takes over (before.bpf.h). A name keeps its meaning. */
 #define FLOW_FIELDS(F)                                                                                                 \
-	F(client) F(vip) F(backend) F(snat) F(client_port) F(vip_port) F(backend_port) F(snat_port) F(mapped_port)     \
-	F(role) F(proto) F(service) F(backend_id) F(created) F(last_seen) F(state) F(flags) F(epoch)
+	F(client)                                                                                                      \
+	F(vip) F(backend) F(snat) F(client_port) F(vip_port) F(backend_port) F(snat_port) F(mapped_port) F(role)       \
+	    F(proto) F(service) F(backend_id) F(created) F(last_seen) F(state) F(flags) F(epoch)
 
 /* What pt_migrate did with the records of the layout before; its context, all out. */
 struct migration {
 	__u32 records;
 	__u32 failed; /* of them */
-	__s32 error;  /* errno of the last failure, negative; or of a table that could not be walked */
+	__u32 error;  /* errno of the last failure, or of a table that could not be walked */
 	__u32 pad;
 };
 

@@ -16,7 +16,7 @@ static long bring_record(void *table, struct flow_key *at, void *record, struct 
 	brought = flow_bring(&key);
 	if (brought < 0) {
 		done->failed++;
-		done->error = brought;
+		done->error = -brought;
 	}
 	return 0;
 }
@@ -30,7 +30,7 @@ int pt_migrate(struct migration *ctx)
 	if (walked >= 0)
 		walked = bpf_for_each_map_elem(&nascent_before, bring_record, &done, 0);
 	if (walked < 0)
-		done.error = walked;
+		done.error = -walked;
 	*ctx = done;
 	return 0;
 }

@@ -23,19 +23,27 @@ export function portolanCommand(): readonly string[] {
   return [process.execPath, "--import", `file://${root}/node_modules/tsx/dist/loader.mjs`, `${root}/src/cli/main.ts`];
 }
 
+/** How an agent runs, where it matters. */
+export interface AgentStart {
+  /** Another version than this one. */
+  readonly command?: readonly string[];
+  /** Beside this process's own. */
+  readonly environment?: Readonly<Record<string, string>>;
+}
+
 /**
  * Starts an agent in the node's namespace and cgroup; resolves once its first state serves traffic.
- * source: the flags that say where it reads, such as ["--manifests", DIR]. environment: beside this process's own.
+ * source: the flags that say where it reads, such as ["--manifests", DIR].
  */
 export async function startAgent(
   lab: Lab,
   node: NodeHost,
   source: readonly string[],
   flags: readonly string[] = [],
-  environment: Readonly<Record<string, string>> = {},
+  { command = portolanCommand(), environment = {} }: AgentStart = {},
 ): Promise<LabProcess> {
   const where = ["--node-name", node.name, "--devices", "eth0", "--cgroup-root", node.cgroupRoot, ...locations(node)];
-  const agent = lab.spawn(node, [...portolanCommand(), "agent", ...source, ...where, ...flags], { environment });
+  const agent = lab.spawn(node, [...command, "agent", ...source, ...where, ...flags], { environment });
   await agent.waitForOutput(/INFO ready$/m, START_TIMEOUT_MS);
   return agent;
 }

@@ -219,7 +219,7 @@ describe.each([
       const url = `https://${lab.node("cp").address.v4}:${CUTTER_PORT}`;
       const source = ["--kubeconfig", plane.kubeconfig("portolan", url, { tokenFile: token })];
       const before = await connections();
-      agent = await startAgent(lab, node, source, ["--log-level", "debug"], clock.environment);
+      agent = await startAgent(lab, node, source, ["--log-level", "debug"], { environment: clock.environment });
       churn.start(50);
       for (const { offset, days, port } of JUMPS) {
         clock.jump(offset);

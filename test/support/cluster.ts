@@ -8,7 +8,7 @@ import { Lab } from "../../src/demo/lab/lab.ts";
 import type { Host, LabOptions } from "../../src/demo/lab/plan.ts";
 import type { LabProcess } from "../../src/demo/lab/process.ts";
 import type { TrafficAgent } from "../../src/demo/lab/traffic.ts";
-import { startAgent } from "../../src/demo/portolan.ts";
+import { type AgentStart, startAgent } from "../../src/demo/portolan.ts";
 import { serviceRows } from "../../src/inspect/service-rows.ts";
 import { removeService, type ServiceSpec, writeService } from "./manifests.ts";
 import { until } from "./until.ts";
@@ -56,8 +56,12 @@ export class Cluster implements AsyncDisposable {
   }
 
   /** flags: default those of the cluster. */
-  async startAgent(node: string, flags: readonly string[] = this.#agentFlags): Promise<LabProcess> {
-    const agent = await startAgent(this.lab, this.lab.node(node), this.#source, flags);
+  async startAgent(
+    node: string,
+    flags: readonly string[] = this.#agentFlags,
+    start?: AgentStart,
+  ): Promise<LabProcess> {
+    const agent = await startAgent(this.lab, this.lab.node(node), this.#source, flags, start);
     this.agents.set(node, agent);
     return agent;
   }

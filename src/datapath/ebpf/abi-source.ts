@@ -2,10 +2,8 @@
 // Writes the text of abi.gen.ts from the structs and enums of abi.h.
 
 import type { BtfField, BtfType } from "../../libbpf/types.ts";
-import { type BtfStruct, layoutOf } from "./abi-layout.ts";
+import { type BtfStruct, layoutOf, PADDING } from "./abi-layout.ts";
 import type { BtfEnum } from "./btf-json.ts";
-
-const PADDING = /^pad\d*$/;
 
 /** The whole file. Structs that hold a union get a size only; read and write their parts instead. */
 export function abiSource(types: readonly (BtfStruct | BtfEnum)[]): string {

@@ -337,6 +337,18 @@ export const affinityPartNames: Readonly<Record<number, string>> = {
   2: "kept",
 };
 
+export const BeforeProgram = {
+  BEFORE_INGRESS: 0,
+  BEFORE_EGRESS: 1,
+  BEFORE_PROGRAMS: 2,
+} as const;
+/** value → name without its prefix */
+export const beforeProgramNames: Readonly<Record<number, string>> = {
+  0: "ingress",
+  1: "egress",
+  2: "programs",
+};
+
 export interface FrontendKey {
   readonly addr: Uint8Array;
   readonly port: number;
@@ -1168,6 +1180,63 @@ export const flow: Codec<Flow> = {
   },
 };
 
+export interface Migration {
+  readonly records: number;
+  readonly failed: number;
+  readonly error: number;
+}
+/** bytes from the start of the struct */
+export const migrationOffset = {
+  records: 0,
+  failed: 4,
+  error: 8,
+} as const;
+export const migration: Codec<Migration> = {
+  name: "migration",
+  size: 16,
+  read(view: DataView, offset: number): Migration {
+    return {
+      records: view.getUint32(offset + 0, LE),
+      failed: view.getUint32(offset + 4, LE),
+      error: view.getUint32(offset + 8, LE),
+    };
+  },
+  write(view: DataView, offset: number, value: Migration): void {
+    view.setUint32(offset + 0, value.records, LE);
+    view.setUint32(offset + 4, value.failed, LE);
+    view.setUint32(offset + 8, value.error, LE);
+    writeZeros(view, offset + 12, 4);
+  },
+};
+
+export interface Serving {
+  readonly generation: number;
+  readonly version: number;
+  readonly from: number;
+}
+/** bytes from the start of the struct */
+export const servingOffset = {
+  generation: 0,
+  version: 4,
+  from: 6,
+} as const;
+export const serving: Codec<Serving> = {
+  name: "serving",
+  size: 8,
+  read(view: DataView, offset: number): Serving {
+    return {
+      generation: view.getUint32(offset + 0, LE),
+      version: view.getUint16(offset + 4, LE),
+      from: view.getUint16(offset + 6, LE),
+    };
+  },
+  write(view: DataView, offset: number, value: Serving): void {
+    view.setUint32(offset + 0, value.generation, LE);
+    view.setUint16(offset + 4, value.version, LE);
+    view.setUint16(offset + 6, value.from, LE);
+  },
+};
+
 export interface SockPeers {
   readonly peer: readonly SockPeer[];
   readonly clock: number;
@@ -1595,6 +1664,8 @@ export const layouts: Readonly<Record<string, StructLayout>> = {
   opt_out_levels: { size: 8, fields: { bits: [0, "u64"] } },
   flow_key: { size: 40, fields: { src: [0, "struct ip_addr"], dst: [16, "struct ip_addr"], sport: [32, "be16"], dport: [34, "be16"], proto: [36, "u8"], space: [37, "u8"], pad: [38, "u16"] } },
   flow: { size: 104, fields: { client: [0, "struct ip_addr"], vip: [16, "struct ip_addr"], backend: [32, "struct ip_addr"], snat: [48, "struct ip_addr"], client_port: [64, "be16"], vip_port: [66, "be16"], backend_port: [68, "be16"], snat_port: [70, "be16"], mapped_port: [72, "be16"], role: [74, "u8"], proto: [75, "u8"], service: [76, "u32"], backend_id: [80, "u32"], created: [84, "u32"], last_seen: [88, "u32"], state: [92, "u32"], flags: [96, "u32"], epoch: [100, "u32"] } },
+  migration: { size: 16, fields: { records: [0, "u32"], failed: [4, "u32"], error: [8, "u32"], pad: [12, "u32"] } },
+  serving: { size: 8, fields: { generation: [0, "u32"], version: [4, "u16"], from: [6, "u16"] } },
   sock_peers: { size: 464, fields: { peer: [0, "struct sock_peer[8]"], clock: [448, "u32"], pad: [452, "u32"], netns: [456, "u64"] } },
   sock_peer: { size: 56, fields: { vip: [0, "struct ip_addr"], backend: [16, "struct ip_addr"], vip_port: [32, "be16"], backend_port: [34, "be16"], backend_id: [36, "u32"], service: [40, "u32"], epoch: [44, "u32"], sent: [48, "u32"], connected: [52, "u32"] } },
   affinity_key: { size: 32, fields: { netns: [0, "u64"], client: [8, "struct ip_addr"], service: [24, "u32"], pad: [28, "u32"] } },

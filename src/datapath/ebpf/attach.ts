@@ -3,21 +3,17 @@
 // change and are renamed.
 
 import { readdirSync } from "node:fs";
-import { BpfError, type BpfMap, type BpfProgram, detachTc, type TcDirection } from "../../libbpf/index.ts";
+import { BpfError, type BpfMap, detachTc, type TcDirection } from "../../libbpf/index.ts";
 import type { NetworkView } from "../network.ts";
 import { classifyDevices, type Device, type DeviceRules } from "./devices.ts";
 import { deviceKey, encodeDevice, knownDevices, knownRoles, withLocal } from "./devices-map.ts";
 import { LastingRoles } from "./lasting-roles.ts";
 import { dropLink, ensureLink } from "./links.ts";
 import { linkPin, type Pins } from "./pins.ts";
+import type { TcPrograms } from "./takeover.ts";
 
 /** How programs hang on a device: links where the kernel has them (6.6), else filters of the clsact qdisc. */
 export type TcAttachment = "tcx" | "clsact";
-
-export interface DevicePrograms {
-  readonly ingress: BpfProgram;
-  readonly egress: BpfProgram;
-}
 
 interface FailedDevice {
   readonly device: Device;
@@ -41,7 +37,7 @@ const DIRECTIONS: readonly TcDirection[] = ["egress", "ingress"];
 const UNFINISHED: Uint8Array = new Uint8Array();
 
 export class DeviceHooks {
-  readonly #programs: DevicePrograms;
+  #programs: TcPrograms;
   readonly #map: BpfMap;
   readonly #pins: Pins;
   readonly #attachment: TcAttachment;
@@ -50,7 +46,7 @@ export class DeviceHooks {
   readonly #earlier = new LastingRoles();
   #adopted = false;
 
-  constructor(programs: DevicePrograms, map: BpfMap, pins: Pins, attachment: TcAttachment) {
+  constructor(programs: TcPrograms, map: BpfMap, pins: Pins, attachment: TcAttachment) {
     this.#programs = programs;
     this.#map = map;
     this.#pins = pins;
@@ -89,6 +85,16 @@ export class DeviceHooks {
     for (const ifindex of removed) this.#detach(ifindex);
     this.#adopted = true;
     return { added, changed, removed, failed };
+  }
+
+  /** Other programs from now on. Where they cannot take the place of the old ones, the next reconcile() tries again. */
+  replace(programs: TcPrograms): readonly BpfError[] {
+    this.#programs = programs;
+    return [...this.#attached].flatMap(([ifindex, value]) => {
+      const error = value === UNFINISHED ? undefined : this.#serve(ifindex, value, true);
+      if (error) this.#attached.set(ifindex, UNFINISHED);
+      return error ?? [];
+    });
   }
 
   #classify(network: NetworkView, rules: DeviceRules): ReadonlyMap<number, Device> {

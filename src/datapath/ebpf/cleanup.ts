@@ -1,39 +1,37 @@
 // SPDX-License-Identifier: Apache-2.0
 // Takes the datapath away: the links, filters and maps that are pinned under our directory, nothing else.
 
-import { existsSync, readdirSync, rmdirSync, unlinkSync } from "node:fs";
+import { existsSync, rmdirSync, unlinkSync } from "node:fs";
 import { openPinnedMap } from "../../libbpf/index.ts";
 import { detachFilters } from "./attach.ts";
 import { knownDevices } from "./devices-map.ts";
 import { dropLink } from "./links.ts";
-import { linkPin, mapPin, type Pins } from "./pins.ts";
+import { layoutsUnder, linkPin, mapPin, type Pins } from "./pins.ts";
+import { namesIn, removeLayout } from "./takeover.ts";
 
 export interface CleanupReport {
   readonly links: number;
   readonly maps: number;
 }
 
-/** Idempotent; the agent must have stopped. Hooks go before the maps they read. */
+/** Idempotent; the agent must have stopped. Hooks go before the maps they read; of all layouts. */
 export function cleanupPins(pins: Pins): CleanupReport {
-  const devices = mapPin(pins, "devices");
-  if (existsSync(devices)) {
+  const layouts = layoutsUnder(pins.root);
+  for (const layout of layouts) {
+    const devices = mapPin(layout, "devices");
+    if (!existsSync(devices)) continue;
     using map = openPinnedMap(devices);
     // Their links are counted below; here go the filters of kernels without TCX.
     for (const ifindex of knownDevices(map)) detachFilters(ifindex);
   }
   const links = namesIn(pins.links);
   for (const link of links) dropLink(linkPin(pins, link));
-  const maps = namesIn(pins.maps);
-  for (const map of maps) unlinkSync(mapPin(pins, map));
-  for (const directory of [pins.links, pins.maps, pins.version, pins.root]) removeIfEmpty(directory);
-  return { links: links.length, maps: maps.length };
+  const maps = layouts.reduce((sum, layout) => sum + removeLayout(layout), 0);
+  if (existsSync(pins.serving)) unlinkSync(pins.serving);
+  for (const directory of [pins.links, pins.root]) if (isEmpty(directory)) rmdirSync(directory);
+  return { links: links.length, maps };
 }
 
-function namesIn(directory: string): readonly string[] {
-  return existsSync(directory) ? readdirSync(directory) : [];
-}
-
-/** Another layout version may live beside this one. */
-function removeIfEmpty(directory: string): void {
-  if (existsSync(directory) && readdirSync(directory).length === 0) rmdirSync(directory);
+function isEmpty(directory: string): boolean {
+  return existsSync(directory) && namesIn(directory).length === 0;
 }

@@ -20,6 +20,7 @@ import { OptedOutTable } from "./opted-out.ts";
 import type { Pins } from "./pins.ts";
 import { type MapSizeTable, type ProgramConfig, Programs, type SizeConflict, type SocketHooks } from "./programs.ts";
 import { type SocketPassListener, type SocketProtocol, StaleSockets } from "./stale-sockets.ts";
+import { Predecessor, pinPrograms, removeOthers, type TakenOver, takeOver } from "./takeover.ts";
 import { MapWriter } from "./writer.ts";
 
 export interface DriverOptions {
@@ -40,6 +41,7 @@ export class EbpfDriver implements Datapath {
   readonly mode = "ebpf";
   readonly #pins: Pins;
   readonly #programs: Programs;
+  readonly #predecessor: Predecessor | undefined;
   readonly #writer: MapWriter;
   readonly #hooks: DeviceHooks;
   readonly #state: AgentStateCell;
@@ -56,13 +58,17 @@ export class EbpfDriver implements Datapath {
   /** Loads the programs over the pinned maps; nothing that serves is touched. Rejects with BpfError, VerifierError. */
   static async load(options: DriverOptions): Promise<EbpfDriver> {
     const { pins, sizes, config } = options;
-    return new EbpfDriver(options, await Programs.load(pins, sizes, config));
+    const predecessor = Predecessor.find(pins);
+    const programs = await Programs.load(pins, sizes, config, predecessor);
+    pinPrograms(pins, programs.movers ?? programs);
+    return new EbpfDriver(options, programs, predecessor);
   }
 
-  private constructor(options: DriverOptions, programs: Programs) {
+  private constructor(options: DriverOptions, programs: Programs, predecessor: Predecessor | undefined) {
     const { pins, config, tcAttachment, onError } = options;
     this.#options = options;
     this.#pins = pins;
+    this.#predecessor = predecessor;
     this.#programs = programs;
     const map = (name: string) => this.#programs.map(name);
     this.#writer = new MapWriter(
@@ -98,7 +104,7 @@ export class EbpfDriver implements Datapath {
         byReader: !config.features.sockDestroy.supported,
       });
     }
-    this.#hooks = new DeviceHooks(this.#programs, map("devices"), pins, tcAttachment);
+    this.#hooks = new DeviceHooks(programs.movers ?? programs, map("devices"), pins, tcAttachment);
     this.#state = new AgentStateCell(map("agent_state"));
     this.optedOut = new OptedOutTable(map("opted_out"), map("opted_out_at"));
   }
@@ -230,6 +236,17 @@ export class EbpfDriver implements Datapath {
   /** Makes tc hooks and device map fit the network. Only once the state is there. */
   attachDevices(network: NetworkView, rules: DeviceRules): DeviceChanges {
     return this.#hooks.reconcile(network, rules);
+  }
+
+  /**
+   * Once, when the hooks of all devices are ours: takes over the flows of a layout that served here before, if one did.
+   * Throws BpfError; the next agent goes on from there.
+   */
+  async takeOver(): Promise<TakenOver | undefined> {
+    const predecessor = this.#predecessor;
+    if (predecessor) return await takeOver(predecessor, this.#pins, this.#programs, this.#hooks);
+    removeOthers(this.#pins); // of an agent that was killed before its programs served
+    return undefined;
   }
 
   /** Deletes expired flows, in the kernel. */

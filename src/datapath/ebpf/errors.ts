@@ -76,3 +76,9 @@ export function concernsOneService(error: unknown): boolean {
   if (error instanceof AggregateError) return error.errors.every(concernsOneService);
   return error instanceof MapFullError || error instanceof ServiceTooLargeError;
 }
+
+/** An agent of another layout was here, and what it left cannot be taken over. */
+export class LayoutError extends Error {
+  override readonly name = "LayoutError";
+  readonly code = "PORTOLAN_LAYOUT";
+}

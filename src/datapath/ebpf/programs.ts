@@ -14,15 +14,19 @@ import {
   readBtf,
 } from "../../libbpf/index.ts";
 import type { DetectLocalMode } from "../contract.ts";
+import * as abi from "./abi.gen.ts";
 import { checkAbi } from "./abi-check.ts";
 import { DETECT_LOCAL } from "./client-kinds.ts";
-import { HOST_LITTLE_ENDIAN } from "./codec.ts";
+import { decode } from "./codec.ts";
 import { BpfObjectMissingError } from "./errors.ts";
+import { recordLayout } from "./layout-record.ts";
 import { dropLink, ensureLink } from "./links.ts";
 import { linkPin, mapPin, type Pins } from "./pins.ts";
+import { flag, u16, u32, u64 } from "./rodata.ts";
+import type { Predecessor, TcPrograms } from "./takeover.ts";
 
 const OBJECTS = ["cgroup", "tc", "sweep", "leave"] as const;
-type ObjectName = (typeof OBJECTS)[number];
+type ObjectName = (typeof OBJECTS)[number] | "migrate";
 
 /** What balances the sockets below a cgroup; all of them, at every agent. */
 export const CGROUP_HOOKS: readonly CgroupAttachType[] = [
@@ -36,8 +40,20 @@ export const CGROUP_HOOKS: readonly CgroupAttachType[] = [
   "getpeername6",
 ];
 
-/** Not pinned: `explained` belongs to explain's own dry runs, the others to one load of tc. */
-const LOCAL_MAPS: ReadonlySet<string> = new Set(["explained", "work", "reply_sources", "overtaking", "piece_here"]);
+/** Not pinned: `explained` belongs to explain's own dry runs, the others to one load of an object. */
+const LOCAL_MAPS: ReadonlySet<string> = new Set([
+  "explained",
+  "work",
+  "reply_sources",
+  "overtaking",
+  "piece_here",
+  // of programs that take over (Predecessor), empty in all others
+  "flows_before",
+  "nascent_before",
+  "programs_before",
+  "serving",
+  "moving",
+]);
 
 /** Only with protectNodePorts. */
 const BIND_HOOKS: readonly CgroupAttachType[] = ["bind4", "bind6"];
@@ -80,31 +96,45 @@ export class Programs implements Disposable {
   readonly #pins: Pins;
   /** Sizes that could not be had because the maps were there before. */
   readonly sizeConflicts: readonly SizeConflict[];
+  /** Where flows of another layout are to be moved: what hangs on the devices until they are. */
+  readonly movers: Movers | undefined;
 
   private constructor(
     objects: ReadonlyMap<ObjectName, LoadedBpfObject>,
     pins: Pins,
     sizeConflicts: readonly SizeConflict[],
+    movers: Movers | undefined,
   ) {
     this.#objects = objects;
     this.#pins = pins;
     this.sizeConflicts = sizeConflicts;
+    this.movers = movers;
   }
 
   /**
    * The kernel takes a second to check them, the event loop goes on meanwhile. Rejects with VerifierError or BpfError;
    * what is attached stays as it is.
    */
-  static async load(pins: Pins, sizes: MapSizeTable, config: ProgramConfig): Promise<Programs> {
+  static async load(
+    pins: Pins,
+    sizes: MapSizeTable,
+    config: ProgramConfig,
+    predecessor?: Predecessor,
+  ): Promise<Programs> {
+    recordLayout(pins);
     mkdirSync(pins.maps, { recursive: true });
     mkdirSync(pins.links, { recursive: true });
-    const inForce = sizesInForce(pins, sizes);
+    predecessor?.share();
+    const inForce = sizesInForce(pins, sizes, predecessor);
     const objects = new Map<ObjectName, LoadedBpfObject>();
+    let movers: Movers | undefined;
     try {
       for (const name of OBJECTS) {
         if (name === "leave" && !canDestroySockets(config.features)) continue;
         objects.set(name, await loadObject(name, pins, inForce, config));
       }
+      if (predecessor?.flowsMove)
+        movers = await Movers.load((name) => loadObject(name, pins, inForce, config, predecessor), predecessor);
     } catch (error) {
       for (const object of objects.values()) object[Symbol.dispose]();
       throw error;
@@ -112,7 +142,7 @@ export class Programs implements Disposable {
     const conflicts = Object.entries(sizes)
       .map(([map, wanted]) => ({ map, wanted, pinned: inForce[map] ?? wanted }))
       .filter(({ wanted, pinned }) => wanted !== pinned);
-    return new Programs(objects, pins, conflicts);
+    return new Programs(objects, pins, conflicts, movers);
   }
 
   /** Any map of maps.bpf.h: every object has them all. */
@@ -155,12 +185,58 @@ export class Programs implements Disposable {
 
   [Symbol.dispose](): void {
     for (const object of this.#objects.values()) object[Symbol.dispose]();
+    this.movers?.[Symbol.dispose]();
   }
 
   #object(name: ObjectName): LoadedBpfObject {
     const object = this.#objects.get(name);
     if (!object) throw new Error(`BPF object ${name} is not loaded`);
     return object;
+  }
+}
+
+/** The tc programs that take over from a predecessor whose flows lie otherwise, and what moves those. */
+export class Movers implements TcPrograms, Disposable {
+  readonly #tc: LoadedBpfObject;
+  readonly #migrate: LoadedBpfObject;
+
+  private constructor(tc: LoadedBpfObject, migrate: LoadedBpfObject) {
+    this.#tc = tc;
+    this.#migrate = migrate;
+  }
+
+  static async load(
+    load: (name: "tc" | "migrate") => Promise<LoadedBpfObject>,
+    predecessor: Predecessor,
+  ): Promise<Movers> {
+    const migrate = await load("migrate");
+    try {
+      const tc = await load("tc");
+      predecessor.handOnTo(tc.map("programs_before"));
+      return new Movers(tc, migrate);
+    } catch (error) {
+      migrate[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  get ingress(): BpfProgram {
+    return this.#tc.program("pt_ingress");
+  }
+
+  get egress(): BpfProgram {
+    return this.#tc.program("pt_egress");
+  }
+
+  /** Moves what no packet has asked for yet. Blocks for about a second per million flows. */
+  migrate(): abi.Migration {
+    const { ctxOut } = this.#migrate.program("pt_migrate").testRun({ ctx: new Uint8Array(abi.migration.size) });
+    return decode(abi.migration, ctxOut);
+  }
+
+  [Symbol.dispose](): void {
+    this.#tc[Symbol.dispose]();
+    this.#migrate[Symbol.dispose]();
   }
 }
 
@@ -186,11 +262,11 @@ export function bpfObjectPath(name: string): string {
 }
 
 /** The kernel refuses a pinned map of another size, and a map cannot grow: what is there decides. */
-function sizesInForce(pins: Pins, sizes: MapSizeTable): MapSizeTable {
+function sizesInForce(pins: Pins, sizes: MapSizeTable, predecessor: Predecessor | undefined): MapSizeTable {
   return Object.fromEntries(
     Object.entries(sizes).map(([name, wanted]) => {
       const pin = mapPin(pins, name);
-      if (!existsSync(pin)) return [name, wanted];
+      if (!existsSync(pin)) return [name, predecessor?.sizeOf(name) ?? wanted];
       using map = openPinnedMap(pin);
       return [name, map.maxEntries];
     }),
@@ -202,6 +278,7 @@ async function loadObject(
   pins: Pins,
   sizes: MapSizeTable,
   config: ProgramConfig,
+  predecessor?: Predecessor,
 ): Promise<LoadedBpfObject> {
   const path = bpfObjectPath(name);
   checkAbi(path, readBtf(path));
@@ -227,32 +304,10 @@ async function loadObject(
   object.setRodata("has_conntrack", flag(config.features.conntrackLookup.supported));
   object.setRodata("has_set_retval", flag(config.features.setRetval.supported));
   if (name === "leave") object.setRodata("has_sock_destroy", flag(config.features.sockDestroy.supported));
+  predecessor?.prepare(object);
   return await object.loadAside();
 }
 
 function canDestroySockets({ sockDestroy, sockDiagDestroy }: Features): boolean {
   return sockDestroy.supported || sockDiagDestroy.supported;
-}
-
-/** A __u32 that is 0 or 1. */
-function flag(on: boolean): Uint8Array {
-  return u32(on ? 1 : 0);
-}
-
-function u32(value: number): Uint8Array {
-  const view = new DataView(new ArrayBuffer(4));
-  view.setUint32(0, value, HOST_LITTLE_ENDIAN);
-  return new Uint8Array(view.buffer);
-}
-
-function u16(value: number): Uint8Array {
-  const view = new DataView(new ArrayBuffer(2));
-  view.setUint16(0, value, HOST_LITTLE_ENDIAN);
-  return new Uint8Array(view.buffer);
-}
-
-function u64(value: bigint): Uint8Array {
-  const view = new DataView(new ArrayBuffer(8));
-  view.setBigUint64(0, value, HOST_LITTLE_ENDIAN);
-  return new Uint8Array(view.buffer);
 }

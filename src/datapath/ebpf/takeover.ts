@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: Apache-2.0
+// Taking over from an agent of another layout, newer or older, without losing a packet. What lies as it did is shared: a
+// map may be pinned in two places. Flows that lie otherwise are moved, by programs of our own (bpf/before.bpf.h) that
+// hang on the hooks until that is done. Whoever is killed on the way leaves a node that serves, and the next agent goes on from there.
+
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, unlinkSync } from "node:fs";
+import { createMap, openPinnedMap, openPinnedProgram, rcuSync } from "../../libbpf/index.ts";
+import type { BpfMap, BpfProgram, OpenBpfObject } from "../../libbpf/types.ts";
+import * as abi from "./abi.gen.ts";
+import type { DeviceHooks } from "./attach.ts";
+import { decode, encode } from "./codec.ts";
+import { LayoutError } from "./errors.ts";
+import { type FlowPlaces, flowPlaces, recordedLayout } from "./layout-record.ts";
+import { type LayoutPins, layoutPins, layoutsUnder, mapPin, type Pins, programPin } from "./pins.ts";
+import type { Programs } from "./programs.ts";
+import { u16, u32 } from "./rodata.ts";
+
+const BPF_MAP_TYPE_ARRAY = 2;
+const CELL = new Uint8Array(4);
+const OWN = abi.PortolanAbi.ABI_VERSION;
+
+/** Counted by the programs, a cell for each reason that their version knows: begins anew with each layout. */
+const NEVER_SHARED: ReadonlySet<string> = new Set(["drops"]);
+const FLOW_TABLES = ["flows", "nascent"] as const;
+const NOWHERE = 0xffff;
+
+/** Names of pins, and of the map the programs tail-call by. */
+const BEFORE_PROGRAMS = "programs_before";
+const PROGRAMS = [
+  ["ingress", abi.BeforeProgram.BEFORE_INGRESS],
+  ["egress", abi.BeforeProgram.BEFORE_EGRESS],
+] as const;
+
+/** The tc programs. */
+export interface TcPrograms {
+  readonly ingress: BpfProgram;
+  readonly egress: BpfProgram;
+}
+
+/** The other layout that serves this node, or whose flows are not all ours yet. */
+export class Predecessor {
+  readonly #pins: Pins;
+  readonly #theirs: LayoutPins;
+  readonly #generation: number;
+  /** Where our flows' fields stand in their tables; undefined: where ours do, and the tables are shared. */
+  readonly #places: FlowPlaces | undefined;
+
+  private constructor(pins: Pins, theirs: LayoutPins, generation: number) {
+    this.#pins = pins;
+    this.#theirs = theirs;
+    this.#generation = generation;
+    this.#places = flowPlaces(recordedLayout(theirs));
+  }
+
+  /**
+   * undefined where our own layout serves, or none. Throws LayoutError when what serves cannot be taken over; nothing has
+   * changed then.
+   */
+  static find(pins: Pins): Predecessor | undefined {
+    if (!existsSync(pins.serving)) {
+      writeServing(pins, { generation: 1, version: OWN, from: 0 });
+      return undefined;
+    }
+    const { version, from, generation } = readServing(pins);
+    if (version === OWN && from === 0) return undefined;
+    const other = version === OWN ? from : version;
+    try {
+      if (version !== OWN && from !== 0 && from !== OWN) {
+        throw new LayoutError(`it has not taken over all flows of layout v${from} yet: start that version once more`);
+      }
+      return new Predecessor(pins, layoutPins(pins.root, other), version === OWN ? generation : generation + 1);
+    } catch (cause) {
+      if (!(cause instanceof LayoutError)) throw cause;
+      const way = "`portolan cleanup` makes room, and ends connections through Services on the wire";
+      throw new LayoutError(`layout v${other} serves this node, and this is v${OWN}: ${cause.message}. ${way}`, {
+        cause,
+      });
+    }
+  }
+
+  /** ABI_VERSION of the other layout. */
+  get number(): number {
+    return this.#theirs.number;
+  }
+
+  /** Their flows lie otherwise than ours: only Movers can take over. */
+  get flowsMove(): boolean {
+    return this.#places !== undefined;
+  }
+
+  /** Pins their maps as ours too, where they lie as ours do. */
+  share(): void {
+    mkdirSync(this.#pins.maps, { recursive: true });
+    const moved: ReadonlySet<string> = new Set(this.#places ? FLOW_TABLES : []);
+    for (const name of namesIn(this.#theirs.maps)) {
+      const pin = mapPin(this.#pins, name);
+      if (moved.has(name) || NEVER_SHARED.has(name) || name === BEFORE_PROGRAMS || existsSync(pin)) continue;
+      using map = openPinnedMap(mapPin(this.#theirs, name));
+      map.pin(pin);
+    }
+  }
+
+  /** max_entries of a flow table of theirs: ours must hold as much. */
+  sizeOf(table: string): number | undefined {
+    const pin = mapPin(this.#theirs, table);
+    if (!this.#places || !existsSync(pin)) return undefined;
+    using map = openPinnedMap(pin);
+    return map.maxEntries;
+  }
+
+  /** Before the load of an object that is to move flows: gives it their tables. */
+  prepare(object: OpenBpfObject): void {
+    object.setPinPath("serving", this.#pins.serving);
+    // Pinned, or it would be emptied with the last handle, while programs still go by it.
+    object.setPinPath(BEFORE_PROGRAMS, mapPin(this.#pins, BEFORE_PROGRAMS));
+    for (const table of FLOW_TABLES) {
+      using map = openPinnedMap(mapPin(this.#theirs, table));
+      object.reuseMap(`${table}_before`, map);
+    }
+    object.setRodata("takes_over", u32(1));
+    object.setRodata("generation", u32(this.#generation));
+    for (const [field, offset] of Object.entries(this.#places ?? {}))
+      object.setRodata(`before_${field}`, u16(offset ?? NOWHERE));
+  }
+
+  /** Names the programs that go on serving until serve(). */
+  handOnTo(programsBefore: BpfMap): void {
+    for (const [name, cell] of PROGRAMS) {
+      const pin = programPin(this.#theirs, name);
+      if (!existsSync(pin)) continue; // taken over already, but for some flows
+      using program = openPinnedProgram(pin);
+      programsBefore.update(u32(cell), u32(program.fd));
+    }
+  }
+
+  /** From here on all hooks are ours. */
+  serve(): void {
+    writeServing(this.#pins, { generation: this.#generation, version: OWN, from: this.#theirs.number });
+  }
+
+  /** Nothing of theirs is needed any more. */
+  leave(): void {
+    writeServing(this.#pins, { generation: this.#generation, version: OWN, from: 0 });
+    const pin = mapPin(this.#pins, BEFORE_PROGRAMS);
+    if (existsSync(pin)) unlinkSync(pin);
+    removeOthers(this.#pins);
+  }
+}
+
+/** What takeOver() did. */
+export interface TakenOver {
+  /** ABI_VERSION of the other layout */
+  readonly from: number;
+  /** Records of their flow tables; 0 where these are shared. */
+  readonly records: number;
+  /** Of them, those that found no room. Both layouts' tables stay in use then. */
+  readonly failed: number;
+}
+
+/** Once the movers, or programs that share all maps, hang on all devices. */
+export async function takeOver(
+  predecessor: Predecessor,
+  pins: Pins,
+  programs: Programs,
+  hooks: DeviceHooks,
+): Promise<TakenOver> {
+  predecessor.serve();
+  await rcuSync(); // what the others' programs had begun, they have done
+  const { movers } = programs;
+  const { records, failed, error } = movers?.migrate() ?? { records: 0, failed: 0, error: 0 };
+  const taken = { from: predecessor.number, records, failed };
+  if (error !== 0) return taken;
+  if (movers) {
+    hooks.replace(programs);
+    pinPrograms(pins, programs);
+    await rcuSync();
+  }
+  predecessor.leave();
+  return taken;
+}
+
+/** Pins programs in place of those that an earlier agent of this layout has left there. */
+export function pinPrograms(pins: Pins, programs: TcPrograms): void {
+  mkdirSync(pins.programs, { recursive: true });
+  for (const [name] of PROGRAMS) {
+    const pin = programPin(pins, name);
+    const beside = `${pin}-new`;
+    if (existsSync(beside)) unlinkSync(beside);
+    programs[name].pin(beside);
+    renameSync(beside, pin);
+  }
+}
+
+/** Takes away what is pinned of all layouts but ours. Only once none of them serves. */
+export function removeOthers(pins: Pins): void {
+  for (const layout of layoutsUnder(pins.root)) if (layout.number !== pins.number) removeLayout(layout);
+}
+
+/** Whatever a version may have there. Returns how many maps were pinned. */
+export function removeLayout(layout: LayoutPins): number {
+  const maps = namesIn(layout.maps).length;
+  rmSync(layout.version, { recursive: true, force: true });
+  return maps;
+}
+
+export function namesIn(directory: string): readonly string[] {
+  return existsSync(directory) ? readdirSync(directory) : [];
+}
+
+function readServing(pins: Pins): abi.Serving {
+  using map = openPinnedMap(pins.serving);
+  return decode(abi.serving, map.lookup(CELL) ?? new Uint8Array(abi.serving.size));
+}
+
+function writeServing(pins: Pins, serving: abi.Serving): void {
+  if (existsSync(pins.serving)) {
+    using map = openPinnedMap(pins.serving);
+    map.update(CELL, encode(abi.serving, serving));
+    return;
+  }
+  const valueSize = abi.serving.size;
+  using map = createMap({ name: "serving", type: BPF_MAP_TYPE_ARRAY, keySize: 4, valueSize, maxEntries: 1 });
+  map.update(CELL, encode(abi.serving, serving));
+  map.pin(pins.serving);
+}
