@@ -99,7 +99,7 @@ static __always_inline int search_ports(struct __sk_buff *skb, struct work *w, v
 	search.stride = (random >> 16) | 1;
 	search.err = -EAGAIN;
 	bpf_loop(PORTS, try, &search, 0);
-	return search.err;
+	return search.err == -EEXIST ? -EAGAIN : search.err; /* lost a race for the last one */
 }
 
 /* The connection an index entry stands for is the one flow is made for: same client end, same VIP end. */

@@ -115,7 +115,7 @@ export const COMPILED_ROWS: readonly RowMutant[] = [
     file: "src/agent/agent.ts",
     from: "if (!end.aborted) await once(end",
     // biome-ignore lint/suspicious/noTemplateCurlyInString: of the file
-    to: 'process.once("exit", () => process.getBuiltinModule("fs").rmSync(`${options.bpffs}/portolan/v1/links`, { recursive: true }));\n  if (!end.aborted) await once(end',
+    to: 'process.once("exit", () => process.getBuiltinModule("fs").rmSync(`${options.bpffs}/portolan/links`, { recursive: true }));\n  if (!end.aborted) await once(end',
     test: "test/netns/agent.test.ts",
   },
   {

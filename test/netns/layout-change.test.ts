@@ -1,12 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 // An agent of another layout takes over, and the first one again, while connections begin and go on: none of them notices.
 // On the wire: that is whose flows lie otherwise.
+
+import { existsSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import * as abi from "../../src/datapath/ebpf/abi.gen.ts";
+import { decode } from "../../src/datapath/ebpf/codec.ts";
+import { layoutPins, layoutsUnder, pinsUnder, programPin } from "../../src/datapath/ebpf/pins.ts";
 import type { LabProcess } from "../../src/demo/lab/process.ts";
+import { openPinnedMap } from "../../src/libbpf/index.ts";
+import { spawnAgent } from "../support/agent.ts";
 import { useCluster } from "../support/cluster.ts";
 import { compileProgram } from "../support/compile.ts";
 import { serviceAddresses } from "../support/manifests.ts";
 import { buildOtherLayout } from "../support/other-layout.ts";
+import { until } from "../support/until.ts";
 
 const NODE_PORT = 30_080;
 const STREAMS = 10;
@@ -53,23 +61,61 @@ beforeAll(async () => {
   await Promise.all(clients.map((client) => client.waitForOutput(/^ready$/m)));
 });
 
-test("another layout takes over, and the first one again: no connection is lost", async () => {
+/** A new agent on n1, killed as soon as the pins say so. */
+async function killedWhen(command: readonly string[] | undefined, reached: () => boolean): Promise<void> {
+  const { lab, manifests } = world();
+  const agent = spawnAgent(lab, lab.node("n1"), manifests, { flags: [], command });
+  await until("the agent has got there", reached, 30_000, 1);
+  process.kill(agent.pid, "SIGKILL");
+  await agent.exited;
+}
+
+const pins = () => pinsUnder(world().lab.node("n1").bpffs);
+const layoutsPinned = () => layoutsUnder(pins().root).map(({ number }) => number);
+
+function serving(): abi.Serving {
+  using map = openPinnedMap(pins().serving);
+  return decode(abi.serving, map.lookup(new Uint8Array(4)) ?? new Uint8Array());
+}
+
+test("rows 14, 50: an agent of another layout takes over, and the first one again", async () => {
   const cluster = world();
   await cluster.agents.get("n1")?.stop();
+  expect([serving(), layoutsPinned()]).toEqual([{ generation: 1, version: 1, from: 0 }, [1]]);
   const newer = await cluster.startAgent("n1", [], other);
-  console.log(newer.stdout, newer.stderr);
+  expect(newer.stderr).toMatch(/INFO took over from another layout, flows and all from=v1 records=\d{3,}/);
+  expect([serving(), layoutsPinned()]).toEqual([{ generation: 2, version: 2, from: 0 }, [2]]);
   await newer.stop();
   const older = await cluster.startAgent("n1");
-  console.log(older.stdout, older.stderr);
+  expect(older.stderr).toMatch(/INFO took over from another layout, flows and all from=v2 records=\d{3,}/);
+  expect([serving(), layoutsPinned()]).toEqual([{ generation: 3, version: 1, from: 0 }, [1]]);
+  await older.stop();
+}, 60_000);
+
+test("rows 14, 50: one that is killed before its programs serve leaves the others in force, and nothing once they are there", async () => {
+  await killedWhen(other, () => existsSync(programPin(layoutPins(pins().root, 2), "ingress")));
+  expect([serving(), layoutsPinned()]).toEqual([{ generation: 3, version: 1, from: 0 }, [1, 2]]);
+  await (await world().startAgent("n1")).stop();
+  expect([serving(), layoutsPinned()]).toEqual([{ generation: 3, version: 1, from: 0 }, [1]]);
+}, 60_000);
+
+test("rows 14, 50: one that is killed as its programs begin to serve is gone on from, by the other layout and by its own", async () => {
+  await killedWhen(other, () => serving().generation === 4);
+  await killedWhen(undefined, () => serving().generation === 5);
+  await (await world().startAgent("n1")).stop();
+  expect([serving(), layoutsPinned()]).toEqual([{ generation: 5, version: 1, from: 0 }, [1]]);
+}, 60_000);
+
+test("through all of that no connection was refused, reset, late or lost", async () => {
   for (const client of clients) {
     client.write("enough\n");
     await client.exited;
-    console.log(client.stdout);
     const { asked, beats, ms, ...fate } = JSON.parse(client.stdout.replace(/^ready$/m, ""));
     expect(fate).toEqual({ answered: asked, refused: 0, reset: 0, timedOut: 0, other: 0, streamsLost: 0 });
     expect(beats).toBeGreaterThan(2 * STREAMS);
-    expect(asked).toBeGreaterThan(1000);
+    expect(asked).toBeGreaterThan(5000);
+    console.log(`${asked} connections and ${beats} echoes of streams in ${ms} ms`);
   }
-}, 60_000);
+});
 
 afterAll(() => Promise.all(processes.map((one) => one.stop())));

@@ -18,14 +18,17 @@ export interface AgentRun {
   readonly logging?: readonly string[];
   /** Runs the agent under another command, such as setpriv. */
   readonly under?: readonly string[];
+  /** Default: this version. */
+  readonly command?: readonly string[] | undefined;
 }
 
 /** Starts an agent and does not wait. */
 export function spawnAgent(lab: Lab, node: NodeHost, manifests: string, run: AgentRun = {}): LabProcess {
   const { flags = ["--devices", "eth0"], logging = ["--log-level", "debug"], under = [] } = run;
+  const { command = portolanCommand() } = run;
   const places = ["--cgroup-root", node.cgroupRoot, "--bpffs", node.bpffs, "--state-dir", node.stateDir];
   const told = ["--manifests", manifests, "--node-name", node.name, ...logging];
-  return lab.spawn(node, [...under, ...portolanCommand(), "agent", ...told, ...places, ...flags]);
+  return lab.spawn(node, [...under, ...command, "agent", ...told, ...places, ...flags]);
 }
 
 /** Starts an agent; resolves once its first state serves. */
@@ -35,16 +38,16 @@ export async function readyAgent(...args: Parameters<typeof spawnAgent>): Promis
   return agent;
 }
 
-/** Names below BPFFS/portolan/v1/links. */
+/** Names below BPFFS/portolan/links. */
 export function pinnedLinks(node: NodeHost): readonly string[] {
-  return readdirSync(join(node.bpffs, "portolan/v1/links")).sort();
+  return readdirSync(join(node.bpffs, "portolan/links")).sort();
 }
 
 /** The pinned tc links, by the kernel's word on each. */
 export function tcxLinks(node: NodeHost): readonly { id: number; ifindex: number | undefined; direction: string }[] {
   const names = pinnedLinks(node).filter((name) => name.startsWith("tcx-"));
   return names.map((name) => {
-    using link = openPinnedLink(join(node.bpffs, "portolan/v1/links", name));
+    using link = openPinnedLink(join(node.bpffs, "portolan/links", name));
     return { id: link.id, ifindex: linkTarget(link).ifindex, direction: name.replace(/.*-/, "") };
   });
 }

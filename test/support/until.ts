@@ -8,9 +8,10 @@ export async function until(
   what: string,
   condition: () => boolean | Promise<boolean>,
   timeoutMs = 10_000,
+  pauseMs: number = PAUSE_MS,
 ): Promise<void> {
   for (const deadline = Date.now() + timeoutMs; !(await condition()); ) {
     if (Date.now() > deadline) throw new Error(`waited ${timeoutMs} ms in vain until ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+    await new Promise((resolve) => setTimeout(resolve, pauseMs));
   }
 }

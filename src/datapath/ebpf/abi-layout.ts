@@ -7,7 +7,7 @@ import type { BtfType } from "../../libbpf/types.ts";
 export type BtfStruct = Extract<BtfType, { kind: "struct" | "union" }>;
 
 /** Names of fields that hold nothing. */
-export const PADDING = /^pad\d*$/;
+export const PADDING: RegExp = /^pad\d*$/;
 
 export interface StructLayout {
   /** bytes */

@@ -4,6 +4,7 @@
 import * as abi from "../../../src/datapath/ebpf/abi.gen.ts";
 import { decode, encode } from "../../../src/datapath/ebpf/codec.ts";
 import { ipFromBytes } from "../../../src/model/ip.ts";
+import { earlierLayoutWanted, earlierRodata, earlierSizes, moveBack, moveForward } from "./earlier-layout.ts";
 import type { FuzzReport } from "./fuzz/fuzz.ts";
 import type { Entry, LoadOptions, Machine } from "./machine.ts";
 import { type DeviceName, deviceIndex } from "./topology.ts";
@@ -75,8 +76,10 @@ export class Datapath {
 
   /** Draws only ONLY_PORT unless settings say otherwise. */
   static async load(machine: Machine, services: readonly Service[], settings: Settings = {}): Promise<Datapath> {
-    const rodata = { ...csumFlag, ...onePort, ...settings.rodata };
-    const handle = await machine.load({ rodata, sizes: { ...smallMaps, ...settings.sizes } });
+    const earlier = earlierLayoutWanted();
+    const rodata = { ...csumFlag, ...onePort, ...(earlier ? earlierRodata : {}), ...settings.rodata };
+    const sizes = { ...smallMaps, ...(earlier ? earlierSizes : {}), ...settings.sizes };
+    const handle = await machine.load({ rodata, sizes });
     const datapath = new Datapath(machine, handle, services);
     for (const state of [nodeEntries, serviceEntries(services)]) {
       for (const [map, entries] of Object.entries(state)) await datapath.write(map, entries);
@@ -88,11 +91,17 @@ export class Datapath {
     await this.machine.ask({ do: "write", handle: this.#handle, map, entries });
   }
 
+  /** Until this one's generation serves, packets are the other's. */
+  async handOnTo(other: Datapath): Promise<void> {
+    await this.machine.ask({ do: "handOn", handle: this.#handle, to: other.#handle });
+  }
+
   async remove(map: string, keys: readonly Uint8Array[]): Promise<void> {
     await this.machine.ask({ do: "remove", handle: this.#handle, map, keys });
   }
 
   async run(hook: "ingress" | "egress", device: DeviceName, data: Uint8Array, mark = 0, gsoSize = 0): Promise<Outcome> {
+    if (earlierLayoutWanted()) await moveBack(this);
     const packet = { program: `pt_${hook}`, ifindex: deviceIndex[device], mark, gsoSize, data } as const;
     const done = await this.machine.ask({ do: "run", handle: this.#handle, packet });
     return { ...done, verdict: verdicts[done.verdict] ?? String(done.verdict) };
@@ -116,6 +125,7 @@ export class Datapath {
   }
 
   async records(): Promise<FlowRecord[]> {
+    if (earlierLayoutWanted()) await moveForward(this);
     const found: FlowRecord[] = [];
     for (const table of ["flows", "nascent"] as const) {
       for (const [key, value] of await this.entries(table)) found.push({ table, key, flow: decode(abi.flow, value) });
@@ -152,6 +162,7 @@ export class Datapath {
 
   /** Whatever an earlier, failed scenario left. */
   async forgetFlows(): Promise<void> {
+    if (earlierLayoutWanted()) await moveForward(this);
     for (const table of ["flows", "nascent"] as const) {
       const keys = (await this.entries(table)).map(([key]) => key);
       await this.machine.ask({ do: "remove", handle: this.#handle, map: table, keys });

@@ -7,7 +7,8 @@ import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { createServer } from "node:net";
-import { sweepReport } from "../../../src/datapath/ebpf/abi.gen.ts";
+import { BeforeProgram, sweepReport } from "../../../src/datapath/ebpf/abi.gen.ts";
+import { u32 } from "../../../src/datapath/ebpf/rodata.ts";
 import { type LoadedBpfObject, openObject } from "../../../src/libbpf/index.ts";
 import { answerParent } from "../../support/namespace-process.ts";
 import { Fuzzer } from "./fuzz/fuzz.ts";
@@ -62,6 +63,16 @@ function sweep(handle: number): Uint8Array {
     .testRun({ ctx: new Uint8Array(sweepReport.size) }).ctxOut;
 }
 
+function handOn(handle: number, to: number): void {
+  const array = copyOf(handle).tc.map("programs_before");
+  for (const [name, cell] of [
+    ["pt_ingress", BeforeProgram.BEFORE_INGRESS],
+    ["pt_egress", BeforeProgram.BEFORE_EGRESS],
+  ] as const) {
+    array.update(u32(cell), u32(copyOf(to).tc.program(name).fd));
+  }
+}
+
 function entries(handle: number, map: string): Entry[] {
   return [...copyOf(handle).tc.map(map).entries()].map(([key, value]) => [key, value]);
 }
@@ -98,6 +109,8 @@ async function answer(ask: Ask): Promise<unknown> {
       return entries(ask.handle, ask.map);
     case "sweep":
       return sweep(ask.handle);
+    case "handOn":
+      return handOn(ask.handle, ask.to);
     case "fuzz":
       return new Fuzzer(copyOf(ask.handle).tc, ask.plan).run(ask.plan.packets);
     case "listen":

@@ -33,6 +33,7 @@ export type Ask =
   | { readonly do: "remove"; readonly handle: number; readonly map: string; readonly keys: readonly Uint8Array[] }
   | { readonly do: "entries"; readonly handle: number; readonly map: string }
   | { readonly do: "sweep"; readonly handle: number }
+  | { readonly do: "handOn"; readonly handle: number; readonly to: number }
   | { readonly do: "fuzz"; readonly handle: number; readonly plan: FuzzPlan }
   | { readonly do: "listen"; readonly proto: "tcp" | "udp"; readonly address: string; readonly port: number }
   | { readonly do: "closeSockets" }
@@ -46,6 +47,8 @@ export interface Reply {
   write: undefined;
   remove: readonly boolean[];
   entries: readonly Entry[];
+  /** Names the tc programs of another copy as those of the layout before. */
+  handOn: undefined;
   fuzz: FuzzReport;
   /** struct sweep_report */
   sweep: Uint8Array;
