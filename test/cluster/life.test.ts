@@ -6,6 +6,7 @@ import type { Host } from "../../src/demo/lab/plan.ts";
 import type { LabProcess } from "../../src/demo/lab/process.ts";
 import { compileProgram } from "../support/compile.ts";
 import { type ServiceSpec, serviceAddresses } from "../support/manifests.ts";
+import { buildOtherLayout } from "../support/other-layout.ts";
 import { changeEndpoints, create, useApiCluster } from "./support/api-cluster.ts";
 
 const NODE_PORT = 30_080;
@@ -74,11 +75,18 @@ async function fateOf(client: LabProcess): Promise<Fate> {
   return JSON.parse(client.stdout.replace(/^ready$/m, "")) as Fate;
 }
 
-test("rows 14, 50: kill -9, restarts, an API server that is gone and comes back, endpoints that go and come: nothing fails", async () => {
+test("rows 14, 50: kill -9, restarts, another layout and back, an API server that is gone and comes back, endpoints that go and come: nothing fails", async () => {
   const { cluster, plane } = world();
+  const otherLayout = [process.execPath, buildOtherLayout().bundle];
   await cluster.killAgent("n1");
   await cluster.startAgent("n1");
   await cluster.agents.get("n1")?.stop();
+  const upgraded = await cluster.startAgent("n1", [], otherLayout);
+  expect(upgraded.stderr).toMatch(/INFO took over from another layout, flows and all from=v1 records=\d{4,}/);
+  await upgraded.stop();
+  const downgraded = await cluster.startAgent("n1");
+  expect(downgraded.stderr).toMatch(/INFO took over from another layout, flows and all from=v2 records=\d{4,}/);
+  await downgraded.stop();
   await plane.killApiServer();
   const agent = await cluster.startAgent("n1");
   expect(agent.stderr).toMatch(/ERROR API server, services: .* cannot be reached: connect ECONNREFUSED/);
