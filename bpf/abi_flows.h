@@ -81,7 +81,10 @@ struct flow {
 	F(vip) F(backend) F(snat) F(client_port) F(vip_port) F(backend_port) F(snat_port) F(mapped_port) F(role)       \
 	    F(proto) F(service) F(backend_id) F(created) F(last_seen) F(state) F(flags) F(epoch)
 
-/* What pt_migrate did with the records of the layout before; its context, all out. */
+/*
+ * What pt_migrate did with the records of the layout before; its context, all out. Another version may run it, to
+ * finish what an agent of this one was killed in: no field may ever change.
+ */
 struct migration {
 	__u32 records;
 	__u32 failed; /* of them */

@@ -98,13 +98,15 @@ describe("pt_migrate", () => {
       });
     expect(found("flows")).toEqual([lasting, undefined, newer, undefined]);
     expect(found("nascent")).toEqual([undefined, undefined, undefined, nascent]);
+    expect([...loaded.map("flows_before").entries(), ...loaded.map("nascent_before").entries()]).toEqual([]);
   });
 
-  test("says how many found no room", () => {
+  test("says how many found no room, and leaves them where they are", () => {
     using loaded = migrator({ flows: 2, nascent: 1024 });
     for (let port = 1; port <= 5; port++) {
       loaded.map("flows_before").update(key(port), asBefore(encode(abi.flow, flow({}))));
     }
     expect(migrate(loaded)).toEqual({ records: 5, failed: 3, error: 7 /* E2BIG */ });
+    expect([...loaded.map("flows_before").entries()].length).toBe(5);
   });
 });

@@ -2,12 +2,13 @@
 // An agent of another layout takes over, and the first one again, while connections begin and go on: none of them notices.
 // On the wire: that is whose flows lie otherwise.
 
-import { existsSync } from "node:fs";
+import { existsSync, mkdirSync, rmdirSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import * as abi from "../../src/datapath/ebpf/abi.gen.ts";
-import { decode } from "../../src/datapath/ebpf/codec.ts";
+import { decode, encode } from "../../src/datapath/ebpf/codec.ts";
 import { layoutPins, layoutsUnder, pinsUnder, programPin } from "../../src/datapath/ebpf/pins.ts";
 import type { LabProcess } from "../../src/demo/lab/process.ts";
+import { portolan } from "../../src/demo/portolan.ts";
 import { openPinnedMap } from "../../src/libbpf/index.ts";
 import { spawnAgent } from "../support/agent.ts";
 import { useCluster } from "../support/cluster.ts";
@@ -85,6 +86,9 @@ test("rows 14, 50: an agent of another layout takes over, and the first one agai
   const newer = await cluster.startAgent("n1", [], other);
   expect(newer.stderr).toMatch(/INFO took over from another layout, flows and all from=v1 records=\d{3,}/);
   expect([serving(), layoutsPinned()]).toEqual([{ generation: 2, version: 2, from: 0 }, [2]]);
+  await expect(portolan(cluster.lab.node("n1"), ["services"])).rejects.toThrow(
+    "an agent of another version of Portolan serves, with maps of layout v2: ask the command line of that version",
+  );
   await newer.stop();
   const older = await cluster.startAgent("n1");
   expect(older.stderr).toMatch(/INFO took over from another layout, flows and all from=v2 records=\d{3,}/);
@@ -105,6 +109,23 @@ test("rows 14, 50: one that is killed as its programs begin to serve is gone on 
   await (await world().startAgent("n1")).stop();
   expect([serving(), layoutsPinned()]).toEqual([{ generation: 5, version: 1, from: 0 }, [1]]);
 }, 60_000);
+
+test("a layout that cannot be taken over is named, and goes on serving", async () => {
+  const { lab, manifests } = world();
+  const { v1, path } = { v1: pins().layout, path: `${pins().root}/v9` };
+  mkdirSync(path);
+  using map = openPinnedMap(pins().serving);
+  const now = serving();
+  map.update(new Uint8Array(4), encode(abi.serving, { ...now, version: 9 }));
+  const agent = spawnAgent(lab, lab.node("n1"), manifests, { flags: [] });
+  expect(await agent.exited).toEqual({ code: 3, signal: null });
+  expect(agent.stderr).toContain(
+    `portolan: layout v9 serves this node, and this is v1: ${path}/layout is not there: nobody says how the maps beside it lie. \`portolan cleanup\` makes room, and ends connections through Services on the wire`,
+  );
+  map.update(new Uint8Array(4), encode(abi.serving, now));
+  rmdirSync(path);
+  expect(existsSync(v1)).toBe(true);
+}, 30_000);
 
 test("through all of that no connection was refused, reset, late or lost", async () => {
   for (const client of clients) {

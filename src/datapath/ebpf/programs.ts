@@ -14,10 +14,8 @@ import {
   readBtf,
 } from "../../libbpf/index.ts";
 import type { DetectLocalMode } from "../contract.ts";
-import * as abi from "./abi.gen.ts";
 import { checkAbi } from "./abi-check.ts";
 import { DETECT_LOCAL } from "./client-kinds.ts";
-import { decode } from "./codec.ts";
 import { BpfObjectMissingError } from "./errors.ts";
 import { recordLayout } from "./layout-record.ts";
 import { dropLink, ensureLink } from "./links.ts";
@@ -228,10 +226,9 @@ export class Movers implements TcPrograms, Disposable {
     return this.#tc.program("pt_egress");
   }
 
-  /** Moves what no packet has asked for yet. Blocks for about a second per million flows. */
-  migrate(): abi.Migration {
-    const { ctxOut } = this.#migrate.program("pt_migrate").testRun({ ctx: new Uint8Array(abi.migration.size) });
-    return decode(abi.migration, ctxOut);
+  /** Moves what no packet has asked for yet. */
+  get migrate(): BpfProgram {
+    return this.#migrate.program("pt_migrate");
   }
 
   [Symbol.dispose](): void {

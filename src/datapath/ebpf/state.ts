@@ -6,7 +6,7 @@ import { ipFromBytes } from "../../model/ip.ts";
 import * as abi from "./abi.gen.ts";
 import { decode, HOST_LITTLE_ENDIAN } from "./codec.ts";
 import { readDrops } from "./counters.ts";
-import { mapPin, type Pins, pinsUnder } from "./pins.ts";
+import { layoutsUnder, mapPin, type Pins, pinsUnder } from "./pins.ts";
 import { protocolName } from "./service-plan.ts";
 import { ServiceReader } from "./state-services.ts";
 import type {
@@ -160,8 +160,7 @@ class PinnedState implements DatapathState {
       return map;
     } catch (error) {
       if ((error as { code?: string }).code !== "ENOENT") throw error;
-      const hint = "no agent has run with this --bpffs, or `portolan cleanup` took its datapath away";
-      throw new NoStateError(`no Portolan datapath: ${path} is not there: ${hint}`, { cause: error });
+      throw new NoStateError(`no Portolan datapath: ${path} is not there: ${whyNothing(this.#pins)}`, { cause: error });
     }
   }
 
@@ -188,6 +187,13 @@ class PinnedState implements DatapathState {
       lastSeen: flow.lastSeen,
     };
   }
+}
+
+function whyNothing(pins: Pins): string {
+  const others = layoutsUnder(pins.root).filter(({ number }) => number !== pins.number);
+  if (others.length === 0) return "no agent has run with this --bpffs, or `portolan cleanup` took its datapath away";
+  const names = others.map(({ number }) => `v${number}`).join(" and ");
+  return `an agent of another version of Portolan serves, with maps of layout ${names}: ask the command line of that version`;
 }
 
 function count(entries: Iterable<unknown>): number {

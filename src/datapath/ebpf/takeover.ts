@@ -26,6 +26,7 @@ const NOWHERE = 0xffff;
 
 /** Names of pins, and of the map the programs tail-call by. */
 const BEFORE_PROGRAMS = "programs_before";
+const MIGRATE = "migrate";
 const PROGRAMS = [
   ["ingress", abi.BeforeProgram.BEFORE_INGRESS],
   ["egress", abi.BeforeProgram.BEFORE_EGRESS],
@@ -42,11 +43,14 @@ export class Predecessor {
   readonly #pins: Pins;
   readonly #theirs: LayoutPins;
   readonly #generation: number;
+  /** Our programs serve already: an agent of ours was killed after that. */
+  readonly #resumes: boolean;
   /** Where our flows' fields stand in their tables; undefined: where ours do, and the tables are shared. */
   readonly #places: FlowPlaces | undefined;
 
-  private constructor(pins: Pins, theirs: LayoutPins, generation: number) {
+  private constructor(pins: Pins, theirs: LayoutPins, generation: number, resumes: boolean) {
     this.#pins = pins;
+    this.#resumes = resumes;
     this.#theirs = theirs;
     this.#generation = generation;
     this.#places = flowPlaces(recordedLayout(theirs));
@@ -64,11 +68,11 @@ export class Predecessor {
     const { version, from, generation } = readServing(pins);
     if (version === OWN && from === 0) return undefined;
     const other = version === OWN ? from : version;
+    const theirs = layoutPins(pins.root, other);
     try {
-      if (version !== OWN && from !== 0 && from !== OWN) {
-        throw new LayoutError(`it has not taken over all flows of layout v${from} yet: start that version once more`);
-      }
-      return new Predecessor(pins, layoutPins(pins.root, other), version === OWN ? generation : generation + 1);
+      if (version === OWN) return new Predecessor(pins, theirs, generation, true);
+      if (from !== 0) finishFor(theirs, from);
+      return new Predecessor(pins, theirs, generation + 1, false);
     } catch (cause) {
       if (!(cause instanceof LayoutError)) throw cause;
       const way = "`portolan cleanup` makes room, and ends connections through Services on the wire";
@@ -92,6 +96,8 @@ export class Predecessor {
   share(): void {
     mkdirSync(this.#pins.maps, { recursive: true });
     const moved: ReadonlySet<string> = new Set(this.#places ? FLOW_TABLES : []);
+    // Of an agent of ours that served before theirs: what is still true of it they have brought to their own.
+    if (!this.#resumes) for (const name of moved) rmSync(mapPin(this.#pins, name), { force: true });
     for (const name of namesIn(this.#theirs.maps)) {
       const pin = mapPin(this.#pins, name);
       if (moved.has(name) || NEVER_SHARED.has(name) || name === BEFORE_PROGRAMS || existsSync(pin)) continue;
@@ -167,7 +173,7 @@ export async function takeOver(
   predecessor.serve();
   await rcuSync(); // what the others' programs had begun, they have done
   const { movers } = programs;
-  const { records, failed, error } = movers?.migrate() ?? { records: 0, failed: 0, error: 0 };
+  const { records, failed, error } = (movers && migrate(movers.migrate)) ?? { records: 0, failed: 0, error: 0 };
   const taken = { from: predecessor.number, records, failed };
   if (error !== 0) return taken;
   if (movers) {
@@ -179,13 +185,33 @@ export async function takeOver(
   return taken;
 }
 
-/** Pins programs in place of those that an earlier agent of this layout has left there. */
-export function pinPrograms(pins: Pins, programs: TcPrograms): void {
+/** An agent of theirs was killed as it took over from yet another layout: brings the flows that it has not. */
+function finishFor(theirs: LayoutPins, from: number): void {
+  const pin = programPin(theirs, MIGRATE);
+  if (!existsSync(pin)) return; // there was nothing to move
+  using program = openPinnedProgram(pin);
+  const { failed, error } = migrate(program);
+  if (error === 0) return;
+  throw new LayoutError(`${failed} flows of layout v${from}, which it took over from, find no room in its tables`);
+}
+
+/** Runs pt_migrate. Blocks for about a second per million flows. */
+function migrate(program: BpfProgram): abi.Migration {
+  const { ctxOut } = program.testRun({ ctx: new Uint8Array(abi.migration.size) });
+  return decode(abi.migration, ctxOut);
+}
+
+/** Pins programs in place of those that an earlier agent of this layout has left there; and what moves flows, if they do. */
+export function pinPrograms(pins: Pins, programs: TcPrograms & { readonly migrate?: BpfProgram }): void {
   mkdirSync(pins.programs, { recursive: true });
-  for (const [name] of PROGRAMS) {
+  for (const name of ["ingress", "egress", MIGRATE] as const) {
     const pin = programPin(pins, name);
     const beside = `${pin}-new`;
-    if (existsSync(beside)) unlinkSync(beside);
+    rmSync(beside, { force: true });
+    if (!programs[name]) {
+      rmSync(pin, { force: true });
+      continue;
+    }
     programs[name].pin(beside);
     renameSync(beside, pin);
   }
