@@ -66,6 +66,7 @@ if [ ! -e "$kernel/vmlinuz" ]; then
 fi
 
 bash deploy/setup.sh
+node_modules/.bin/tsx test/matrix/prepare.ts
 
 # An initramfs with just what mounts the root directory, in the order in which it loads.
 mkdir -p "$work/initramfs/"{bin,dev,lower,modules,proc,root,sys,upper}
