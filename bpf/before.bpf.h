@@ -55,12 +55,18 @@ struct {
 	__type(value, struct serving);
 } serving SEC(".maps");
 
-/* A record on its way. Not pinned: of each load of each object alone. */
+/* A record on its way, and its key. */
+struct moving {
+	struct flow flow;
+	struct flow_key key;
+};
+
+/* Not pinned: of each load of each object alone. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, struct flow);
+	__type(value, struct moving);
 } moving SEC(".maps");
 
 /* What a claim leaves in the old table: a record without a role, which old programs take for somebody's. */
@@ -73,6 +79,20 @@ static __always_inline bool still_before(void)
 	struct serving *now = bpf_map_lookup_elem(&serving, &zero);
 
 	return now && (__s32)(*(volatile __u32 *)&now->generation - generation) < 0;
+}
+
+/*
+ * The global functions below are verified once, not per caller, and know nothing of where their key lies: Linux 6.1
+ * takes no such pointer for a map's key. Callers' stacks have no room for another copy.
+ */
+static __always_inline struct moving *moving_here(const struct flow_key *key)
+{
+	__u32 zero = 0;
+	struct moving *here = takes_over && key ? bpf_map_lookup_elem(&moving, &zero) : NULL;
+
+	if (here)
+		here->key = *key;
+	return here;
 }
 
 static __always_inline void *record_before(const struct flow_key *key, bool *lasting)
@@ -98,33 +118,32 @@ static __always_inline void flow_translate(struct flow *to, const void *from)
 
 /*
  * Copies the record that the old tables have for key into the new table of the same name. Returns 1 if it stands there
- * now, 0 if there is none, else a negative errno. Global, so that it is verified once.
+ * now, 0 if there is none, else a negative errno.
  */
 __noinline int flow_bring(const struct flow_key *key)
 {
-	__u32 zero = 0;
-	struct flow *record = bpf_map_lookup_elem(&moving, &zero);
-	void *from;
+	struct moving *here = moving_here(key);
 	bool lasting;
+	void *from;
 	long err;
 
-	if (!takes_over || !key || !record)
+	if (!here)
 		return 0;
-	from = record_before(key, &lasting);
+	from = record_before(&here->key, &lasting);
 	if (!from)
 		return 0;
-	flow_translate(record, from);
-	if (!record->role)
+	flow_translate(&here->flow, from);
+	if (!here->flow.role)
 		return 0;
-	err = lasting ? bpf_map_update_elem(&flows, key, record, BPF_NOEXIST)
-		      : bpf_map_update_elem(&nascent, key, record, BPF_NOEXIST);
+	err = lasting ? bpf_map_update_elem(&flows, &here->key, &here->flow, BPF_NOEXIST)
+		      : bpf_map_update_elem(&nascent, &here->key, &here->flow, BPF_NOEXIST);
 	if (err)
 		return err == -EEXIST ? 1 : err;
-	if (record_before(key, &lasting))
+	if (record_before(&here->key, &lasting))
 		return 1;
 	/* forgotten meanwhile, on another CPU: flow_unclaim() takes the old record first */
-	bpf_map_delete_elem(&flows, key);
-	bpf_map_delete_elem(&nascent, key);
+	bpf_map_delete_elem(&flows, &here->key);
+	bpf_map_delete_elem(&nascent, &here->key);
 	return 0;
 }
 
@@ -135,19 +154,23 @@ __noinline int flow_bring(const struct flow_key *key)
  */
 __noinline int flow_claim_before(const struct flow_key *key)
 {
-	if (!takes_over || !key)
+	struct moving *here = moving_here(key);
+
+	if (!here)
 		return 0;
-	if (bpf_map_update_elem(&flows_before, key, claimed_after, BPF_NOEXIST) == -EEXIST)
+	if (bpf_map_update_elem(&flows_before, &here->key, claimed_after, BPF_NOEXIST) == -EEXIST)
 		return -EEXIST;
-	return bpf_map_lookup_elem(&nascent_before, key) ? -EEXIST : 0;
+	return bpf_map_lookup_elem(&nascent_before, &here->key) ? -EEXIST : 0;
 }
 
 __noinline int flow_unclaim_before(const struct flow_key *key)
 {
-	if (!takes_over || !key)
+	struct moving *here = moving_here(key);
+
+	if (!here)
 		return 0;
-	bpf_map_delete_elem(&nascent_before, key);
-	bpf_map_delete_elem(&flows_before, key);
+	bpf_map_delete_elem(&nascent_before, &here->key);
+	bpf_map_delete_elem(&flows_before, &here->key);
 	return 0;
 }
 
