@@ -77,7 +77,7 @@ async function fateOf(client: LabProcess): Promise<Fate> {
 
 test("rows 14, 50: kill -9, restarts, another layout and back, an API server that is gone and comes back, endpoints that go and come: nothing fails", async () => {
   const { cluster, plane } = world();
-  const otherLayout = [process.execPath, buildOtherLayout().bundle];
+  const otherLayout = { command: [process.execPath, buildOtherLayout().bundle] };
   await cluster.killAgent("n1");
   await cluster.startAgent("n1");
   await cluster.agents.get("n1")?.stop();

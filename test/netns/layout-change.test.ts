@@ -83,7 +83,7 @@ test("rows 14, 50: an agent of another layout takes over, and the first one agai
   const cluster = world();
   await cluster.agents.get("n1")?.stop();
   expect([serving(), layoutsPinned()]).toEqual([{ generation: 1, version: 1, from: 0 }, [1]]);
-  const newer = await cluster.startAgent("n1", [], other);
+  const newer = await cluster.startAgent("n1", [], { command: other });
   expect(newer.stderr).toMatch(/INFO took over from another layout, flows and all from=v1 records=\d{3,}/);
   expect([serving(), layoutsPinned()]).toEqual([{ generation: 2, version: 2, from: 0 }, [2]]);
   await expect(portolan(cluster.lab.node("n1"), ["services"])).rejects.toThrow(

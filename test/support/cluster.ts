@@ -56,11 +56,7 @@ export class Cluster implements AsyncDisposable {
   }
 
   /** flags: default those of the cluster. */
-  async startAgent(
-    node: string,
-    flags: readonly string[] = this.#agentFlags,
-    start?: AgentStart,
-  ): Promise<LabProcess> {
+  async startAgent(node: string, flags: readonly string[] = this.#agentFlags, start?: AgentStart): Promise<LabProcess> {
     const agent = await startAgent(this.lab, this.lab.node(node), this.#source, flags, start);
     this.agents.set(node, agent);
     return agent;
