@@ -244,6 +244,7 @@ function writeServing(pins: Pins, serving: abi.Serving): void {
     map.update(CELL, encode(abi.serving, serving));
     return;
   }
+  mkdirSync(pins.root, { recursive: true });
   const valueSize = abi.serving.size;
   using map = createMap({ name: "serving", type: BPF_MAP_TYPE_ARRAY, keySize: 4, valueSize, maxEntries: 1 });
   map.update(CELL, encode(abi.serving, serving));
