@@ -95,14 +95,27 @@ static __always_inline struct moving *moving_here(const struct flow_key *key)
 	return here;
 }
 
+/* Not a claim (claimed_after). */
+static __always_inline bool stands(const void *record)
+{
+	return record && *(const __u8 *)(record + before_role);
+}
+
 static __always_inline void *record_before(const struct flow_key *key, bool *lasting)
 {
 	void *record = bpf_map_lookup_elem(&flows_before, key);
 
-	*lasting = record;
-	if (!record)
-		record = bpf_map_lookup_elem(&nascent_before, key);
-	return record;
+	*lasting = true;
+	if (stands(record))
+		return record;
+	record = bpf_map_lookup_elem(&nascent_before, key);
+	if (stands(record)) {
+		*lasting = false;
+		return record;
+	}
+	/* one that an old program promoted between the two looks */
+	record = bpf_map_lookup_elem(&flows_before, key);
+	return stands(record) ? record : NULL;
 }
 
 #define TAKE(field)                                                                                                    \
@@ -116,51 +129,65 @@ static __always_inline void flow_translate(struct flow *to, const void *from)
 	FLOW_FIELDS(TAKE)
 }
 
+/* What became of a key that the new tables do not have. */
+enum brought {
+	BROUGHT_NOTHING = 0,
+	BROUGHT = 1,
+	BROUGHT_TO_NASCENT = 2, /* though it has lasted: `flows` has no room for it, or not now */
+};
+
 /*
- * Copies the record that the old tables have for key into the new table of the same name. Returns 1 if it stands there
- * now, 0 if there is none, else a negative errno.
+ * Copies the record that the old tables have for key into the new table of the same name. Returns enum brought; the
+ * first of all: there is no such flow, or no room for it anywhere.
  */
 __noinline int flow_bring(const struct flow_key *key)
 {
 	struct moving *here = moving_here(key);
-	bool lasting;
+	bool lasting, still;
 	void *from;
 	long err;
 
 	if (!here)
-		return 0;
+		return BROUGHT_NOTHING;
 	from = record_before(&here->key, &lasting);
 	if (!from)
-		return 0;
+		return BROUGHT_NOTHING;
 	flow_translate(&here->flow, from);
-	if (!here->flow.role)
-		return 0;
-	err = lasting ? bpf_map_update_elem(&flows, &here->key, &here->flow, BPF_NOEXIST)
-		      : bpf_map_update_elem(&nascent, &here->key, &here->flow, BPF_NOEXIST);
-	if (err)
-		return err == -EEXIST ? 1 : err;
-	if (record_before(&here->key, &lasting))
-		return 1;
+	err = lasting ? bpf_map_update_elem(&flows, &here->key, &here->flow, BPF_NOEXIST) : -ENOENT;
+	if (err == -EEXIST)
+		return BROUGHT;
+	if (err) {
+		long placed = bpf_map_update_elem(&nascent, &here->key, &here->flow, BPF_NOEXIST);
+
+		if (placed == -EEXIST)
+			return lasting ? BROUGHT_TO_NASCENT : BROUGHT;
+		if (placed)
+			return BROUGHT_NOTHING;
+	}
+	if (record_before(&here->key, &still))
+		return lasting && err ? BROUGHT_TO_NASCENT : BROUGHT;
 	/* forgotten meanwhile, on another CPU: flow_unclaim() takes the old record first */
-	bpf_map_delete_elem(&flows, &here->key);
-	bpf_map_delete_elem(&nascent, &here->key);
-	return 0;
+	if (err)
+		bpf_map_delete_elem(&nascent, &here->key);
+	else
+		bpf_map_delete_elem(&flows, &here->key);
+	return BROUGHT_NOTHING;
 }
 
 /*
  * Takes key in the old tables too, so that no old program takes it whose packet is under way while the hooks change
- * hands: those look into `flows` before and after they write to `nascent`. Returns 0 or -EEXIST. A full table makes no
- * difference: then they cannot begin anything lasting either.
+ * hands: those look into `flows` before and after they write to `nascent`. A claim that is there already is of our own
+ * programs, among which `nascent` decides. Returns 0 or -EEXIST.
  */
 __noinline int flow_claim_before(const struct flow_key *key)
 {
 	struct moving *here = moving_here(key);
+	bool lasting;
 
 	if (!here)
 		return 0;
-	if (bpf_map_update_elem(&flows_before, &here->key, claimed_after, BPF_NOEXIST) == -EEXIST)
-		return -EEXIST;
-	return bpf_map_lookup_elem(&nascent_before, &here->key) ? -EEXIST : 0;
+	bpf_map_update_elem(&flows_before, &here->key, claimed_after, BPF_NOEXIST); /* full: so is it to them */
+	return record_before(&here->key, &lasting) ? -EEXIST : 0;
 }
 
 __noinline int flow_unclaim_before(const struct flow_key *key)

@@ -89,7 +89,7 @@ static __always_inline struct flow *flow_find(const struct flow_key *key)
 {
 	struct flow *f = flow_look(key);
 
-	if (f || !takes_over || flow_bring(key) <= 0)
+	if (f || !takes_over || !flow_bring(key))
 		return f;
 	return flow_look(key);
 }

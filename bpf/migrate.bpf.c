@@ -6,27 +6,38 @@
  */
 #include "flow.bpf.h"
 
-static long bring_record(void *table, struct flow_key *at, void *record, struct migration *done)
+static long bring_lasting(void *table, struct flow_key *at, void *record, struct migration *done)
 {
 	struct flow_key key = *at;
-	int brought;
 
 	done->records++;
-	if (flow_look(&key))
+	if (bpf_map_lookup_elem(&flows, &key) || flow_bring(&key) != BROUGHT_TO_NASCENT)
 		return 0;
-	brought = flow_bring(&key);
-	if (brought < 0) {
-		done->failed++;
-		done->error = -brought;
-	}
+	done->failed++;
+	done->error = E2BIG;
 	return 0;
 }
 
-/* Not before all is brought: flow_bring() takes a record that goes meanwhile for a flow that was forgotten. */
+static long bring_nascent(void *table, struct flow_key *at, void *record, struct migration *done)
+{
+	struct flow_key key = *at;
+
+	done->records++;
+	if (!flow_look(&key))
+		flow_bring(&key);
+	return 0;
+}
+
+/*
+ * Not before all is brought: flow_bring() takes a record that goes meanwhile for a flow that was forgotten. The walk
+ * may have missed one, for others are deleted: it is brought now.
+ */
 static long delete_record(void *table, struct flow_key *at, void *record, void *unused)
 {
 	struct flow_key key = *at;
 
+	if (!flow_look(&key))
+		flow_bring(&key);
 	flow_unclaim_before(&key);
 	return 0;
 }
@@ -35,10 +46,10 @@ SEC("syscall")
 int pt_migrate(struct migration *ctx)
 {
 	struct migration done = {};
-	long walked = bpf_for_each_map_elem(&flows_before, bring_record, &done, 0);
+	long walked = bpf_for_each_map_elem(&flows_before, bring_lasting, &done, 0);
 
 	if (walked >= 0)
-		walked = bpf_for_each_map_elem(&nascent_before, bring_record, &done, 0);
+		walked = bpf_for_each_map_elem(&nascent_before, bring_nascent, &done, 0);
 	if (walked < 0)
 		done.error = -walked;
 	if (!done.error) {

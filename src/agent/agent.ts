@@ -32,6 +32,7 @@ import { socketLog } from "./socket-log.ts";
 import { writeStateFile } from "./state-file.ts";
 import { StatusServers } from "./status-servers.ts";
 import { startSweeper } from "./sweeper.ts";
+import { TakeOver } from "./take-over.ts";
 import { deferHelpers } from "./threads.ts";
 import { VERSION } from "./version.ts";
 
@@ -124,7 +125,8 @@ export async function runAgent(
   await forward.begin();
   // On a first start nothing may meet the programs before their state is there.
   node.attach();
-  await takeOver(driver, log);
+  using takeOver = new TakeOver(driver, log);
+  await takeOver.attempt();
   driver.attachSockets(cgroupRoot, options);
   status.attached();
   void forward.keep();
@@ -152,15 +154,6 @@ export async function runAgent(
 
 async function aborted(stop: AbortSignal): Promise<void> {
   if (!stop.aborted) await once(stop, "abort");
-}
-
-async function takeOver(driver: EbpfDriver, log: Log): Promise<void> {
-  const taken = await driver.takeOver();
-  if (!taken) return;
-  const { from, records, failed } = taken;
-  log.info({ from: `v${from}`, records }, "took over from another layout, flows and all");
-  if (failed > 0)
-    log.error({ failed }, "so many records of flows found no room: they stay where they are, and are in use");
 }
 
 function starting(mode: string): ClusterEvent {

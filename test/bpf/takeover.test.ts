@@ -9,8 +9,8 @@ import { bpfObjectPath } from "../../src/datapath/ebpf/programs.ts";
 import { u32 } from "../../src/datapath/ebpf/rodata.ts";
 import { openObject } from "../../src/libbpf/index.ts";
 import { begun4 } from "./support/begun.ts";
-import { Datapath } from "./support/datapath.ts";
-import { asBefore, earlierRodata, earlierSizes } from "./support/earlier-layout.ts";
+import { Datapath, u16 } from "./support/datapath.ts";
+import { asBefore, earlierRodata, earlierSizes, moveBack } from "./support/earlier-layout.ts";
 import { bytes } from "./support/hex.ts";
 import { Machine } from "./support/machine.ts";
 import { services4 } from "./support/services.ts";
@@ -59,6 +59,64 @@ describe("packets between two layouts", () => {
     // A SYN on the same tuple begins anew: it finds the claim of the flow that is over neither here nor there.
     const anew = await taking.run("ingress", "client", bytes(begun4.webSyn.packet));
     expect(anew).toEqual({ verdict: "next", data: bytes(begun4.webSyn.out ?? ""), mark: 0x20000000 });
+  });
+});
+
+/** The SYN with other TCP flags; its checksum is not looked at here. */
+const withFlags = (syn: string, flags: string): Uint8Array => bytes(syn.replace(/5002ffff/, `50${flags}ffff`));
+
+describe("what the old tables know", () => {
+  test("goes on where `flows` has no room for it", async () => {
+    await using machine = await Machine.start();
+    const taking = await Datapath.load(machine, services4, { ...mover, sizes: { ...earlierSizes, flows: 2 } });
+    await taking.write("serving", [[CELL, serving(7)]]);
+    for (const step of [begun4.webSyn, begun4.webSynAck]) {
+      const [hook] = step.at.split(" ") as ["ingress" | "egress"];
+      await taking.run(hook, "client", bytes(step.packet));
+    }
+    await taking.run("ingress", "client", withFlags(begun4.webSyn.packet, "10"));
+    expect(await taking.flows()).toEqual(["flows owner 10.0.0.10:50000 > 10.96.0.1:80 > 10.0.0.20:8080 answered"]);
+    await moveBack(taking);
+    await taking.write(
+      "flows",
+      [1, 2].map((port) => [key(port), encode(abi.flow, flow({}))] as const),
+    );
+    const { verdict, mark } = await taking.run("ingress", "client", withFlags(begun4.webSyn.packet, "18"));
+    expect([verdict, mark]).toEqual(["next", 0x20000000]);
+    expect(await taking.flows()).toContain("nascent owner 10.0.0.10:50000 > 10.96.0.1:80 > 10.0.0.20:8080 answered");
+  });
+
+  test("is not hidden by those who would have its SNAT port", async () => {
+    await using machine = await Machine.start();
+    const ports = { snat_port_max: u16(40_001) };
+    const taking = await Datapath.load(machine, services4, { ...mover, rodata: { ...mover.rodata, ...ports } });
+    await taking.write("serving", [[CELL, serving(7)]]);
+    const syn = begun4.nodePortSyn.packet;
+    await taking.run("ingress", "uplink", bytes(syn));
+    const owner = (await taking.records()).find((record) => record.flow.role === abi.FlowRole.FLOW_OWNER);
+    await moveBack(taking);
+    // Two ports in all, each drawn by one of these more likely than not by 4000 to 1.
+    for (let port = 0xc351; port < 0xc35d; port++) {
+      await taking.run("ingress", "uplink", bytes(syn.replace("c350 7580", `${port.toString(16)} 7580`)));
+    }
+    const snat = (owner?.flow.snatPort ?? 0).toString(16);
+    const synAck = `
+      020000000021 02000000ff10 0800
+      45000028 00014000 4006f4b5 0a000014 c0000201
+      1f90 ${snat} 00001001 00002001 5012ffff 0000 0000`;
+    const { data, mark } = await taking.run("ingress", "client", bytes(synAck));
+    const ends = Buffer.from(data).toString("hex").slice(52, 76);
+    expect([ends, mark]).toEqual(["0a000014cb0071051f90c350", 0x20000000]);
+  });
+
+  test("and claims there do not outlive the flows that made them", async () => {
+    await using machine = await Machine.start();
+    const taking = await Datapath.load(machine, services4, mover);
+    await taking.write("serving", [[CELL, serving(7)]]);
+    await taking.run("ingress", "client", bytes(begun4.webSyn.packet));
+    expect((await taking.expireAll()).left).toEqual([]);
+    const { verdict, mark } = await taking.run("ingress", "client", bytes(begun4.webSyn.packet));
+    expect([verdict, mark]).toEqual(["next", 0x20000000]);
   });
 });
 

@@ -2,7 +2,7 @@
 // An agent of another layout takes over, and the first one again, while connections begin and go on: none of them notices.
 // On the wire: that is whose flows lie otherwise.
 
-import { existsSync, mkdirSync, rmdirSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, rmdirSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import * as abi from "../../src/datapath/ebpf/abi.gen.ts";
 import { decode, encode } from "../../src/datapath/ebpf/codec.ts";
@@ -109,6 +109,22 @@ test("rows 14, 50: one that is killed as its programs begin to serve is gone on 
   await (await world().startAgent("n1")).stop();
   expect([serving(), layoutsPinned()]).toEqual([{ generation: 5, version: 1, from: 0 }, [1]]);
 }, 60_000);
+
+test("rows 14, 50: it waits for the last device that has no hooks of ours", async () => {
+  const { lab, manifests } = world();
+  const { generation } = serving();
+  // The second half of attaching fails there.
+  const inTheWay = `${pins().links}/${readdirSync(pins().links).find((name) => name.endsWith("-egress"))}-new`;
+  mkdirSync(inTheWay);
+  const agent = spawnAgent(lab, lab.node("n1"), manifests, { flags: [], command: other });
+  await agent.waitForOutput(/ERROR not all devices have hooks of ours: .* from=v1/, 30_000);
+  expect(serving()).toEqual({ generation, version: 1, from: 0 });
+  rmdirSync(inTheWay);
+  await agent.waitForOutput(/INFO took over from another layout, flows and all from=v1/, 30_000);
+  expect([serving(), layoutsPinned()]).toEqual([{ generation: generation + 1, version: 2, from: 0 }, [2]]);
+  await agent.stop();
+  await (await world().startAgent("n1")).stop();
+}, 90_000);
 
 test("a layout that cannot be taken over is named, and goes on serving", async () => {
   const { lab, manifests } = world();

@@ -87,14 +87,18 @@ export class DeviceHooks {
     return { added, changed, removed, failed };
   }
 
-  /** Other programs from now on. Where they cannot take the place of the old ones, the next reconcile() tries again. */
-  replace(programs: TcPrograms): readonly BpfError[] {
+  /** Programs of ours hang on every device that is to have them. */
+  get complete(): boolean {
+    return this.#adopted && ![...this.#attached.values()].includes(UNFINISHED);
+  }
+
+  /** Other programs from now on. Where they cannot take the place of the old ones (false), the next reconcile() tries again. */
+  replace(programs: TcPrograms): boolean {
     this.#programs = programs;
-    return [...this.#attached].flatMap(([ifindex, value]) => {
-      const error = value === UNFINISHED ? undefined : this.#serve(ifindex, value, true);
-      if (error) this.#attached.set(ifindex, UNFINISHED);
-      return error ?? [];
-    });
+    for (const [ifindex, value] of this.#attached) {
+      if (this.#serve(ifindex, value, true)) this.#attached.set(ifindex, UNFINISHED);
+    }
+    return this.complete;
   }
 
   #classify(network: NetworkView, rules: DeviceRules): ReadonlyMap<number, Device> {

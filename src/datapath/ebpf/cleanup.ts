@@ -26,8 +26,8 @@ export function cleanupPins(pins: Pins): CleanupReport {
   }
   const links = namesIn(pins.links);
   for (const link of links) dropLink(linkPin(pins, link));
-  const maps = layouts.reduce((sum, layout) => sum + removeLayout(layout), 0);
   if (existsSync(pins.serving)) unlinkSync(pins.serving);
+  const maps = layouts.reduce((sum, layout) => sum + removeLayout(layout), 0);
   for (const directory of [pins.links, pins.root]) if (isEmpty(directory)) rmdirSync(directory);
   return { links: links.length, maps };
 }

@@ -20,7 +20,7 @@ import { OptedOutTable } from "./opted-out.ts";
 import type { Pins } from "./pins.ts";
 import { type MapSizeTable, type ProgramConfig, Programs, type SizeConflict, type SocketHooks } from "./programs.ts";
 import { type SocketPassListener, type SocketProtocol, StaleSockets } from "./stale-sockets.ts";
-import { Predecessor, pinPrograms, removeOthers, type TakenOver, takeOver } from "./takeover.ts";
+import { Predecessor, pinPrograms, removeOthers, serveFirst, type TakenOver, takeOver } from "./takeover.ts";
 import { MapWriter } from "./writer.ts";
 
 export interface DriverOptions {
@@ -61,6 +61,7 @@ export class EbpfDriver implements Datapath {
     const predecessor = Predecessor.find(pins);
     const programs = await Programs.load(pins, sizes, config, predecessor);
     pinPrograms(pins, programs.movers ?? programs);
+    serveFirst(pins);
     return new EbpfDriver(options, programs, predecessor);
   }
 
@@ -239,13 +240,14 @@ export class EbpfDriver implements Datapath {
   }
 
   /**
-   * Once, when the hooks of all devices are ours: takes over the flows of a layout that served here before, if one did.
-   * Throws BpfError; the next agent goes on from there.
+   * After attachDevices(): takes over the flows of a layout that served here before, if one did, or says what that waits
+   * for. Throws BpfError; it may be tried again, and the next agent goes on from there.
    */
   async takeOver(): Promise<TakenOver | undefined> {
     const predecessor = this.#predecessor;
     if (predecessor) return await takeOver(predecessor, this.#pins, this.#programs, this.#hooks);
-    removeOthers(this.#pins); // of an agent that was killed before its programs served
+    // Of an agent that was killed before its programs served; they may hang where ours do not yet.
+    if (this.#hooks.complete) removeOthers(this.#pins);
     return undefined;
   }
 

@@ -122,7 +122,7 @@ export class Programs implements Disposable {
     recordLayout(pins);
     mkdirSync(pins.maps, { recursive: true });
     mkdirSync(pins.links, { recursive: true });
-    predecessor?.share();
+    predecessor?.share(pinnedMaps());
     const inForce = sizesInForce(pins, sizes, predecessor);
     const objects = new Map<ObjectName, LoadedBpfObject>();
     let movers: Movers | undefined;
@@ -258,12 +258,23 @@ export function bpfObjectPath(name: string): string {
   throw new BpfObjectMissingError(`there is no BPF object ${path}: ${OBJECTS_ADVICE}`);
 }
 
+/** Names of the maps that all objects share. */
+function pinnedMaps(): ReadonlySet<string> {
+  using tc = openObject(bpfObjectPath("tc"));
+  return new Set(tc.mapNames.filter(isPinned));
+}
+
+/** Names with a dot are .rodata and the like. */
+function isPinned(map: string): boolean {
+  return !LOCAL_MAPS.has(map) && !map.includes(".");
+}
+
 /** The kernel refuses a pinned map of another size, and a map cannot grow: what is there decides. */
 function sizesInForce(pins: Pins, sizes: MapSizeTable, predecessor: Predecessor | undefined): MapSizeTable {
   return Object.fromEntries(
     Object.entries(sizes).map(([name, wanted]) => {
       const pin = mapPin(pins, name);
-      if (!existsSync(pin)) return [name, predecessor?.sizeOf(name) ?? wanted];
+      if (!existsSync(pin)) return [name, predecessor?.sizeFor(name, wanted) ?? wanted];
       using map = openPinnedMap(pin);
       return [name, map.maxEntries];
     }),
@@ -281,8 +292,7 @@ async function loadObject(
   checkAbi(path, readBtf(path));
   using object = openObject(path);
   for (const map of object.mapNames) {
-    // Names with a dot are .rodata and the like.
-    if (LOCAL_MAPS.has(map) || map.includes(".")) continue;
+    if (!isPinned(map)) continue;
     object.setPinPath(map, mapPin(pins, map));
     const size = sizes[map];
     if (size !== undefined) object.setMaxEntries(map, size);

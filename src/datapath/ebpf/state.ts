@@ -6,7 +6,7 @@ import { ipFromBytes } from "../../model/ip.ts";
 import * as abi from "./abi.gen.ts";
 import { decode, HOST_LITTLE_ENDIAN } from "./codec.ts";
 import { readDrops } from "./counters.ts";
-import { layoutsUnder, mapPin, type Pins, pinsUnder } from "./pins.ts";
+import { mapPin, type Pins, pinsUnder } from "./pins.ts";
 import { protocolName } from "./service-plan.ts";
 import { ServiceReader } from "./state-services.ts";
 import type {
@@ -24,6 +24,7 @@ import type {
   OptedOutState,
   ServiceState,
 } from "./state-types.ts";
+import { servingLayout } from "./takeover.ts";
 
 /** BPF_MAP_TYPE_LRU_HASH of linux/bpf.h */
 const LRU_HASH = 9;
@@ -36,7 +37,12 @@ export class NoStateError extends Error {
 
 /** bpffs is what `--bpffs` names. Throws NoStateError when no agent ever pinned its maps there, else BpfError. */
 export function openState(bpffs: string): DatapathState {
-  return new PinnedState(pinsUnder(bpffs));
+  const pins = pinsUnder(bpffs);
+  const serving = servingLayout(pins) ?? pins.number;
+  if (serving === pins.number) return new PinnedState(pins);
+  throw new NoStateError(
+    `an agent of another version of Portolan serves, with maps of layout v${serving}: ask the command line of that version`,
+  );
 }
 
 class PinnedState implements DatapathState {
@@ -160,7 +166,8 @@ class PinnedState implements DatapathState {
       return map;
     } catch (error) {
       if ((error as { code?: string }).code !== "ENOENT") throw error;
-      throw new NoStateError(`no Portolan datapath: ${path} is not there: ${whyNothing(this.#pins)}`, { cause: error });
+      const hint = "no agent has run with this --bpffs, or `portolan cleanup` took its datapath away";
+      throw new NoStateError(`no Portolan datapath: ${path} is not there: ${hint}`, { cause: error });
     }
   }
 
@@ -187,13 +194,6 @@ class PinnedState implements DatapathState {
       lastSeen: flow.lastSeen,
     };
   }
-}
-
-function whyNothing(pins: Pins): string {
-  const others = layoutsUnder(pins.root).filter(({ number }) => number !== pins.number);
-  if (others.length === 0) return "no agent has run with this --bpffs, or `portolan cleanup` took its datapath away";
-  const names = others.map(({ number }) => `v${number}`).join(" and ");
-  return `an agent of another version of Portolan serves, with maps of layout ${names}: ask the command line of that version`;
 }
 
 function count(entries: Iterable<unknown>): number {

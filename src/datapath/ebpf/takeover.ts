@@ -3,7 +3,7 @@
 // map may be pinned in two places. Flows that lie otherwise are moved, by programs of our own (bpf/before.bpf.h) that
 // hang on the hooks until that is done. Whoever is killed on the way leaves a node that serves, and the next agent goes on from there.
 
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, unlinkSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { createMap, openPinnedMap, openPinnedProgram, rcuSync } from "../../libbpf/index.ts";
 import type { BpfMap, BpfProgram, OpenBpfObject } from "../../libbpf/types.ts";
 import * as abi from "./abi.gen.ts";
@@ -56,15 +56,9 @@ export class Predecessor {
     this.#places = flowPlaces(recordedLayout(theirs));
   }
 
-  /**
-   * undefined where our own layout serves, or none. Throws LayoutError when what serves cannot be taken over; nothing has
-   * changed then.
-   */
+  /** undefined where our own layout serves, or none. Throws LayoutError when what serves cannot be taken over; it goes on. */
   static find(pins: Pins): Predecessor | undefined {
-    if (!existsSync(pins.serving)) {
-      writeServing(pins, { generation: 1, version: OWN, from: 0 });
-      return undefined;
-    }
+    if (!existsSync(pins.serving)) return undefined;
     const { version, from, generation } = readServing(pins);
     if (version === OWN && from === 0) return undefined;
     const other = version === OWN ? from : version;
@@ -72,6 +66,7 @@ export class Predecessor {
     try {
       if (version === OWN) return new Predecessor(pins, theirs, generation, true);
       if (from !== 0) finishFor(theirs, from);
+      writeServing(pins, { generation, version, from: 0 });
       return new Predecessor(pins, theirs, generation + 1, false);
     } catch (cause) {
       if (!(cause instanceof LayoutError)) throw cause;
@@ -92,26 +87,26 @@ export class Predecessor {
     return this.#places !== undefined;
   }
 
-  /** Pins their maps as ours too, where they lie as ours do. */
-  share(): void {
+  /** Pins their maps as ours too, where they lie as ours do. known: the maps of our programs. */
+  share(known: ReadonlySet<string>): void {
     mkdirSync(this.#pins.maps, { recursive: true });
     const moved: ReadonlySet<string> = new Set(this.#places ? FLOW_TABLES : []);
     // Of an agent of ours that served before theirs: what is still true of it they have brought to their own.
     if (!this.#resumes) for (const name of moved) rmSync(mapPin(this.#pins, name), { force: true });
     for (const name of namesIn(this.#theirs.maps)) {
       const pin = mapPin(this.#pins, name);
-      if (moved.has(name) || NEVER_SHARED.has(name) || name === BEFORE_PROGRAMS || existsSync(pin)) continue;
+      if (!known.has(name) || moved.has(name) || NEVER_SHARED.has(name) || existsSync(pin)) continue;
       using map = openPinnedMap(mapPin(this.#theirs, name));
       map.pin(pin);
     }
   }
 
-  /** max_entries of a flow table of theirs: ours must hold as much. */
-  sizeOf(table: string): number | undefined {
+  /** max_entries for a table of ours: what theirs holds must find room. */
+  sizeFor(table: string, wanted: number): number {
     const pin = mapPin(this.#theirs, table);
-    if (!this.#places || !existsSync(pin)) return undefined;
+    if (!this.#places || !existsSync(pin)) return wanted;
     using map = openPinnedMap(pin);
-    return map.maxEntries;
+    return Math.max(wanted, map.maxEntries);
   }
 
   /** Before the load of an object that is to move flows: gives it their tables. */
@@ -146,9 +141,8 @@ export class Predecessor {
 
   /** Nothing of theirs is needed any more. */
   leave(): void {
+    rmSync(mapPin(this.#pins, BEFORE_PROGRAMS), { force: true });
     writeServing(this.#pins, { generation: this.#generation, version: OWN, from: 0 });
-    const pin = mapPin(this.#pins, BEFORE_PROGRAMS);
-    if (existsSync(pin)) unlinkSync(pin);
     removeOthers(this.#pins);
   }
 }
@@ -159,30 +153,39 @@ export interface TakenOver {
   readonly from: number;
   /** Records of their flow tables; 0 where these are shared. */
   readonly records: number;
-  /** Of them, those that found no room. Both layouts' tables stay in use then. */
-  readonly failed: number;
+  /** What is missing, to be tried again: hooks on all devices; room for all flows. Until then their tables are in use too. */
+  readonly waitsFor: "devices" | "room" | undefined;
 }
 
-/** Once the movers, or programs that share all maps, hang on all devices. */
+/** Once movers, or programs that share all maps, hang on all devices: established connections know no other hooks. */
 export async function takeOver(
   predecessor: Predecessor,
   pins: Pins,
   programs: Programs,
   hooks: DeviceHooks,
 ): Promise<TakenOver> {
+  const taken = { from: predecessor.number, records: 0 };
+  if (!hooks.complete) return { ...taken, waitsFor: "devices" };
   predecessor.serve();
   await rcuSync(); // what the others' programs had begun, they have done
   const { movers } = programs;
-  const { records, failed, error } = (movers && migrate(movers.migrate)) ?? { records: 0, failed: 0, error: 0 };
-  const taken = { from: predecessor.number, records, failed };
-  if (error !== 0) return taken;
-  if (movers) {
-    hooks.replace(programs);
-    pinPrograms(pins, programs);
-    await rcuSync();
-  }
+  const { records, error } = (movers && migrate(movers.migrate)) ?? { records: 0, error: 0 };
+  if (error !== 0) return { ...taken, records, waitsFor: "room" };
+  if (movers && !hooks.replace(programs)) return { ...taken, records, waitsFor: "devices" };
+  pinPrograms(pins, programs);
+  await rcuSync();
   predecessor.leave();
-  return taken;
+  return { ...taken, records, waitsFor: undefined };
+}
+
+/** On a first start: no other layout serves. */
+export function serveFirst(pins: Pins): void {
+  if (!existsSync(pins.serving)) writeServing(pins, { generation: 1, version: OWN, from: 0 });
+}
+
+/** ABI_VERSION of the layout that serves; undefined: nobody has said. */
+export function servingLayout(pins: Pins): number | undefined {
+  return existsSync(pins.serving) ? readServing(pins).version : undefined;
 }
 
 /** An agent of theirs was killed as it took over from yet another layout: brings the flows that it has not. */
@@ -195,7 +198,7 @@ function finishFor(theirs: LayoutPins, from: number): void {
   throw new LayoutError(`${failed} flows of layout v${from}, which it took over from, find no room in its tables`);
 }
 
-/** Runs pt_migrate. Blocks for about a second per million flows. */
+/** Runs pt_migrate. Blocks for two to three seconds per million records. */
 function migrate(program: BpfProgram): abi.Migration {
   const { ctxOut } = program.testRun({ ctx: new Uint8Array(abi.migration.size) });
   return decode(abi.migration, ctxOut);
