@@ -75,6 +75,7 @@ function toEndpoint(endpoint: Field, family: Family, intern: Intern): Endpoint {
 }
 
 function toHints(hints: Field, intern: Intern): Hints | undefined {
+  if (!hints.present) return undefined; // as a rule, and there are as many as endpoints
   const forNodes = namesOf(hints.at("forNodes"), intern);
   const forZones = namesOf(hints.at("forZones"), intern);
   return forNodes.length + forZones.length > 0 ? { forNodes, forZones } : undefined;

@@ -23,7 +23,7 @@ const SPECS: Readonly<Record<string, readonly [number, number, number, number, n
   service_meta: [ARRAY, 4, abi.serviceMeta.size, 1024, MMAPABLE],
   names: [ARRAY, 4, abi.nameRow.size, 256, MMAPABLE],
   service_stats: [PERCPU_ARRAY, 4, abi.serviceStats.size, 1024, 0],
-  backend_stats: [PERCPU_ARRAY, 4, abi.backendStats.size, 8192, 0],
+  backend_stats: [ARRAY, 4, abi.backendStats.size, 8192, 0],
   agent_state: [ARRAY, 4, abi.agentState.size, 1, MMAPABLE],
   drops: [PERCPU_ARRAY, 4, 8, abi.DropReason.DROP_REASONS, 0],
   devices: [HASH, 4, abi.device.size, 64, NO_PREALLOC],

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Per-CPU counters of ids that became free go back to zero, so that the next owner of an id starts from nothing.
+// Counters of ids that became free go back to zero, so that the next owner of an id starts from nothing.
 
 import type { BpfMap } from "../../libbpf/types.ts";
 
@@ -21,8 +21,8 @@ export class StatsReset {
     const first = ids[0];
     if (first === undefined) return;
     this.#ids = [];
-    const allCpus = this.#map.lookup(new Uint8Array(Uint32Array.of(first).buffer))?.length ?? 0;
+    const bytes = this.#map.lookup(new Uint8Array(Uint32Array.of(first).buffer))?.length ?? 0;
     const keys = new Uint8Array(Uint32Array.from(ids).buffer);
-    this.#map.updateBatch(keys, new Uint8Array(allCpus * ids.length), ids.length);
+    this.#map.updateBatch(keys, new Uint8Array(bytes * ids.length), ids.length);
   }
 }
