@@ -6,7 +6,7 @@ import type { Mutation } from "./mutant.ts";
 
 export const SLOW_LOOKS: Mutation = {
   file: "flow.bpf.h",
-  from: `static __always_inline struct flow *flow_find(const struct flow_key *key)
+  from: `static __always_inline struct flow *flow_look(const struct flow_key *key)
 {
 	struct flow *f = bpf_map_lookup_elem(&flows, key);
 
@@ -20,7 +20,7 @@ export const SLOW_LOOKS: Mutation = {
 	return sum != 0;
 }
 
-static __always_inline struct flow *flow_find(const struct flow_key *key)
+static __always_inline struct flow *flow_look(const struct flow_key *key)
 {
 	struct flow *f = bpf_map_lookup_elem(&flows, key);
 
