@@ -78,8 +78,23 @@ struct flow {
 /* Every field of struct flow: what an agent of another layout takes over (before.bpf.h). A name keeps its meaning. */
 #define FLOW_FIELDS(F)                                                                                                 \
 	F(client)                                                                                                      \
-	F(vip) F(backend) F(snat) F(client_port) F(vip_port) F(backend_port) F(snat_port) F(mapped_port) F(role)       \
-	    F(proto) F(service) F(backend_id) F(created) F(last_seen) F(state) F(flags) F(epoch)
+	F(vip)                                                                                                         \
+	F(backend)                                                                                                     \
+	F(snat)                                                                                                        \
+	F(client_port)                                                                                                 \
+	F(vip_port)                                                                                                    \
+	F(backend_port)                                                                                                \
+	F(snat_port)                                                                                                   \
+	F(mapped_port)                                                                                                 \
+	F(role)                                                                                                        \
+	F(proto)                                                                                                       \
+	F(service)                                                                                                     \
+	F(backend_id)                                                                                                  \
+	F(created)                                                                                                     \
+	F(last_seen)                                                                                                   \
+	F(state)                                                                                                       \
+	F(flags)                                                                                                       \
+	F(epoch)
 
 /*
  * What pt_migrate did with the records of the layout before; its context, all out. Another version may run it, to
