@@ -125,7 +125,7 @@ export async function runAgent(
   await forward.begin();
   // On a first start nothing may meet the programs before their state is there.
   node.attach();
-  using takeOver = new TakeOver(driver, log);
+  await using takeOver = new TakeOver(driver, log);
   await takeOver.attempt();
   driver.attachSockets(cgroupRoot, options);
   status.attached();

@@ -10,10 +10,12 @@ const WAITS_FOR = {
   room: "some flows of the other layout find no room in our tables: they are served, and tried again",
 } as const;
 
-export class TakeOver implements Disposable {
+export class TakeOver implements AsyncDisposable {
   readonly #driver: Pick<EbpfDriver, "takeOver">;
   readonly #log: Log;
   #timer: NodeJS.Timeout | undefined;
+  #running: Promise<void> = Promise.resolve();
+  #stopped = false;
   /** What the log says already. */
   #told: string | undefined;
 
@@ -23,7 +25,19 @@ export class TakeOver implements Disposable {
   }
 
   /** Hooks are on the devices. Never rejects; what it could not do it does again in a second. */
-  async attempt(): Promise<void> {
+  attempt(): Promise<void> {
+    this.#running = this.#attempt();
+    return this.#running;
+  }
+
+  /** The driver is needed until then. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+    await this.#running;
+  }
+
+  async #attempt(): Promise<void> {
     try {
       const taken = await this.#driver.takeOver();
       if (!taken) return;
@@ -38,13 +52,9 @@ export class TakeOver implements Disposable {
     }
   }
 
-  [Symbol.dispose](): void {
-    clearTimeout(this.#timer);
-  }
-
   #again(why: object, message: string): void {
     if (this.#told !== message) this.#log.error(why, message);
     this.#told = message;
-    this.#timer = setTimeout(() => void this.attempt(), AGAIN_MS);
+    if (!this.#stopped) this.#timer = setTimeout(() => void this.attempt(), AGAIN_MS);
   }
 }

@@ -4,34 +4,21 @@
 import { describe, expect, test } from "vitest";
 import { answerTo } from "./support/build-packet.ts";
 import { u16 } from "./support/datapath.ts";
-import { bytes } from "./support/hex.ts";
+import { fromPort, outsider4, outsider6 } from "./support/outsider.ts";
 import { expectNothingLeft, useDatapath } from "./support/scenario.ts";
-import { services4, services6 } from "./support/services.ts";
 
 const families = [
   {
-    family: "IPv4",
-    services: services4,
+    ...outsider4,
     node: "192.0.2.1",
-    request: `
-      020000000011 02000000ff99 0800
-      45000028 00014000 4006fd39 cb007105 c0000201
-      c350 7580 00001001 00000000 5002ffff 299b 0000`,
-    portOffset: 34,
     hostPacket: `
       02000000ff20 020000000022 0800
       45000028 00014000 4006b7ae c0000201 0a000014
       9c40 1f90 00001001 00000000 5002ffff 5eef 0000`,
   },
   {
-    family: "IPv6",
-    services: services6,
+    ...outsider6,
     node: "2001:db8:2::1",
-    request: `
-      020000000011 02000000ff99 86dd
-      6000000000140640 20010db8009900000000000000000005 20010db8000200000000000000000001
-      c350 7580 00001001 00000000 5002ffff 0000 0000`,
-    portOffset: 54,
     hostPacket: `
       02000000ff20 020000000022 86dd
       6000000000140640 20010db8000200000000000000000001 fd000000000000000000000000000020
@@ -39,22 +26,15 @@ const families = [
   },
 ];
 
-/** The same request from another client port; its checksum is not looked at here. */
-function fromPort(request: string, offset: number, port: number): Uint8Array {
-  const data = bytes(request);
-  new DataView(data.buffer).setUint16(offset, port);
-  return data;
-}
-
 const range = (min: number, max: number) => ({ rodata: { snat_port_min: u16(min), snat_port_max: u16(max) } });
 
-describe.each(families)("ports over $family", ({ family, services, node, request, portOffset, hostPacket }) => {
+describe.each(families)("ports over $family", ({ family, services, portOffset, node, syn, hostPacket }) => {
   describe("of the default range", () => {
     const datapath = useDatapath(services, range(1024, 65535));
 
     test("row 41: 300 flows to one backend get 300 random ports, none below 1024, none of the NodePort range", async () => {
       for (let port = 50000; port < 50300; port++) {
-        const { verdict } = await datapath().run("ingress", "uplink", fromPort(request, portOffset, port));
+        const { verdict } = await datapath().run("ingress", "uplink", syn(port));
         expect(verdict).toBe("next");
       }
       const owners = (await datapath().records()).filter(({ flow }) => flow.role === 1);
@@ -74,7 +54,7 @@ describe.each(families)("ports over $family", ({ family, services, node, request
     const datapath = useDatapath(services, range(32766, 32768));
 
     test("only the port outside the NodePort range is drawn", async () => {
-      await datapath().run("ingress", "uplink", bytes(request));
+      await datapath().run("ingress", "uplink", syn(50_000));
       const [owner] = (await datapath().records()).filter(({ flow }) => flow.role === 1);
       expect(owner?.flow.snatPort).toBe(32768);
       await expectNothingLeft(datapath());
@@ -91,7 +71,7 @@ describe.each(families)("ports over $family", ({ family, services, node, request
     test("row 41: the NodePort is not drawn: an answer to it would be taken for a new connection", async () => {
       const verdicts: string[] = [];
       for (const port of [50_000, 50_001]) {
-        verdicts.push((await datapath().run("ingress", "uplink", fromPort(request, portOffset, port))).verdict);
+        verdicts.push((await datapath().run("ingress", "uplink", syn(port))).verdict);
       }
       expect(verdicts).toEqual(["next", "drop"]);
       const owners = (await datapath().records()).filter(({ flow }) => flow.role === 1);
@@ -111,7 +91,7 @@ describe.each(families)("ports over $family", ({ family, services, node, request
       await datapath().machine.ask({ do: "listen", proto, address: node, port: 40000 });
       try {
         for (let port = 50000; port < 50002; port++) {
-          await datapath().run("ingress", "uplink", fromPort(request, portOffset, port));
+          await datapath().run("ingress", "uplink", syn(port));
         }
         expect(await drawn()).toEqual(proto === "tcp" ? [40001] : [40000, 40001]);
       } finally {
@@ -121,7 +101,7 @@ describe.each(families)("ports over $family", ({ family, services, node, request
     });
 
     test("a host packet on a claimed SNAT tuple leaves from the other port, and its reply comes back to its own (E2)", async () => {
-      await datapath().run("ingress", "uplink", bytes(request));
+      await datapath().run("ingress", "uplink", syn(50_000));
       const [claimed = 0] = await drawn();
       const other = 80001 - claimed;
       const out = await datapath().run("egress", "server", fromPort(hostPacket, portOffset, claimed));

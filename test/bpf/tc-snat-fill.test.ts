@@ -5,10 +5,9 @@
 import { describe, expect, test } from "vitest";
 import * as abi from "../../src/datapath/ebpf/abi.gen.ts";
 import { type Datapath, u16 } from "./support/datapath.ts";
-import { bytes } from "./support/hex.ts";
 import type { Entry } from "./support/machine.ts";
+import { outsider4, outsider6 } from "./support/outsider.ts";
 import { useDatapath } from "./support/scenario.ts";
-import { services4, services6 } from "./support/services.ts";
 
 const FIRST = 1024;
 const LAST = 65535;
@@ -18,27 +17,6 @@ const ALLOCATIONS = 2000;
 /** Given back together: so few that the fill stays what it is. */
 const BATCH = 50;
 const PEERS_TRIES = 32;
-
-const families = [
-  {
-    family: "IPv4",
-    services: services4,
-    request: `
-      020000000011 02000000ff99 0800
-      45000028 00014000 4006fd39 cb007105 c0000201
-      c350 7580 00001001 00000000 5002ffff 299b 0000`,
-    portOffset: 34,
-  },
-  {
-    family: "IPv6",
-    services: services6,
-    request: `
-      020000000011 02000000ff99 86dd
-      6000000000140640 20010db8009900000000000000000005 20010db8000200000000000000000001
-      c350 7580 00001001 00000000 5002ffff 0000 0000`,
-    portOffset: 54,
-  },
-];
 
 /** All usable ports, shuffled the same way in every run. */
 function shuffledPorts(): readonly number[] {
@@ -53,7 +31,7 @@ function shuffledPorts(): readonly number[] {
   return ports;
 }
 
-describe.each(families)("SNAT ports over $family", ({ services, request, portOffset }) => {
+describe.each([outsider4, outsider6])("SNAT ports over $family", ({ services, syn }) => {
   const range = { snat_port_min: u16(FIRST), snat_port_max: u16(LAST) };
   const datapath = useDatapath(services, { rodata: range, sizes: { flows: 65_536 } });
   const ports = shuffledPorts();
@@ -84,7 +62,7 @@ describe.each(families)("SNAT ports over $family", ({ services, request, portOff
   }
 
   async function madeClaim(loaded: Datapath): Promise<Entry> {
-    await loaded.run("ingress", "uplink", bytes(request));
+    await loaded.run("ingress", "uplink", syn(50_000));
     const claim = (await loaded.records()).find(
       ({ table, key, flow }) =>
         table === "nascent" &&
@@ -101,7 +79,7 @@ describe.each(families)("SNAT ports over $family", ({ services, request, portOff
   /** A connection each from so many ports of the client; returns the ports that they got, and takes them back. */
   async function allocate(begun: number): Promise<readonly number[]> {
     for (let n = 0; n < BATCH; n++) {
-      await datapath().run("ingress", "uplink", withPort(bytes(request), portOffset, FIRST + begun + n));
+      await datapath().run("ingress", "uplink", syn(FIRST + begun + n));
     }
     const nascent = await datapath().entries("nascent");
     await forgetNew(datapath());

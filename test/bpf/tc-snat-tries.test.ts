@@ -3,36 +3,20 @@
 
 import { describe, expect, test } from "vitest";
 import { type Datapath, u16 } from "./support/datapath.ts";
-import { bytes } from "./support/hex.ts";
+import { outsider4, outsider6 } from "./support/outsider.ts";
 import { useDatapath } from "./support/scenario.ts";
-import { services4, services6 } from "./support/services.ts";
 
 const FIRST = 40_000;
 const DRAWS = 250;
 const families = [
   {
-    family: "IPv4",
-    services: services4,
-    request: `
-      020000000011 02000000ff99 0800
-      45000028 00014000 4006fd39 cb007105 c0000201
-      c350 7580 00001001 00000000 5002ffff 299b 0000`,
-    portOffset: 34,
+    ...outsider4,
     cases: [
       { ports: 2, last: 1 },
       { ports: 9, last: 4 },
     ],
   },
-  {
-    family: "IPv6",
-    services: services6,
-    request: `
-      020000000011 02000000ff99 86dd
-      6000000000140640 20010db8009900000000000000000005 20010db8000200000000000000000001
-      c350 7580 00001001 00000000 5002ffff 0000 0000`,
-    portOffset: 54,
-    cases: [{ ports: 3, last: 2 }],
-  },
+  { ...outsider6, cases: [{ ports: 3, last: 2 }] },
 ];
 interface Bucket {
   readonly ports: number;
@@ -48,18 +32,14 @@ async function read(datapath: Datapath): Promise<readonly Bucket[]> {
   });
 }
 
-describe.each(families)("tries of SNAT ports over $family", ({ services, request, portOffset, cases }) => {
+describe.each(families)("tries of SNAT ports over $family", ({ services, syn, cases }) => {
   // Only who looks at all of them falls into the last bucket: so many ports are one more than a power of two.
   describe.each(cases)("towards an endpoint with one of $ports ports left", ({ ports, last }) => {
     const range = { snat_port_min: u16(FIRST), snat_port_max: u16(FIRST + ports - 1) };
     const datapath = useDatapath(services, { rodata: range });
 
     test("what takes the longest way falls into its bucket alone, and a connection that gets no port into none", async () => {
-      const begin = (client: number) => {
-        const packet = bytes(request);
-        new DataView(packet.buffer).setUint16(portOffset, client);
-        return datapath().run("ingress", "uplink", packet);
-      };
+      const begin = (client: number) => datapath().run("ingress", "uplink", syn(client));
       for (let n = 0; n < ports - 1; n++) await begin(50_000 + n);
       const held = new Set((await datapath().entries("nascent")).map(([key]) => Buffer.from(key).toString("hex")));
       const before = await read(datapath());

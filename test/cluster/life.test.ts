@@ -7,6 +7,7 @@ import type { LabProcess } from "../../src/demo/lab/process.ts";
 import { compileProgram } from "../support/compile.ts";
 import { type ServiceSpec, serviceAddresses } from "../support/manifests.ts";
 import { buildOtherLayout } from "../support/other-layout.ts";
+import { expectUnharmed, serveRush, startRush } from "../support/rush.ts";
 import { changeEndpoints, create, useApiCluster } from "./support/api-cluster.ts";
 
 const NODE_PORT = 30_080;
@@ -40,40 +41,20 @@ beforeAll(async () => {
   const { cluster, plane } = world();
   const { lab } = cluster;
   program = compileProgram("rush", lab.plan.directory);
-  for (const name of ["p1b", "p2a"]) servers.push(lab.spawn(lab.pod(name), [program, "serve", "8080"]));
-  await Promise.all(servers.map((server) => server.waitForOutput(/^ready$/m)));
+  servers.push(...(await Promise.all(["p1b", "p2a"].map((name) => serveRush(lab, lab.pod(name), program)))));
   await create(plane, spec("p1b", "p2a"));
   await cluster.served("web", 2);
   const { v4, v6 } = serviceAddresses(10).clusterIP;
   const inside = [v4, "80", v6, "80"];
   const node = lab.node("n1").address;
-  const start = (host: Host, rate: number, targets: readonly string[], balanced: boolean) =>
-    lab.spawn(host, [program, "ask", String(rate), String(STREAMS), ...targets], { socketBalancing: balanced });
-  clients = [
+  const start = (host: Host, rate: number, targets: readonly string[], socketBalancing: boolean) =>
+    startRush(lab, host, { program, rate, streams: STREAMS, targets, socketBalancing });
+  clients = await Promise.all([
     start(lab.pod("p1a"), RATE[0], inside, true),
     start(lab.pod("p1a"), RATE[1], inside, false),
     start(lab.client, RATE[2], [node.v4, String(NODE_PORT), node.v6, String(NODE_PORT)], false),
-  ];
-  await Promise.all(clients.map((client) => client.waitForOutput(/^ready$/m)));
+  ]);
 });
-
-interface Fate {
-  readonly asked: number;
-  readonly answered: number;
-  readonly refused: number;
-  readonly reset: number;
-  readonly timedOut: number;
-  readonly other: number;
-  readonly beats: number;
-  readonly streamsLost: number;
-  readonly ms: number;
-}
-
-async function fateOf(client: LabProcess): Promise<Fate> {
-  client.write("enough\n");
-  await client.exited;
-  return JSON.parse(client.stdout.replace(/^ready$/m, "")) as Fate;
-}
 
 test("rows 14, 50: kill -9, restarts, another layout and back, an API server that is gone and comes back, endpoints that go and come: nothing fails", async () => {
   const { cluster, plane } = world();
@@ -96,16 +77,7 @@ test("rows 14, 50: kill -9, restarts, another layout and back, an API server tha
   await changeEndpoints(plane, spec("p1b", "p2a"));
   await cluster.served("web", 2);
 
-  const fates = await Promise.all(clients.map(fateOf));
-  for (const { asked, beats, ms, ...fate } of fates) {
-    expect(fate).toEqual({ answered: asked, refused: 0, reset: 0, timedOut: 0, other: 0, streamsLost: 0 });
-    // Each of them, in both families, the whole time.
-    expect(beats).toBeGreaterThan(2 * STREAMS);
-    expect(asked).toBeGreaterThan(2000);
-    console.log(
-      `${asked} connections in ${ms} ms, ${Math.round((asked * 1000) / ms)} a second; ${beats} echoes of streams`,
-    );
-  }
+  await Promise.all(clients.map((client) => expectUnharmed(client, 2000, STREAMS)));
 }, 120_000);
 
 afterAll(() => Promise.all([...clients, ...servers].map((one) => one.stop())));

@@ -15,6 +15,7 @@ import { useCluster } from "../support/cluster.ts";
 import { compileProgram } from "../support/compile.ts";
 import { serviceAddresses } from "../support/manifests.ts";
 import { buildOtherLayout } from "../support/other-layout.ts";
+import { expectUnharmed, serveRush, startRush } from "../support/rush.ts";
 import { until } from "../support/until.ts";
 
 const NODE_PORT = 30_080;
@@ -47,19 +48,15 @@ beforeAll(async () => {
   other = [process.execPath, buildOtherLayout().bundle];
   const { lab } = world();
   const program = compileProgram("rush", lab.plan.directory);
-  const servers = ["p1b", "p2a"].map((name) => lab.spawn(lab.pod(name), [program, "serve", "8080"]));
-  processes.push(...servers);
-  await Promise.all(servers.map((server) => server.waitForOutput(/^ready$/m)));
+  processes.push(...(await Promise.all(["p1b", "p2a"].map((name) => serveRush(lab, lab.pod(name), program)))));
   const { v4, v6 } = serviceAddresses(10).clusterIP;
   const node = lab.node("n1").address;
-  const ask = (host: Parameters<typeof lab.spawn>[0], ...targets: readonly string[]) =>
-    lab.spawn(host, [program, "ask", "500", String(STREAMS), ...targets], { socketBalancing: false });
-  clients = [
-    ask(lab.pod("p1a"), v4, "80", v6, "80"),
-    ask(lab.client, node.v4, String(NODE_PORT), node.v6, String(NODE_PORT)),
-  ];
+  const rush = { program, rate: 500, streams: STREAMS };
+  clients = await Promise.all([
+    startRush(lab, lab.pod("p1a"), { ...rush, targets: [v4, "80", v6, "80"] }),
+    startRush(lab, lab.client, { ...rush, targets: [node.v4, String(NODE_PORT), node.v6, String(NODE_PORT)] }),
+  ]);
   processes.push(...clients);
-  await Promise.all(clients.map((client) => client.waitForOutput(/^ready$/m)));
 });
 
 /** A new agent on n1, killed as soon as the pins say so. */
@@ -144,15 +141,7 @@ test("a layout that cannot be taken over is named, and goes on serving", async (
 }, 30_000);
 
 test("through all of that no connection was refused, reset, late or lost", async () => {
-  for (const client of clients) {
-    client.write("enough\n");
-    await client.exited;
-    const { asked, beats, ms, ...fate } = JSON.parse(client.stdout.replace(/^ready$/m, ""));
-    expect(fate).toEqual({ answered: asked, refused: 0, reset: 0, timedOut: 0, other: 0, streamsLost: 0 });
-    expect(beats).toBeGreaterThan(2 * STREAMS);
-    expect(asked).toBeGreaterThan(5000);
-    console.log(`${asked} connections and ${beats} echoes of streams in ${ms} ms`);
-  }
+  await Promise.all(clients.map((client) => expectUnharmed(client, 5000, STREAMS)));
 });
 
 afterAll(() => Promise.all(processes.map((one) => one.stop())));

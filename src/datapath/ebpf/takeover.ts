@@ -65,8 +65,10 @@ export class Predecessor {
     const theirs = layoutPins(pins.root, other);
     try {
       if (version === OWN) return new Predecessor(pins, theirs, generation, true);
-      if (from !== 0) finishFor(theirs, from);
-      writeServing(pins, { generation, version, from: 0 });
+      if (from !== 0) {
+        finishFor(theirs, from);
+        writeServing(pins, { generation, version, from: 0 });
+      }
       return new Predecessor(pins, theirs, generation + 1, false);
     } catch (cause) {
       if (!(cause instanceof LayoutError)) throw cause;
@@ -141,7 +143,6 @@ export class Predecessor {
 
   /** Nothing of theirs is needed any more. */
   leave(): void {
-    rmSync(mapPin(this.#pins, BEFORE_PROGRAMS), { force: true });
     writeServing(this.#pins, { generation: this.#generation, version: OWN, from: 0 });
     removeOthers(this.#pins);
   }
@@ -220,8 +221,9 @@ export function pinPrograms(pins: Pins, programs: TcPrograms & { readonly migrat
   }
 }
 
-/** Takes away what is pinned of all layouts but ours. Only once none of them serves. */
+/** Takes away what is pinned of all layouts but ours, and our hold on their programs. Only once none of them serves. */
 export function removeOthers(pins: Pins): void {
+  rmSync(mapPin(pins, BEFORE_PROGRAMS), { force: true });
   for (const layout of layoutsUnder(pins.root)) if (layout.number !== pins.number) removeLayout(layout);
 }
 
