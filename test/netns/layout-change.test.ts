@@ -6,7 +6,7 @@ import { existsSync, mkdirSync, readdirSync, rmdirSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import * as abi from "../../src/datapath/ebpf/abi.gen.ts";
 import { decode, encode } from "../../src/datapath/ebpf/codec.ts";
-import { layoutPins, layoutsUnder, pinsUnder, programPin } from "../../src/datapath/ebpf/pins.ts";
+import { layoutPins, layoutsUnder, mapPin, pinsUnder, programPin } from "../../src/datapath/ebpf/pins.ts";
 import type { LabProcess } from "../../src/demo/lab/process.ts";
 import { portolan } from "../../src/demo/portolan.ts";
 import { openPinnedMap } from "../../src/libbpf/index.ts";
@@ -96,8 +96,13 @@ test("rows 14, 50: an agent of another layout takes over, and the first one agai
 test("rows 14, 50: one that is killed before its programs serve leaves the others in force, and nothing once they are there", async () => {
   await killedWhen(other, () => existsSync(programPin(layoutPins(pins().root, 2), "ingress")));
   expect([serving(), layoutsPinned()]).toEqual([{ generation: 3, version: 1, from: 0 }, [1, 2]]);
+  // What a kill at the very end of a take-over leaves: a hold on the other layout's programs.
+  const hold = mapPin(pins(), "programs_before");
+  using anyMap = openPinnedMap(pins().serving);
+  anyMap.pin(hold);
   await (await world().startAgent("n1")).stop();
   expect([serving(), layoutsPinned()]).toEqual([{ generation: 3, version: 1, from: 0 }, [1]]);
+  expect(existsSync(hold)).toBe(false);
 }, 60_000);
 
 test("rows 14, 50: one that is killed as its programs begin to serve is gone on from, by the other layout and by its own", async () => {
