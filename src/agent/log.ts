@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// The agent's log: pino's JSON lines on stderr, or the same lines written for people.
+// The agent's log: pino's JSON lines on stderr, or the same lines written for people. Its end is in STATE_DIR as well.
 
 import { writeSync } from "node:fs";
 import { type Logger, pino, stdTimeFunctions } from "pino";
-import type { LogFormat } from "./options.ts";
+import { LogFile } from "./log-file.ts";
+import type { AgentOptions, LogFormat } from "./options.ts";
 
 const STDERR = 2;
 
@@ -21,6 +22,27 @@ export function openLog(format: LogFormat, level: string, sink: (line: string) =
     },
     { write: (line: string) => sink(write(line)) },
   );
+}
+
+export interface AgentLog {
+  readonly log: Log;
+  /** For what ends the agent, which whoever runs it says on stderr. */
+  readonly ended: (error: unknown) => void;
+}
+
+export function openAgentLog({
+  logFormat,
+  logLevel,
+  stateDir,
+}: Pick<AgentOptions, "logFormat" | "logLevel" | "stateDir">): AgentLog {
+  const file = new LogFile(stateDir);
+  const log = openLog(logFormat, logLevel, (line) => {
+    toStderr(line);
+    const reason = file.append(line);
+    if (reason !== undefined) log.warn({ reason }, "--state-dir takes no log, so portolan sysdump will have none");
+  });
+  const record = openLog(logFormat, "fatal", (line) => void file.append(line));
+  return { log, ended: (error) => record.fatal({ err: error }, "the agent ends") };
 }
 
 function toStderr(line: string): void {

@@ -149,14 +149,20 @@ async function run(given: AgentFlags, command: Command): Promise<void> {
   const config = given.config === undefined ? undefined : await openConfig(given.config, given, command);
   const flags = config?.file.flags ?? given;
   const options = agentOptions(flags);
-  const [{ runAgent }, { openLog }] = await Promise.all([import("../agent/agent.ts"), import("../agent/log.ts")]);
-  const log = openLog(flags.logFormat, flags.logLevel);
+  const [{ runAgent }, { openAgentLog }] = await Promise.all([import("../agent/agent.ts"), import("../agent/log.ts")]);
+  const { log, ended } = openAgentLog(options);
+  process.on("uncaughtExceptionMonitor", ended);
   for (const warning of config?.warnings ?? []) log.warn(warning);
   const stop = new AbortController();
   process.once("SIGTERM", () => stop.abort("SIGTERM"));
   process.once("SIGINT", () => stop.abort("SIGINT"));
   process.on("SIGHUP", () => undefined);
-  await runAgent(options, log, stop.signal, config?.file);
+  try {
+    await runAgent(options, log, stop.signal, config?.file);
+  } catch (error) {
+    ended(error);
+    throw error;
+  }
 }
 
 async function openConfig(name: string, given: AgentFlags, command: Command): Promise<OpenConfig> {

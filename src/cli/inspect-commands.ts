@@ -43,12 +43,14 @@ export function inspectCommands(): readonly Command[] {
   ];
 }
 
-/** How one command gets its rows; the rooms it needs are imported when it runs. */
+/** Which listing a command prints; the rooms it needs are imported when it runs. */
 interface RowSource<Row> {
   readonly listing: Listing<Row>;
-  readonly load: () => Promise<(state: DatapathState) => readonly Row[]>;
+  readonly rows: (rows: StateRows) => (state: DatapathState) => readonly Row[];
   readonly filter: (rows: readonly Row[], filter: RowFilter) => readonly Row[];
 }
+
+type StateRows = typeof import("../inspect/state-rows.ts");
 
 /** For rows of Services; addresses gives every address:port text of a row. */
 function filterBy<Row extends Filterable>(addresses: (row: Row) => readonly string[]): RowSource<Row>["filter"] {
@@ -57,78 +59,49 @@ function filterBy<Row extends Filterable>(addresses: (row: Row) => readonly stri
 
 const SERVICES: RowSource<ServiceRow> = {
   listing: SERVICE_LISTING,
-  load: async () => {
-    const { serviceRows } = await import("../inspect/service-rows.ts");
-    return (state) => serviceRows(state.services());
-  },
+  rows: ({ servicesOf }) => servicesOf,
   filter: filterBy((row) => row.frontends),
 };
 
 const BACKENDS: RowSource<BackendRow> = {
   listing: BACKEND_LISTING,
-  load: async () => {
-    const { backendRows } = await import("../inspect/service-rows.ts");
-    return (state) => backendRows(state.services());
-  },
+  rows: ({ backendsOf }) => backendsOf,
   filter: filterBy((row) => [row.endpoint]),
 };
 
 const FRONTENDS: RowSource<FrontendRow> = {
   listing: FRONTEND_LISTING,
-  load: async () => {
-    const { frontendRows } = await import("../inspect/service-rows.ts");
-    return (state) => frontendRows(state.frontends());
-  },
+  rows: ({ frontendsOf }) => frontendsOf,
   filter: filterBy((row) => [row.frontend]),
 };
 
 const SOURCES: RowSource<SourceRow> = {
   listing: SOURCE_LISTING,
-  load: async () => {
-    const { sourceRows } = await import("../inspect/source-rows.ts");
-    return (state) => sourceRows(state.services());
-  },
+  rows: ({ sourcesOf }) => sourcesOf,
   filter: filterBy(({ range }) => [range ?? ""]),
 };
 
 const FLOWS: RowSource<FlowRow> = {
   listing: FLOW_LISTING,
-  load: async () => {
-    const { flowRows } = await import("../inspect/flow-rows.ts");
-    return (state) => flowRows(state.flows(), bootSeconds());
-  },
+  rows:
+    ({ flowsOf }) =>
+    (state) =>
+      flowsOf(state),
   filter: filterBy(({ client, vip, backend, snat }) => [client, vip, backend, snat ?? ""]),
 };
 
 const AFFINITY: RowSource<AffinityRow> = {
   listing: AFFINITY_LISTING,
-  load: async () => {
-    const { affinityRows } = await import("../inspect/affinity-rows.ts");
-    return (state) =>
-      affinityRows(state.affinity(), {
-        services: state.services(),
-        clients: state.clientNetns(),
-        hostNetns: state.agent()?.netnsCookie ?? 0n,
-        now: bootSeconds(),
-      });
-  },
+  rows: ({ affinityOf }) => affinityOf,
   filter: filterBy(({ client, endpoint }) => [...client.split(",").map((address) => `[${address}]:0`), endpoint]),
 };
 
 const DROPS: RowSource<DropRow> = {
   listing: DROP_LISTING,
-  load: async () => {
-    const { dropRows } = await import("../inspect/flow-rows.ts");
-    return (state) => dropRows(state.drops());
-  },
+  rows: ({ dropsOf }) => dropsOf,
   /** Counted over all Services: no filter says anything about them. */
   filter: (rows) => rows,
 };
-
-/** Of the monotonic clock, as the kernel's records have it. */
-function bootSeconds(): number {
-  return Number(process.hrtime.bigint() / 1_000_000_000n);
-}
 
 function listingCommand<Row>(name: string, description: string, source: RowSource<Row>): Command {
   return addListingOptions(new Command(name).description(description)).action((options: ListingOptions) =>
@@ -146,7 +119,11 @@ function backendsCommand(): Command {
 }
 
 async function runListing<Row>(source: RowSource<Row>, options: ListingOptions): Promise<void> {
-  const [{ openInspection }, rowsOf] = await Promise.all([import("./inspect-state.ts"), source.load()]);
+  const [{ openInspection }, stateRows] = await Promise.all([
+    import("./inspect-state.ts"),
+    import("../inspect/state-rows.ts"),
+  ]);
+  const rowsOf = source.rows(stateRows);
   using opened = openInspection(options);
   const read = (): string => {
     const rows = source.filter(rowsOf(opened.state), options);

@@ -7,11 +7,13 @@ import { cleanupCommand } from "./cleanup.ts";
 import { demoCommand } from "./demo.ts";
 import { inspectCommands } from "./inspect-commands.ts";
 import { buildProgram, runProgram } from "./run.ts";
+import { sysdumpCommand } from "./sysdump.ts";
 import { versionCommand } from "./version.ts";
 
 const commands = [
   agentCommand(),
   ...inspectCommands(),
+  sysdumpCommand(),
   demoCommand(),
   benchCommand(),
   cleanupCommand(),

@@ -14,8 +14,20 @@ const STATE_FILE = v.object({
       v.object({ kind: v.literal("kubernetes"), kubeconfig: v.optional(v.string()), servers: v.array(v.string()) }),
     ]),
     cgroupRoot: v.optional(v.string()),
+    metricsBind: v.optional(v.object({ host: v.string(), port: v.number() })),
+    healthzBind: v.optional(v.object({ host: v.string(), port: v.number() })),
   }),
 });
+
+/** The last lines of the agents' log, newest first: files of STATE_DIR, of at most AGENT_LOG_ROOM bytes each. */
+export const AGENT_LOG_FILES: readonly [newest: string, older: string] = ["agent.log", "agent.log.1"];
+export const AGENT_LOG_ROOM: number = 1 << 20;
+
+export interface ListeningAddress {
+  /** To connect to: never a wildcard. */
+  readonly host: string;
+  readonly port: number;
+}
 
 export interface AgentSettings {
   /** Where Services come from, in words: `manifests in /etc/portolan`. */
@@ -43,6 +55,20 @@ export function readSettings(stateDir: string, pid: number): AgentSettings | nul
 /** Of the last agent that was started with this directory; undefined: none was, or it could not write there. */
 export function readServedOptions(stateDir: string): ServedOptions | undefined {
   return readStateFile(stateDir)?.options;
+}
+
+/** Where the last agent that was started with this directory was to listen; undefined: nowhere, by its own word. */
+export function readListening(stateDir: string): {
+  readonly metrics: ListeningAddress | undefined;
+  readonly healthz: ListeningAddress | undefined;
+} {
+  const options = readStateFile(stateDir)?.options;
+  return { metrics: connectable(options?.metricsBind), healthz: connectable(options?.healthzBind) };
+}
+
+function connectable(bind: ListeningAddress | undefined): ListeningAddress | undefined {
+  const wildcard = bind?.host === "0.0.0.0" || bind?.host === "::"; // either takes both families
+  return bind && { ...bind, host: wildcard ? "127.0.0.1" : bind.host };
 }
 
 function readStateFile(stateDir: string): v.InferOutput<typeof STATE_FILE> | undefined {

@@ -88,7 +88,7 @@ export class Credentials {
   }
 
   #failure(cause: unknown): ApiFailure {
-    const reason = cause instanceof Error ? cause.message.trim() : String(cause);
+    const reason = cause instanceof Error ? reasonOf(cause) : String(cause);
     return new ApiFailure("credentials", `${this.place}: ${reason}`, { cause });
   }
 
@@ -104,6 +104,11 @@ export class Credentials {
     this.#plugin = user?.exec || user?.authProvider ? { text, config } : undefined;
     return config;
   }
+}
+
+/** Of what is no YAML the message goes on with the lines around it, which may hold a token. */
+function reasonOf({ name, message }: Error): string {
+  return name === "YAMLException" ? (message.split("\n", 1)[0] ?? "") : message.trim();
 }
 
 /** Of a service account in a pod, or of an auth-provider in a kubeconfig. */

@@ -4,7 +4,18 @@ import { posix } from "node:path";
 import { describe, expect, test } from "vitest";
 import { type SourceFile, sourceFiles } from "./source-files.ts";
 
-const agentSide = ["model", "source", "compile", "datapath", "libbpf", "health", "metrics", "agent", "inspect"];
+const agentSide = [
+  "model",
+  "source",
+  "compile",
+  "datapath",
+  "libbpf",
+  "health",
+  "metrics",
+  "agent",
+  "inspect",
+  "sysdump",
+];
 const mayImport: Readonly<Record<string, readonly string[]>> = {
   model: [],
   libbpf: [],
@@ -14,6 +25,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   metrics: ["datapath", "compile", "model"],
   datapath: ["compile", "model", "libbpf"],
   inspect: ["datapath", "compile", "model", "libbpf"],
+  sysdump: ["inspect", "datapath", "libbpf"],
   agent: ["model", "source", "compile", "datapath", "libbpf", "health", "metrics", "inspect"],
   bench: [...agentSide, "demo"],
   demo: agentSide,

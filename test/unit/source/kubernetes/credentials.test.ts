@@ -140,3 +140,9 @@ test.each([
   const error = Object.assign(new Error(message), { code, hostname: "api.example" });
   expect(connectionFailure(error, "https://192.0.2.1:6443").message).toBe(text);
 });
+
+test("of a kubeconfig that is no YAML only the place is said, not the lines, which may hold a token", async () => {
+  const file = join(directory, "kubeconfig");
+  writeFileSync(file, "users:\n- name: u\n  user:\n    token: hunter2\n   password: hunter2\n");
+  await expect(open(file).access()).rejects.toThrow(/^[^\n]*kubeconfig: bad indentation of a mapping entry \(5:4\)$/);
+});
