@@ -17,6 +17,7 @@ test.each([
   "docs/cli.md",
   "docs/metrics.md",
   "docs/configuration.md",
+  "docs/troubleshoot.md",
 ])("every path that %s names is there", (document) => {
   const named = namedPaths(readFileSync(`${root}/${document}`, "utf8"));
   expect(named.filter((pattern) => !paths.some((path) => matches(path, pattern)))).toEqual([]);
