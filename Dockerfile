@@ -1,20 +1,36 @@
 # SPDX-License-Identifier: Apache-2.0
-# The agent's image: built with the tools that deploy/setup.sh installs, run with Node.js, libbpf and nothing else of ours
-# but the bundle, the addon and the BPF objects.
-FROM node:24-bookworm AS build
-WORKDIR /portolan
-COPY . .
-RUN npm run build
+# The agent's image, for amd64 and arm64: Node.js, what the addon and the agent call from Debian, and of ours the bundle, the
+# addon and the BPF objects. Nothing of the target's architecture runs while it is built: the addon is cross-compiled and
+# Debian's files are unpacked, so no emulation is needed. `deploy/image.sh` builds it where there is no registry.
+ARG BUILD_IMAGE=node:24-bookworm
+ARG NODE_IMAGE=node:24-bookworm-slim
 
-FROM node:24-bookworm-slim
-RUN apt-get update \
-  && apt-get install -y --no-install-recommends libbpf1 \
-  && rm -rf /var/lib/apt/lists/*
+FROM ${NODE_IMAGE} AS node
+
+FROM --platform=$BUILDPLATFORM ${BUILD_IMAGE} AS tools
+ARG TARGETARCH
 WORKDIR /portolan
-COPY --from=build /portolan/package.json /portolan/LICENSE /portolan/NOTICE ./
-COPY --from=build /portolan/bpf/LICENSE.* bpf/
-COPY --from=build /portolan/dist dist
-COPY --from=build /portolan/build/Release/portolan.node build/Release/
-COPY --from=build /portolan/build/bpf build/bpf
-ENTRYPOINT ["node", "/portolan/dist/portolan.js"]
-CMD ["agent", "--manifests", "/etc/portolan"]
+COPY deploy/setup.sh deploy/
+COPY deploy/image/build.sh deploy/image/
+RUN bash deploy/image/build.sh packages "$TARGETARCH"
+
+FROM tools AS build
+ARG TARGETARCH
+COPY . .
+RUN bash deploy/image/build.sh portolan "$TARGETARCH" /image
+COPY --from=node /usr/local/bin/node /usr/local/LICENSE /node/
+RUN bash deploy/image/rootfs.sh "$TARGETARCH" /node /rootfs
+
+FROM scratch
+ARG VERSION=unknown
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="portolan" \
+  org.opencontainers.image.description="The Service datapath of a Kubernetes node on eBPF: replaces kube-proxy" \
+  org.opencontainers.image.licenses="Apache-2.0 AND (GPL-2.0-only OR BSD-2-Clause)" \
+  org.opencontainers.image.version="${VERSION}" \
+  org.opencontainers.image.revision="${REVISION}"
+ENV PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin NODE_ENV=production
+COPY --from=build /rootfs /
+COPY --from=build /image /
+ENTRYPOINT ["portolan"]
+CMD ["agent", "--in-cluster"]

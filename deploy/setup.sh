@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Makes this checkout ready to run: system packages, npm packages, addon, BPF objects, bundle. Each step compares a
 # content hash with the stamp it left last time, so that a second run changes nothing and takes a fraction of a second.
+# `deploy/setup.sh packages` ends after the system packages: a layer of its own for image builds.
 # Exit status: 0 ready, 1 a step failed, 3 this machine lacks something that only its owner can install.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -87,7 +88,7 @@ build_addon() {
   prefix=$(dirname "$(dirname "$(readlink -f "$(command -v node)")")")
   # Headers that came with this Node.js; without them node-gyp downloads its own copy.
   [ -e "$prefix/include/node/node_api.h" ] && args=(--nodedir="$prefix")
-  node_modules/.bin/node-gyp configure build --loglevel=warn "${args[@]}"
+  node_modules/.bin/node-gyp configure build --jobs=max --loglevel=warn "${args[@]}"
 }
 
 check_node() {
@@ -115,6 +116,7 @@ check_checkout() {
 check_node
 check_checkout
 [ -n "${PORTOLAN_SKIP_APT:-}" ] || system_packages
+[ "${1:-}" != packages ] || exit 0
 
 exec 9>build/.setup.lock
 flock 9 # two commands started at once must not build over each other

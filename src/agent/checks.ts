@@ -3,16 +3,12 @@
 
 import { existsSync, opendirSync, readFileSync, statfsSync, statSync } from "node:fs";
 import { NodeError, UsageError } from "./errors.ts";
+import { missingCapabilities } from "./rights.ts";
 
 const BPF_FS_MAGIC = 0xcafe4a11;
 const CGROUP_SUPER_MAGIC = 0x27e0eb;
 export const CGROUP2_SUPER_MAGIC = 0x63677270;
 const KERNEL_BTF = "/sys/kernel/btf/vmlinux";
-
-const CAP_NET_ADMIN = 12;
-const CAP_SYS_ADMIN = 21;
-const CAP_PERFMON = 38;
-const CAP_BPF = 39;
 
 export interface NodePlaces {
   /** The cgroup2 directory in use. */
@@ -66,18 +62,6 @@ export function checkBpffs(dir: string): void {
   if (type === undefined) throw new NodeError(`--bpffs ${dir} does not exist: mkdir -p ${dir} && ${mount}`);
   if (!statSync(dir).isDirectory()) throw new NodeError(`--bpffs ${dir} is a file: name a directory for the mount`);
   throw new NodeError(`no bpf file system is mounted at ${dir}: ${mount}`);
-}
-
-/** Names of the capabilities that serving traffic takes and CapEff of /proc/self/status does not have. */
-export function missingCapabilities(procStatus: string): readonly string[] {
-  const effective = BigInt(`0x${/^CapEff:\s*([0-9a-f]+)$/m.exec(procStatus)?.[1] ?? "0"}`);
-  const has = (capability: number): boolean => ((effective >> BigInt(capability)) & 1n) === 1n;
-  const missing: string[] = [];
-  if (!has(CAP_NET_ADMIN)) missing.push("CAP_NET_ADMIN");
-  // Kernels before 5.8 know neither; there, and where it is granted, CAP_SYS_ADMIN stands for both.
-  if (!has(CAP_BPF) && !has(CAP_SYS_ADMIN)) missing.push("CAP_BPF");
-  if (!has(CAP_PERFMON) && !has(CAP_SYS_ADMIN)) missing.push("CAP_PERFMON");
-  return missing;
 }
 
 function findCgroupRoot(given: string | undefined, mounts: string): string {

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // STATE_DIR/agent.json: how the last agent was started and what its kernel could do, for people and support archives.
 
-import { mkdirSync, renameSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { legacyFilterInUse } from "../datapath/netfilter/iptables.ts";
 import type { Features } from "../libbpf/index.ts";
 import type { Log } from "./log.ts";
 import type { AgentOptions } from "./options.ts";
+import { lackingRights, type OptionalRight } from "./rights.ts";
 import { VERSION } from "./version.ts";
 
 interface StateFile {
@@ -16,12 +18,15 @@ interface StateFile {
   readonly mode: "ebpf";
   readonly options: AgentOptions;
   readonly features: Features;
+  /** Optional rights that it has not been granted. */
+  readonly lacks: readonly OptionalRight[];
 }
 
 /** The agent serves without it: a directory that cannot be written is a warning. */
 export function writeStateFile(options: AgentOptions, features: Features, log: Log): void {
   const started = new Date(performance.timeOrigin).toISOString();
-  const state: StateFile = { version: VERSION, pid: process.pid, started, mode: "ebpf", options, features };
+  const { pid } = process;
+  const state: StateFile = { version: VERSION, pid, started, mode: "ebpf", options, features, lacks: lacks() };
   const path = join(options.stateDir, "agent.json");
   try {
     mkdirSync(options.stateDir, { recursive: true });
@@ -31,4 +36,13 @@ export function writeStateFile(options: AgentOptions, features: Features, log: L
     const reason = error instanceof Error ? error.message : String(error);
     log.warn({ reason }, "--state-dir cannot be written, so this agent's settings are not on record there");
   }
+}
+
+function lacks(): readonly OptionalRight[] {
+  const procStatus = readFileSync("/proc/self/status", "utf8");
+  return lackingRights({
+    procStatus,
+    pid: process.pid,
+    legacyIptables: legacyFilterInUse(4) || legacyFilterInUse(6),
+  });
 }

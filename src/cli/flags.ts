@@ -9,9 +9,11 @@ import { PORT_RANGE_HINT, type PortRange, portRangeOf } from "../agent/port-rang
 export const DEFAULT_BPFFS = "/sys/fs/bpf";
 export const DEFAULT_STATE_DIR = "/var/lib/portolan";
 
-/** Where the pins are: every command that reads state takes it. */
+/** Where the pins are: every command that reads state takes it. In a pod they are elsewhere, which its environment says. */
 export function bpffsOption(): Option {
-  return new Option("--bpffs <dir>", "bpf file system that holds the pins").default(DEFAULT_BPFFS);
+  return new Option("--bpffs <dir>", "bpf file system that holds the pins")
+    .default(DEFAULT_BPFFS)
+    .env("PORTOLAN_BPFFS");
 }
 
 export function stateDirOption(): Option {

@@ -105,6 +105,9 @@ function settingsLines(settings: AgentSettings | null | undefined): readonly (re
   return [
     ["Source", settings.source],
     ["Cgroups", settings.cgroupRoot ?? "all, from the cgroup2 mount"],
+    ...(settings.lacks.length > 0
+      ? [["Lacks", `${settings.lacks.join(" ")} (portolan doctor says what for)`] as const]
+      : []),
   ];
 }
 

@@ -7,6 +7,7 @@ import type { Pins } from "../datapath/ebpf/pins.ts";
 import type { DatapathState } from "../datapath/ebpf/state-types.ts";
 import type { LinkInfo } from "../libbpf/types.ts";
 import { AGENT, HOOKS, OBJECTS, STATE } from "./doctor-node.ts";
+import { RIGHTS } from "./doctor-rights.ts";
 import { DROPS, MAPS } from "./doctor-room.ts";
 import { SOURCE_RANGES } from "./doctor-sources.ts";
 import type { Check, Finding, HookedDevice, NodeState } from "./doctor-types.ts";
@@ -14,7 +15,7 @@ import { dropRows } from "./flow-rows.ts";
 import { deviceHooks, readStatus, socketHooks } from "./status.ts";
 
 /** In the order of their findings. */
-export const CHECKS: readonly Check[] = [STATE, AGENT, OBJECTS, HOOKS, SOURCE_RANGES, MAPS, DROPS];
+export const CHECKS: readonly Check[] = [STATE, AGENT, OBJECTS, HOOKS, RIGHTS, SOURCE_RANGES, MAPS, DROPS];
 
 export function examine(node: NodeState): readonly Finding[] {
   return CHECKS.flatMap(({ name, look }) => look(node).map((found) => ({ check: name, ...found })));

@@ -17,6 +17,7 @@ const STATE_FILE = v.object({
     metricsBind: v.optional(v.object({ host: v.string(), port: v.number() })),
     healthzBind: v.optional(v.object({ host: v.string(), port: v.number() })),
   }),
+  lacks: v.optional(v.array(v.string()), []),
 });
 
 /** The last lines of the agents' log, newest first: files of STATE_DIR, of at most AGENT_LOG_ROOM bytes each. */
@@ -34,6 +35,8 @@ export interface AgentSettings {
   readonly source: string;
   /** null: where cgroup2 is mounted. */
   readonly cgroupRoot: string | null;
+  /** Optional rights that it has not been granted: CAP_SYS_ADMIN, hostPID, ... */
+  readonly lacks: readonly string[];
 }
 
 /** What of its options says what it is to serve. */
@@ -49,7 +52,7 @@ export function readSettings(stateDir: string, pid: number): AgentSettings | nul
   const file = readStateFile(stateDir);
   if (file?.pid !== pid) return null;
   const { source, cgroupRoot = null } = file.options;
-  return { source: sourceText(source), cgroupRoot };
+  return { source: sourceText(source), cgroupRoot, lacks: file.lacks };
 }
 
 /** Of the last agent that was started with this directory; undefined: none was, or it could not write there. */

@@ -152,6 +152,12 @@ describe("an agent's life", () => {
     const enough = await readyAgent(lab, node, manifests, { under: bounded("+bpf,+net_admin,+perfmon") });
     expect(enough.stderr).not.toMatch(/ (WARN|ERROR) /);
     expect(await answers(OTHER_VIP)).toBe(20);
+    expect(await portolan(node, ["status"])).toMatch(
+      /\nLacks: +CAP_SYS_ADMIN CAP_SYS_PTRACE \(portolan doctor says what for\)\n/,
+    );
+    expect(await portolan(node, ["doctor"])).toMatch(
+      /\nwarning +rights +the agent lacks CAP_SYS_ADMIN, CAP_SYS_PTRACE: a UDP socket /,
+    );
     await enough.stop();
   });
 

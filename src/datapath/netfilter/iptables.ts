@@ -67,7 +67,7 @@ export function findFilterTables(family: Family): readonly FilterTable[] {
 }
 
 /** The kernel lists the tables that this network namespace has; the file is not there without the old modules. */
-function legacyFilterInUse(family: Family): boolean {
+export function legacyFilterInUse(family: Family): boolean {
   const path = family === 4 ? "/proc/net/ip_tables_names" : "/proc/net/ip6_tables_names";
   return existsSync(path) && readFileSync(path, "utf8").split("\n").includes("filter");
 }

@@ -2,22 +2,8 @@
 // What a node must have.
 
 import { expect, test } from "vitest";
-import { cgroup2Mount, checkBpffs, checkManifests, missingCapabilities } from "../../../src/agent/checks.ts";
+import { cgroup2Mount, checkBpffs, checkManifests } from "../../../src/agent/checks.ts";
 import { NodeError, UsageError } from "../../../src/agent/errors.ts";
-
-test("missing capabilities are named", () => {
-  expect(missingCapabilities("Name:\tnode\nCapEff:\t0000000000000000\n")).toEqual([
-    "CAP_NET_ADMIN",
-    "CAP_BPF",
-    "CAP_PERFMON",
-  ]);
-  // NET_ADMIN (12), PERFMON (38), BPF (39)
-  expect(missingCapabilities("CapEff:\t000000c000001000\n")).toEqual([]);
-});
-
-test("CAP_SYS_ADMIN stands for CAP_BPF and CAP_PERFMON", () => {
-  expect(missingCapabilities("CapEff:\t0000000000200000\n")).toEqual(["CAP_NET_ADMIN"]);
-});
 
 test("the first cgroup2 mount is the root, blanks in its name included", () => {
   const mounts =

@@ -17,6 +17,8 @@ test.each([
   "docs/cli.md",
   "docs/metrics.md",
   "docs/configuration.md",
+  "docs/install.md",
+  "docs/upgrade.md",
   "docs/troubleshoot.md",
 ])("every path that %s names is there", (document) => {
   const named = namedPaths(readFileSync(`${root}/${document}`, "utf8"));

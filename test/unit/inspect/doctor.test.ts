@@ -18,7 +18,7 @@ const AGENT = {
   pid: 4711,
   version: "0.1.0",
   started: "2026-11-21T14:11:40.402Z",
-  settings: { source: "manifests in /etc/portolan", cgroupRoot: "/sys/fs/cgroup/unified" },
+  settings: { source: "manifests in /etc/portolan", cgroupRoot: "/sys/fs/cgroup/unified", lacks: [] },
 };
 /** Full where being full is no fault, close to the limits elsewhere. */
 const WELL: NodeState = {
@@ -45,7 +45,7 @@ test("nothing is found on a node where all is well, and the checks are named", (
   expect(examine(WELL)).toEqual([]);
   const checked = CHECKS.map(({ name }) => name);
   expect(renderFindings([], checked, "table")).toBe(
-    "nothing found; checked: state, agent, objects, hooks, source-ranges, maps, drops\n",
+    "nothing found; checked: state, agent, objects, hooks, rights, source-ranges, maps, drops\n",
   );
   expect(renderFindings([], checked, "json")).toBe("[]\n");
   expect(renderFindings([], checked, "yaml")).toBe("[]\n");
@@ -106,6 +106,23 @@ test("a device without one of its hooks is an error, unless hooks leave no links
     ["error", "device veth2 without our program at ingress and egress: packets of Services pass it untranslated"],
   ]);
   expect(examine({ ...WELL, devices: undefined })).toEqual([]);
+});
+
+test("rights that the agent lacks are a warning for each thing that is done without", () => {
+  const lacking = (...lacks: string[]) =>
+    examine({ ...WELL, agent: { ...AGENT, settings: { ...AGENT.settings, lacks } } });
+  expect(lacking("CAP_SYS_ADMIN", "CAP_SYS_PTRACE", "hostPID")).toEqual([
+    {
+      check: "rights",
+      severity: "warning",
+      what: "the agent lacks CAP_SYS_ADMIN, CAP_SYS_PTRACE, hostPID: a UDP socket of a pod that is connected to an endpoint which is no more stays on it until it is closed",
+      do: "grant it (closeStaleSockets among the values of the chart); if pods have no such sockets, nothing",
+    },
+  ]);
+  expect(lacking("CAP_SYS_PTRACE", "CAP_NET_RAW").map(({ what }) => what.split(":")[0])).toEqual([
+    "the agent lacks CAP_SYS_PTRACE",
+    "the agent lacks CAP_NET_RAW",
+  ]);
 });
 
 test.each([

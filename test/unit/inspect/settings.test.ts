@@ -22,11 +22,12 @@ test.each([
   [KUBECONFIG, "API server by /etc/kubeconfig"],
   [IN_CLUSTER, "API server https://192.0.2.1:6443, https://192.0.2.2:6443 by the pod's service account"],
 ])("the settings of this very agent are read: source %s", (source, text) => {
-  const file = `{"pid":7,"options":{"source":${source},"cgroupRoot":"/sys/fs/cgroup/x","bpffs":"/b"}}`;
-  expect(readSettings(recorded(file), 7)).toEqual({ source: text, cgroupRoot: "/sys/fs/cgroup/x" });
+  const file = `{"pid":7,"options":{"source":${source},"cgroupRoot":"/sys/fs/cgroup/x","bpffs":"/b"},"lacks":["hostPID"]}`;
+  expect(readSettings(recorded(file), 7)).toEqual({ source: text, cgroupRoot: "/sys/fs/cgroup/x", lacks: ["hostPID"] });
   expect(readSettings(recorded(`{"pid":7,"options":{"source":${source}}}`), 7)).toEqual({
     source: text,
     cgroupRoot: null,
+    lacks: [],
   });
 });
 

@@ -14,7 +14,7 @@ const STATUS: Status = {
     pid: 4711,
     version: "0.1.0",
     started: "2026-11-21T14:11:40.402Z",
-    settings: { source: "manifests in /etc/portolan", cgroupRoot: null },
+    settings: { source: "manifests in /etc/portolan", cgroupRoot: null, lacks: [] },
   },
   masqueradeAll: false,
   problems: 0,
