@@ -49,7 +49,7 @@ export async function runAgent(
   const nodePortRule = parseNodePortRule(options.nodePortAddresses);
   await using source: Source = await openSource(options);
   const onEvent = (event: ClusterEvent): void => source.record(event);
-  const { cgroupRoot, podCgroups } = checkNode(options);
+  const { cgroupRoot, podCgroups, warnings } = checkNode(options);
   const pins = pinsUnder(options.bpffs);
   using _lock = lockPins(pins);
   deferHelpers(log);
@@ -58,7 +58,7 @@ export async function runAgent(
   for (const [feature, { supported, reason }] of Object.entries(features)) {
     if (!supported) log.info({ feature, reason }, "this kernel lacks a feature, done without");
   }
-  for (const warning of nodePortWarnings(nodePortRule)) log.warn(warning);
+  for (const warning of [...warnings, ...nodePortWarnings(nodePortRule)]) log.warn(warning);
   writeStateFile(options, features, log);
   applyKernelSettings(options.kernel, log);
 

@@ -8,6 +8,8 @@ import { missingCapabilities } from "./rights.ts";
 const BPF_FS_MAGIC = 0xcafe4a11;
 const CGROUP_SUPER_MAGIC = 0x27e0eb;
 export const CGROUP2_SUPER_MAGIC = 0x63677270;
+/** Where systemd has it beside version 1. */
+const UNIFIED = "/sys/fs/cgroup/unified";
 const KERNEL_BTF = "/sys/kernel/btf/vmlinux";
 
 export interface NodePlaces {
@@ -15,6 +17,8 @@ export interface NodePlaces {
   readonly cgroupRoot: string;
   /** Where kubelet keeps pods' cgroups, of either version. */
   readonly podCgroups: readonly string[];
+  /** What may not be as it was meant. */
+  readonly warnings: readonly string[];
 }
 
 /** Throws NodeError for the first thing that is missing. */
@@ -33,7 +37,8 @@ export function checkNode(options: {
   checkBpffs(options.bpffs);
   const mounts = readFileSync("/proc/self/mounts", "utf8");
   const cgroupRoot = findCgroupRoot(options.cgroupRoot, mounts);
-  return { cgroupRoot, podCgroups: findPodCgroups(options.podCgroups, cgroupRoot, mounts) };
+  const podCgroups = findPodCgroups(options, cgroupRoot, mounts);
+  return { cgroupRoot, podCgroups, warnings: options.cgroupRoot === undefined ? rootWarnings(cgroupRoot) : [] };
 }
 
 /** Throws UsageError unless it is a directory that can be read. */
@@ -64,21 +69,38 @@ export function checkBpffs(dir: string): void {
   throw new NodeError(`no bpf file system is mounted at ${dir}: ${mount}`);
 }
 
+/** given: a cgroup2 directory, or one with a mount of cgroup2 in it: /sys/fs/cgroup of a node that has version 1 too. */
 function findCgroupRoot(given: string | undefined, mounts: string): string {
   const root = given ?? cgroup2Mount(mounts);
   if (root === undefined) {
-    throw new NodeError(
-      "cgroup2 is not mounted: mount -t cgroup2 cgroup2 /sys/fs/cgroup, or name it with --cgroup-root",
-    );
+    const place = version1Mounts(mounts).length > 0 ? UNIFIED : "/sys/fs/cgroup";
+    const mount = `mkdir -p ${place} && mount -t cgroup2 cgroup2 ${place}`;
+    throw new NodeError(`cgroup2 is not mounted: ${mount}; where it is, name it with --cgroup-root`);
   }
   const type = fileSystemType(root);
   if (type === CGROUP2_SUPER_MAGIC) return root;
   if (type === undefined) throw new NodeError(`--cgroup-root ${root} does not exist: make it, or name one that does`);
+  const within = cgroup2Mount(mounts, root);
+  if (within !== undefined) return within;
   throw new NodeError(`--cgroup-root ${root} is no cgroup2 directory: name one below the mount of type cgroup2`);
 }
 
-function findPodCgroups(given: string | undefined, cgroupRoot: string, mounts: string): readonly string[] {
-  if (given === undefined) return [cgroupRoot, ...memoryCgroupMount(mounts)];
+/** Only of a root that was found: who names another has reasons. The root of all has no type. */
+function rootWarnings(cgroupRoot: string): readonly string[] {
+  if (!existsSync(`${cgroupRoot}/cgroup.type`)) return [];
+  const seen = `cgroup2 at ${cgroupRoot} is not the node's whole tree, as this process sees it`;
+  return [
+    `${seen}: only sockets below it are balanced; in a container mount the node's own and name it with --cgroup-root`,
+  ];
+}
+
+function findPodCgroups(
+  options: { readonly podCgroups: string | undefined; readonly cgroupRoot: string | undefined },
+  cgroupRoot: string,
+  mounts: string,
+): readonly string[] {
+  const given = options.podCgroups;
+  if (given === undefined) return [cgroupRoot, ...memoryCgroupMount(mounts, options.cgroupRoot)];
   const type = fileSystemType(given);
   if (type === CGROUP_SUPER_MAGIC || type === CGROUP2_SUPER_MAGIC) return [given];
   if (type === undefined) throw new NodeError(`--pod-cgroups ${given} does not exist: make it, or name one that does`);
@@ -87,15 +109,25 @@ function findPodCgroups(given: string | undefined, cgroupRoot: string, mounts: s
   );
 }
 
-/** The first mount point of type cgroup2. */
-export function cgroup2Mount(procMounts: string): string | undefined {
-  return mountPoints(procMounts, (type) => type === "cgroup2")[0];
+/** The first mount point of type cgroup2, below a directory if one is given. */
+export function cgroup2Mount(procMounts: string, below?: string): string | undefined {
+  const points = mountPoints(procMounts, (type) => type === "cgroup2");
+  return points.find((point) => below === undefined || point.startsWith(`${below}/`));
 }
 
-/** That of the version 1 controller that every kubelet needs; none where there is only cgroup2. */
-function memoryCgroupMount(procMounts: string): readonly string[] {
+function version1Mounts(procMounts: string): readonly string[] {
+  return mountPoints(procMounts, (type) => type === "cgroup");
+}
+
+/**
+ * That of the version 1 controller that every kubelet needs, below the directory that was given if one is there: a container
+ * has its own beside it. None where there is only cgroup2.
+ */
+function memoryCgroupMount(procMounts: string, given: string | undefined): readonly string[] {
   const isMemory = (type: string, options: string) => type === "cgroup" && options.split(",").includes("memory");
-  return mountPoints(procMounts, isMemory).slice(0, 1);
+  const points = mountPoints(procMounts, isMemory);
+  const within = points.filter((point) => given !== undefined && point.startsWith(`${given}/`));
+  return (within.length > 0 ? within : points).slice(0, 1);
 }
 
 /** /proc/mounts writes blanks in octal. */

@@ -10,6 +10,10 @@ test("the first cgroup2 mount is the root, blanks in its name included", () => {
     "cgroup /sys/fs/cgroup/cpu cgroup rw 0 0\ncgroup2 /mnt/a\\040b cgroup2 rw 0 0\ncgroup2 /c cgroup2 rw 0 0\n";
   expect(cgroup2Mount(mounts)).toBe("/mnt/a b");
   expect(cgroup2Mount("tmpfs / tmpfs rw 0 0\n")).toBeUndefined();
+  expect(cgroup2Mount(`${mounts}cgroup2 /host/cgroup/unified cgroup2 rw 0 0\n`, "/host/cgroup")).toBe(
+    "/host/cgroup/unified",
+  );
+  expect(cgroup2Mount(mounts, "/mnt/a")).toBeUndefined();
 });
 
 test("a bpffs that is not mounted is refused with the command that mounts it", () => {
