@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the agent left in STATE_DIR, its log for one, and what it says over HTTP while it runs.
 
-import { closeSync, openSync, readFileSync, readSync, statSync } from "node:fs";
+import { closeSync, existsSync, openSync, readFileSync, readSync, statSync } from "node:fs";
 import { get } from "node:http";
 import { join } from "node:path";
 import { AGENT_LOG_FILES, readListening } from "../inspect/settings.ts";
@@ -24,8 +24,10 @@ export function agentParts(stateDir: string): readonly Part[] {
       return pageText(address, `/${name}`);
     },
   });
+  const [log, older] = AGENT_LOG_FILES;
+  const files = ["agent.json", log, ...(existsSync(join(stateDir, older)) ? [older] : [])]; // there is none at first
   return [
-    ...["agent.json", ...AGENT_LOG_FILES].map((name) => filePart(`agent/${name}`, join(stateDir, name))),
+    ...files.map((name) => filePart(`agent/${name}`, join(stateDir, name))),
     ...STATUS_PAGES.map((name) => page(name, "metrics")),
     ...HEALTH_PAGES.map((name) => page(name, "healthz")),
   ];

@@ -80,12 +80,12 @@ interface Users {
 }
 
 /** A client outside by the NodePort, a pod by the ClusterIP, over both families: with an open connection each, and new ones all the time. */
-async function useServices(): Promise<Users> {
+async function useServices(podsToo = true): Promise<Users> {
   const { lab } = cluster();
   const [outside, inside] = [await cluster().wire(lab.client), await cluster().wire(lab.pod("p1a"))];
   const users = families.flatMap((family) => [
     [outside, { address: lab.node("n1").address[family], port: NODE_PORT }] as const,
-    [inside, { address: serviceAddresses(WEB).clusterIP[family], port: 80 }] as const,
+    ...(podsToo ? [[inside, { address: serviceAddresses(WEB).clusterIP[family], port: 80 }] as const] : []),
   ]);
   const endless: Omit<ManyRequests, "address" | "port"> = { concurrency: ASKING, gapMs: 20, timeoutMs: PATIENT_MS };
   return {
@@ -127,9 +127,13 @@ test("iptables' tables, written anew without our rules: connections wait for the
   await expectServed(users, false);
 });
 
-test("nft flush ruleset, then all of it again: the same", async () => {
+/**
+ * Where nothing tracks connections any more, one may begin that conntrack meets first by its answer. Of masqueraded clients that has our mark; a
+ * pod's is for the firewall to let through, and this one does not.
+ */
+test("nft flush ruleset, then all of it again: the same, for clients outside", async () => {
   const { lab } = cluster();
-  const users = await useServices();
+  const users = await useServices(false);
   await nft("flush", "ruleset");
   for (const connection of users.held) await connection.echo();
   await setFirewall(lab.node("n1"), "closed");

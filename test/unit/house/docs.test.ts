@@ -19,6 +19,8 @@ test.each([
   "docs/configuration.md",
   "docs/install.md",
   "docs/upgrade.md",
+  "docs/coexistence.md",
+  "docs/operate.md",
   "docs/troubleshoot.md",
 ])("every path that %s names is there", (document) => {
   const named = namedPaths(readFileSync(`${root}/${document}`, "utf8"));
