@@ -56,6 +56,7 @@ export function nodeParts(pins: Pins, portolan: string): readonly Part[] {
     part("mounts.txt", "/proc/self/mountinfo: bpf, cgroup, cgroup2, sysfs", mounts),
     part("sysctl.txt", "/proc/sys, what concerns Services", sysctls),
     part("pinned-links.json", `links in ${pins.links}, as their fdinfo has them`, () => jsonText(pinnedLinks(pins))),
+    part("netlink.json", "links, addresses and routes, as the agent sees them", () => jsonText(network())),
     part("tc-filters.txt", "tc filter show, of each device, both ways", tcFilters),
     filePart("node/conntrack-stat.txt", "/proc/net/stat/nf_conntrack"),
     ...Object.entries(COMMANDS).map(([name, line]) => part(`${name}.txt`, line, () => output(line.split(" ")))),
@@ -106,6 +107,11 @@ function settingText(path: string): string {
   } catch (error) {
     return error instanceof Error ? error.message : String(error); // some are the first namespace's alone
   }
+}
+
+function network(): object {
+  using netlink = openNetlink();
+  return { links: netlink.links(), addresses: netlink.addresses(), routes: netlink.routes() };
 }
 
 /** By the pin's name: type, program, device or cgroup. */

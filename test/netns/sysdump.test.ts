@@ -79,9 +79,15 @@ const FILES = [
     (name) => `agent/${name}.txt`,
   ),
   ...["healthz", "livez", "readyz"].map((name) => `agent/health/${name}.txt`),
-  ...["versions.json", "features.json", "os-release", "mounts.txt", "sysctl.txt", "pinned-links.json"].map(
-    (name) => `node/${name}`,
-  ),
+  ...[
+    "versions.json",
+    "features.json",
+    "os-release",
+    "mounts.txt",
+    "sysctl.txt",
+    "pinned-links.json",
+    "netlink.json",
+  ].map((name) => `node/${name}`),
   ...["tc-filters", "conntrack-stat", "ip-link", "ip-address", "ip-neigh"].map((name) => `node/${name}.txt`),
   ...["ip-route-4", "ip-route-6", "ip-rule-4", "ip-rule-6", "nft-ruleset"].map((name) => `node/${name}.txt`),
   ...["iptables-nft", "ip6tables-nft", "iptables-legacy", "ip6tables-legacy"].map((name) => `node/${name}.txt`),
@@ -118,6 +124,9 @@ test("holds what the command line shows, what the agent says of itself, and the 
   expect(dump.text("agent/health/readyz.txt")).toMatch(/ok/);
   expect(dump.json("agent/configz.txt")).toMatchObject({ "portolan.dev": { nodeName: "n1" } });
   expect(dump.json("node/pinned-links.json")).toMatchObject({ "cgroup-connect4": { link_type: "cgroup" } });
+  expect(dump.json("node/netlink.json")).toMatchObject({
+    links: expect.arrayContaining([expect.objectContaining({ name: "v_p1a" })]),
+  });
   expect(dump.text("node/sysctl.txt")).toMatch(/^net\/ipv4\/conf\/eth0\/rp_filter: 1$/m);
   expect(dump.text("node/sysctl.txt")).toMatch(/^net\/netfilter\/nf_conntrack_count: \d+$/m);
   expect(dump.text("node/mounts.txt")).toMatch(/ - cgroup2 /);
