@@ -46,7 +46,7 @@ enum tracked {
  * What netfilter knows of a connection with this tuple, in either direction: enum tracked. It answers for TCP and UDP
  * only (-EPROTO): of SCTP nothing is known.
  */
-static __noinline int conntrack_state(struct __sk_buff *skb, const struct flow_key *packet)
+__noinline int conntrack_state(struct __sk_buff *skb, const struct flow_key *packet)
 {
 	struct bpf_ct_opts opts = {.netns_id = -1 /* of this packet */};
 	struct bpf_sock_tuple tuple = {};

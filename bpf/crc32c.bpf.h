@@ -20,8 +20,11 @@ static const __u32 crc32c_powers[CRC32C_LENGTH_BITS] = {
     0x88e56f72, 0x74c360a4, 0xe4172b16, 0x0d65762a, 0x35d73a62, 0x28461564, 0xbf455269, 0xe2ea32dc,
 };
 
-/* The product modulo the polynomial. No branch hangs on the data: the verifier would follow both ways of each. */
-static __always_inline __u32 crc32c_multiply(__u32 a, __u32 b)
+/*
+ * The product modulo the polynomial. No branch hangs on the data: the verifier would follow both ways of each. Global,
+ * so that it is verified once, not for each bit of a length.
+ */
+__noinline __u32 crc32c_multiply(__u32 a, __u32 b)
 {
 	__u32 product = 0;
 
@@ -34,7 +37,7 @@ static __always_inline __u32 crc32c_multiply(__u32 a, __u32 b)
 
 /*
  * The change of the CRC of a message of length bytes, at most 65535, whose first four changed by difference (exclusive
- * or, as a little-endian word). Global, so that it is verified once, not per caller.
+ * or, as a little-endian word). Global as well.
  */
 __noinline __u32 crc32c_change(__u32 difference, __u32 length)
 {

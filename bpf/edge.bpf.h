@@ -87,8 +87,7 @@ static __always_inline int leave_transit(struct __sk_buff *skb, const struct pac
 }
 
 /* The request of a flow on its way in: VIP -> backend, and out again at once if it only passes through (clause E5). */
-static __noinline int to_backend(struct __sk_buff *skb, struct packet *p, const struct device *device,
-				 const struct flow *flow)
+__noinline int to_backend(struct __sk_buff *skb, struct packet *p, const struct device *device, const struct flow *flow)
 {
 	int out = 0;
 
@@ -111,8 +110,7 @@ static __noinline int to_backend(struct __sk_buff *skb, struct packet *p, const 
 }
 
 /* The reply to a masqueraded flow on its way in: SNAT -> client, a transit flow through both edges. */
-static __noinline int to_client(struct __sk_buff *skb, struct packet *p, const struct device *device,
-				const struct flow *flow)
+__noinline int to_client(struct __sk_buff *skb, struct packet *p, const struct device *device, const struct flow *flow)
 {
 	int out = 0;
 

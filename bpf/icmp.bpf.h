@@ -111,8 +111,8 @@ static __noinline int icmp_parse(struct __sk_buff *skb, struct packet *p)
  * it. A router that reports keeps its own, so that traceroute shows it. In IPv4 the quoted header's checksum makes good
  * for its addresses; ICMPv6 counts the message's own as well (pseudo header). Returns 0, or -1.
  */
-static __noinline int icmp_set_end(struct __sk_buff *skb, struct packet *p, bool source, const struct ip_addr *addr,
-				   __be16 port)
+__noinline int icmp_set_end(struct __sk_buff *skb, struct packet *p, bool source, const struct ip_addr *addr,
+			    __be16 port)
 {
 	struct {
 		__be16 port, csum;

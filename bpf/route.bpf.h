@@ -50,8 +50,8 @@ static __always_inline int fib_ask(struct __sk_buff *skb, struct bpf_fib_lookup 
 }
 
 /* Asks the FIB as if a packet src -> dst had come in by ifindex. */
-static __noinline int route_lookup(struct __sk_buff *skb, const struct ip_addr *src, const struct ip_addr *dst,
-				   __u32 ifindex, struct route *route)
+__noinline int route_lookup(struct __sk_buff *skb, const struct ip_addr *src, const struct ip_addr *dst, __u32 ifindex,
+			    struct route *route)
 {
 	struct bpf_fib_lookup fib = {.ifindex = ifindex};
 	int rc;

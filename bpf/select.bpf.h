@@ -73,26 +73,6 @@ static __always_inline struct block_row *block_of(const struct frontend *fronten
 	return *row ? bpf_map_lookup_elem(&members, row) : NULL;
 }
 
-/* The same with session affinity: the endpoint that the client has. first_row: of the set's ids in members. */
-static __always_inline __u32 affine_position(const struct block_header *block, const struct endpoint_set *set,
-					     __u32 first_row, struct client *client, __u32 hash, struct choice *chosen)
-{
-	struct affinity_search *search = &client->search;
-	__u32 position = choose_position(block, set, client->kind, hash);
-
-	if (!block->affinity_timeout)
-		return position;
-	identify(client);
-	client->key.service = chosen->service;
-	search->first_row = first_row;
-	search->count = set->count;
-	search->timeout = block->affinity_timeout;
-	search->position = position;
-	search->memory.epoch = block->affinity_epoch;
-	chosen->affinity = affinity_keep(&client->key, search);
-	return search->position;
-}
-
 static __always_inline bool asks_for_source(const struct block_header *block, __u8 kind)
 {
 	return block->source_kinds & (1 << (kind & 7));
@@ -127,19 +107,21 @@ static __always_inline bool admits(const struct block_header *block, __u8 kind, 
 
 /*
  * Chooses a backend for a new connection through frontend. hash decides with a Maglev table; hash_flow() makes it the
- * same on every node. client->search is scratch, and
- * client->source is asked where the frontend does not serve everybody. Returns 0 and fills chosen, or a negative enum
- * drop_reason; chosen->service and ->kind are valid in both cases.
+ * same on every node. client->source is asked where the frontend does not serve everybody. Returns 0 and fills chosen,
+ * or a negative enum drop_reason; chosen->service and ->kind are valid in both cases. Global, so that it is verified
+ * once, not for each way that leads to it: most of what the verifier did for a socket hook. So are other functions that
+ * ask no map with memory of their callers, which 6.1 does not let a global one do.
  */
-static __always_inline int choose_backend(const struct frontend *frontend, struct client *client, __u32 hash,
-					  struct choice *chosen)
+__noinline int choose_backend(const struct frontend *frontend, struct client *client, __u32 hash, struct choice *chosen)
 {
 	struct endpoint_set set;
 	struct block_row *block;
 	struct backend *backend;
-	__u32 row = 0, first_row, position;
+	__u32 row = 0, position;
 	bool local;
 
+	if (!frontend || !client || !chosen)
+		return -DROP_STALE_SERVICE;
 	chosen->service = frontend->service;
 	chosen->kind = frontend->kind;
 	block = block_of(frontend, &row, &chosen->epoch);
@@ -156,9 +138,11 @@ static __always_inline int choose_backend(const struct frontend *frontend, struc
 	if (!set.count)
 		return block->header.flags & BLOCK_HAS_ENDPOINTS ? -DROP_NO_LOCAL_ENDPOINTS : -DROP_NO_ENDPOINTS;
 
-	first_row = row + set.first_row;
-	position = affine_position(&block->header, &set, first_row, client, hash, chosen);
-	backend = endpoint_at(first_row, position, &chosen->backend);
+	set.first_row += row;
+	position = choose_position(&block->header, &set, client->kind, hash);
+	if (block->header.affinity_timeout)
+		chosen->affinity = affinity_keep(client, chosen->service, &block->header, &set, &position);
+	backend = endpoint_at(set.first_row, position, &chosen->backend);
 	if (!backend)
 		return -DROP_STALE_SERVICE;
 	chosen->addr = backend->addr;

@@ -48,12 +48,12 @@ interface Planted extends Mutation {
 export const AFFINITY_PROGRAM_FAULTS: Readonly<Record<string, Planted>> = {
   "row 51: nobody keeps anything": {
     file: "affinity.bpf.h",
-    from: "if (affinity_recall(known, search))",
+    from: "if (affinity_recall(known, &search))",
     to: "if (false)",
   },
   "row 51: no socket keeps anything": {
     file: "affinity.bpf.h",
-    from: "if (affinity_recall(known, search))",
+    from: "if (affinity_recall(known, &search))",
     to: "if (false)",
     object: "cgroup",
   },
@@ -63,19 +63,19 @@ export const AFFINITY_PROGRAM_FAULTS: Readonly<Record<string, Planted>> = {
     to: "(struct affinity_key){.client = p->dst}",
   },
   "row 51: all Services share": {
-    file: "select.bpf.h",
-    from: "client->key.service = chosen->service;",
-    to: "client->key.service = 1;",
+    file: "affinity.bpf.h",
+    from: "key.service = service;",
+    to: "key.service = 1;",
   },
   "row 51: each kind of frontend has clients of its own": {
     file: "select.bpf.h",
-    from: "client->key.service = chosen->service;",
-    to: "client->key.service = chosen->service + (chosen->kind << 16);",
+    from: "affinity_keep(client, chosen->service,",
+    to: "affinity_keep(client, chosen->service + (chosen->kind << 16),",
   },
   "row 51: a pod's packets are another client than its sockets": {
     file: "affinity.bpf.h",
-    from: "client->key.netns = netns->cookie;",
-    to: "client->key.netns = 1;",
+    from: "key->netns = netns->cookie;",
+    to: "key->netns = 1;",
   },
   "row 51: sockets that do not connect are another client": {
     file: "cgroup.bpf.c",
@@ -109,9 +109,9 @@ export const AFFINITY_PROGRAM_FAULTS: Readonly<Record<string, Planted>> = {
     to: "if (false)",
   },
   "row 56: a client is kept to an endpoint that the policy does not offer": {
-    file: "select.bpf.h",
-    from: "search->count = set->count;",
-    to: "search->count = block->cluster.count;",
+    file: "affinity.bpf.h",
+    from: "search.count = set->count;",
+    to: "search.count = block->cluster.count;",
   },
 };
 
