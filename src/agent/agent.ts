@@ -68,6 +68,8 @@ export async function runAgent(
   for (const warning of driver.warnings) log.warn(warning);
   log.info({ services: adopted.length }, "adopted");
 
+  using forward = new ForwardKeeper(options.markBits.inbound, findFilterTables, log);
+  const accepting = forward.begin(); // iptables takes its time: meanwhile the source is read
   using network = new Network(openNetlink(), (error) => log.error({ err: error }, "the network could not be listed"));
   await using status: StatusServers = new StatusServers(
     options,
@@ -121,8 +123,7 @@ export async function runAgent(
   if (stop.aborted) return;
   onEvent(starting(driver.mode));
 
-  using forward = new ForwardKeeper(options.markBits.inbound, findFilterTables, log);
-  await forward.begin();
+  await accepting;
   // On a first start nothing may meet the programs before their state is there.
   node.attach();
   await using takeOver = new TakeOver(driver, log);
