@@ -106,8 +106,8 @@ export const KERNEL_ROWS: readonly RowMutant[] = [
     row: 51,
     what: "the endpoint that a client has is not looked for",
     file: "bpf/select.bpf.h",
-    from: "if (!block->affinity_timeout)",
-    to: "if (true)",
+    from: "if (block->header.affinity_timeout)",
+    to: "if (false)",
     test: AFFINITY,
   },
   {
