@@ -47,11 +47,12 @@ static __always_inline int drop(__s32 err)
 
 static __always_inline void count_traffic(struct __sk_buff *skb, const struct flow *flow)
 {
+	__u32 service = flow->service;
 	struct service_stats *stats;
 
 	if (flow->flags & FLOW_DIRECT) /* of no Service */
 		return;
-	stats = bpf_map_lookup_elem(&service_stats, &flow->service);
+	stats = bpf_map_lookup_elem(&service_stats, &service);
 	if (stats) {
 		count(&stats->packets, 1);
 		count(&stats->bytes, skb->len);

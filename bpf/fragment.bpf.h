@@ -138,7 +138,7 @@ static __noinline int fragment_ports(struct __sk_buff *skb, struct packet *p, en
 }
 
 /* Makes of the packet at hand a piece that waits, and sends that. Returns 0, or negative after the last one. */
-__noinline int send_piece(struct __sk_buff *skb, __u32 l3, const struct fragment_key *key, __u64 direction)
+static __noinline int send_piece(struct __sk_buff *skb, __u32 l3, const struct fragment_key *key, __u64 direction)
 {
 	struct piece *piece = key ? bpf_map_lookup_elem(&overtaking, key) : NULL;
 	__u32 length;

@@ -117,7 +117,7 @@ __noinline int choose_backend(const struct frontend *frontend, struct client *cl
 	struct endpoint_set set;
 	struct block_row *block;
 	struct backend *backend;
-	__u32 row = 0, position;
+	__u32 row = 0, position, id;
 	bool local;
 
 	if (!frontend || !client || !chosen)
@@ -142,9 +142,10 @@ __noinline int choose_backend(const struct frontend *frontend, struct client *cl
 	position = choose_position(&block->header, &set, client->kind, hash);
 	if (block->header.affinity_timeout)
 		chosen->affinity = affinity_keep(client, chosen->service, &block->header, &set, &position);
-	backend = endpoint_at(set.first_row, position, &chosen->backend);
+	backend = endpoint_at(set.first_row, position, &id);
 	if (!backend)
 		return -DROP_STALE_SERVICE;
+	chosen->backend = id;
 	chosen->addr = backend->addr;
 	chosen->port = backend->port;
 	chosen->masquerade = must_masquerade(&block->header, chosen->kind, client->kind);
