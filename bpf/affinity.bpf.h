@@ -20,7 +20,7 @@ struct affinity_search {
 	__u32 first_row; /* of the set's ids, in members */
 	__u32 count;
 	__u32 timeout;
-	__u32 position;         /* the endpoint's */
+	__u32 position;         /* offered, then the endpoint's */
 	__u32 found;            /* 1: memory's endpoint is in the set */
 	struct affinity memory; /* what is sought, or to be remembered; .epoch is the set's */
 };
@@ -97,49 +97,29 @@ static __noinline bool affinity_recall(struct affinity *known, struct affinity_s
 }
 
 /*
- * Leaves in *position the endpoint that the client keeps to: if it has none in this set, the one offered there, and
- * from now on that. Connections that begin at the same moment on several CPUs agree on the first one's, unless they
- * replace an endpoint that is gone. set->first_row: of its ids, in members. The key is copied for choose_backend() to
- * be global.
+ * Leaves in search->position the endpoint that the client keeps to: if it has none in this set, the one offered there,
+ * and from now on that. Connections that begin at the same moment on several CPUs agree on the first one's, unless they
+ * replace an endpoint that is gone.
  */
-static __noinline enum affinity_part affinity_keep(const struct client *client, __u32 service,
-						   const struct block_header *block, const struct endpoint_set *set,
-						   __u32 *position)
+static __always_inline enum affinity_part affinity_keep(const struct affinity_key *key, struct affinity_search *search)
 {
-	struct affinity_search search = {};
-	struct affinity_key key;
-	struct affinity *known;
+	struct affinity *known = bpf_map_lookup_elem(&affinity, key);
 	struct backend *backend;
 	__u32 id;
 
-	if (!client || !block || !set || !position)
-		return AFFINITY_NONE;
-	key = client->key;
-	key.service = service;
-	identify(&key);
-	search.first_row = set->first_row;
-	search.count = set->count;
-	search.timeout = block->affinity_timeout;
-	search.memory.epoch = block->affinity_epoch;
-	known = bpf_map_lookup_elem(&affinity, &key);
-	if (affinity_recall(known, &search)) {
-		*position = search.position;
+	if (affinity_recall(known, search))
 		return AFFINITY_KEPT;
-	}
-	backend = endpoint_at(set->first_row, *position, &id);
+	backend = endpoint_at(search->first_row, search->position, &id);
 	if (!backend || dry_run)
 		return AFFINITY_BEGUN;
-	search.memory.backend = backend->addr;
-	search.memory.port = backend->port;
-	search.memory.position = *position;
-	search.memory.last_used = now_seconds();
-	if (bpf_map_update_elem(&affinity, &key, &search.memory, known ? BPF_ANY : BPF_NOEXIST) != -EEXIST)
+	search->memory.backend = backend->addr;
+	search->memory.port = backend->port;
+	search->memory.position = search->position;
+	search->memory.last_used = now_seconds();
+	if (bpf_map_update_elem(&affinity, key, &search->memory, known ? BPF_ANY : BPF_NOEXIST) != -EEXIST)
 		return AFFINITY_BEGUN;
-	known = bpf_map_lookup_elem(&affinity, &key);
-	if (!affinity_recall(known, &search))
-		return AFFINITY_BEGUN;
-	*position = search.position;
-	return AFFINITY_KEPT;
+	known = bpf_map_lookup_elem(&affinity, key);
+	return affinity_recall(known, search) ? AFFINITY_KEPT : AFFINITY_BEGUN;
 }
 
 #endif

@@ -14,7 +14,9 @@
 struct choice {
 	__u32 service;
 	__u32 backend;
-	__u32 epoch; /* of the service word */
+	__u32 epoch;    /* of the service word */
+	__u32 row;      /* of the block's header */
+	__u32 position; /* in its set */
 	struct ip_addr addr;
 	__be16 port;
 	__u8 kind;       /* enum frontend_kind */
@@ -22,6 +24,7 @@ struct choice {
 	bool local_set;
 	__u8 affinity; /* enum affinity_part */
 	bool ends;     /* with its endpoint: BLOCK_ENDS_CONNECTIONS */
+	bool affine;   /* the client's last endpoint comes first */
 };
 
 /* Neither a process of the host nor a pod, as far as anybody can tell. */
@@ -105,20 +108,25 @@ static __always_inline bool admits(const struct block_header *block, __u8 kind, 
 	return in_source_set(block->source_set, source);
 }
 
-/*
- * Chooses a backend for a new connection through frontend. hash decides with a Maglev table; hash_flow() makes it the
- * same on every node. client->source is asked where the frontend does not serve everybody. Returns 0 and fills chosen,
- * or a negative enum drop_reason; chosen->service and ->kind are valid in both cases. Global, so that it is verified
- * once, not for each way that leads to it: most of what the verifier did for a socket hook. So are other functions that
- * ask no map with memory of their callers, which 6.1 does not let a global one do.
- */
-__noinline int choose_backend(const struct frontend *frontend, struct client *client, __u32 hash, struct choice *chosen)
+static __always_inline void set_backend(struct choice *chosen, __u32 id, const struct backend *backend)
 {
-	struct endpoint_set set;
+	chosen->backend = id;
+	chosen->addr = backend->addr;
+	chosen->port = backend->port;
+}
+
+/*
+ * choose_backend() but for session affinity. Global, so that it is verified once, not for each way that leads to it,
+ * which was most of what the verifier did for a socket hook. So are others that ask no map by memory of their
+ * callers: 6.1 does not let a global function do that.
+ */
+__noinline int offer_backend(const struct frontend *frontend, const struct client *client, __u32 hash,
+			     struct choice *chosen)
+{
+	const struct endpoint_set *set;
 	struct block_row *block;
 	struct backend *backend;
-	__u32 row = 0, position, id;
-	bool local;
+	__u32 row = 0, id;
 
 	if (!frontend || !client || !chosen)
 		return -DROP_STALE_SERVICE;
@@ -130,27 +138,74 @@ __noinline int choose_backend(const struct frontend *frontend, struct client *cl
 	if (!admits(&block->header, chosen->kind, &client->source, client->kind))
 		return -DROP_SOURCE_RANGE;
 
-	local = chosen->kind == FRONTEND_CLUSTER_IP
-		    ? (block->header.flags & BLOCK_INTERNAL_LOCAL)
-		    : (block->header.flags & BLOCK_EXTERNAL_LOCAL) && is_outsider(client->kind);
-	set = local ? block->header.local : block->header.cluster;
-	chosen->local_set = local;
-	if (!set.count)
+	chosen->local_set = chosen->kind == FRONTEND_CLUSTER_IP
+				? (block->header.flags & BLOCK_INTERNAL_LOCAL)
+				: (block->header.flags & BLOCK_EXTERNAL_LOCAL) && is_outsider(client->kind);
+	set = chosen->local_set ? &block->header.local : &block->header.cluster;
+	if (!set->count)
 		return block->header.flags & BLOCK_HAS_ENDPOINTS ? -DROP_NO_LOCAL_ENDPOINTS : -DROP_NO_ENDPOINTS;
 
-	set.first_row += row;
-	position = choose_position(&block->header, &set, client->kind, hash);
-	if (block->header.affinity_timeout)
-		chosen->affinity = affinity_keep(client, chosen->service, &block->header, &set, &position);
-	backend = endpoint_at(set.first_row, position, &id);
+	chosen->row = row;
+	chosen->position = choose_position(&block->header, set, client->kind, hash);
+	backend = endpoint_at(row + set->first_row, chosen->position, &id);
 	if (!backend)
 		return -DROP_STALE_SERVICE;
-	chosen->backend = id;
-	chosen->addr = backend->addr;
-	chosen->port = backend->port;
+	set_backend(chosen, id, backend);
 	chosen->masquerade = must_masquerade(&block->header, chosen->kind, client->kind);
 	chosen->ends = block->header.flags & BLOCK_ENDS_CONNECTIONS;
+	chosen->affine = block->header.affinity_timeout != 0;
 	return 0;
+}
+
+/*
+ * The endpoint that the client has takes the place of the one that was offered. Apart from that offer, and not below
+ * it: a chain of calls has 512 bytes of stack. Returns enum affinity_part.
+ */
+__noinline int keep_endpoint(const struct client *client, struct choice *chosen)
+{
+	struct affinity_search search = {};
+	const struct endpoint_set *set;
+	struct affinity_key key;
+	struct block_row *block;
+	struct backend *backend;
+	enum affinity_part part;
+	__u32 row, id;
+
+	if (!client || !chosen)
+		return AFFINITY_NONE;
+	row = chosen->row;
+	block = bpf_map_lookup_elem(&members, &row);
+	if (!block)
+		return AFFINITY_NONE;
+	set = chosen->local_set ? &block->header.local : &block->header.cluster;
+	key = client->key;
+	key.service = chosen->service;
+	identify(&key);
+	search.first_row = row + set->first_row;
+	search.count = set->count;
+	search.timeout = block->header.affinity_timeout;
+	search.position = chosen->position;
+	search.memory.epoch = block->header.affinity_epoch;
+	part = affinity_keep(&key, &search);
+	backend = endpoint_at(search.first_row, search.position, &id);
+	if (part == AFFINITY_KEPT && backend)
+		set_backend(chosen, id, backend);
+	return part;
+}
+
+/*
+ * Chooses a backend for a new connection through frontend. hash decides with a Maglev table; hash_flow() makes it the
+ * same on every node. client->source is asked where the frontend does not serve everybody. Returns 0 and fills chosen,
+ * or a negative enum drop_reason; chosen->service and ->kind are valid in both cases.
+ */
+static __always_inline int choose_backend(const struct frontend *frontend, const struct client *client, __u32 hash,
+					  struct choice *chosen)
+{
+	int err = offer_backend(frontend, client, hash, chosen);
+
+	if (!err && chosen->affine)
+		chosen->affinity = keep_endpoint(client, chosen);
+	return err;
 }
 
 static __always_inline void count_connection(__u32 service, __u32 backend)

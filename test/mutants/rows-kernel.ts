@@ -106,7 +106,7 @@ export const KERNEL_ROWS: readonly RowMutant[] = [
     row: 51,
     what: "the endpoint that a client has is not looked for",
     file: "bpf/select.bpf.h",
-    from: "if (block->header.affinity_timeout)",
+    from: "if (!err && chosen->affine)",
     to: "if (false)",
     test: AFFINITY,
   },

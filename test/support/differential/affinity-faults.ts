@@ -48,12 +48,12 @@ interface Planted extends Mutation {
 export const AFFINITY_PROGRAM_FAULTS: Readonly<Record<string, Planted>> = {
   "row 51: nobody keeps anything": {
     file: "affinity.bpf.h",
-    from: "if (affinity_recall(known, &search))",
+    from: "if (affinity_recall(known, search))",
     to: "if (false)",
   },
   "row 51: no socket keeps anything": {
     file: "affinity.bpf.h",
-    from: "if (affinity_recall(known, &search))",
+    from: "if (affinity_recall(known, search))",
     to: "if (false)",
     object: "cgroup",
   },
@@ -63,14 +63,14 @@ export const AFFINITY_PROGRAM_FAULTS: Readonly<Record<string, Planted>> = {
     to: "(struct affinity_key){.client = p->dst}",
   },
   "row 51: all Services share": {
-    file: "affinity.bpf.h",
-    from: "key.service = service;",
+    file: "select.bpf.h",
+    from: "key.service = chosen->service;",
     to: "key.service = 1;",
   },
   "row 51: each kind of frontend has clients of its own": {
     file: "select.bpf.h",
-    from: "affinity_keep(client, chosen->service,",
-    to: "affinity_keep(client, chosen->service + (chosen->kind << 16),",
+    from: "key.service = chosen->service;",
+    to: "key.service = chosen->service + (chosen->kind << 16);",
   },
   "row 51: a pod's packets are another client than its sockets": {
     file: "affinity.bpf.h",
@@ -109,9 +109,9 @@ export const AFFINITY_PROGRAM_FAULTS: Readonly<Record<string, Planted>> = {
     to: "if (false)",
   },
   "row 56: a client is kept to an endpoint that the policy does not offer": {
-    file: "affinity.bpf.h",
+    file: "select.bpf.h",
     from: "search.count = set->count;",
-    to: "search.count = block->cluster.count;",
+    to: "search.count = block->header.cluster.count;",
   },
 };
 
