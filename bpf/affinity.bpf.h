@@ -28,25 +28,29 @@ struct affinity_search {
 /* Who makes a new connection, as far as the choice of its backend asks. */
 struct client {
 	enum client_kind kind;
-	struct ip_addr source;   /* before any translation; of a socket what it is bound to, else unspecified */
-	struct affinity_key key; /* .client as the packet has it, before any translation; of a socket .netns */
+	struct ip_addr source; /* before any translation; of a socket what it is bound to, else unspecified */
+	__u64 netns;           /* cookie, of a socket; of a packet 0 */
 };
+
+/* Cookie of the network namespace whose sockets were seen to use an address, or 0. */
+static __always_inline __u64 netns_at(const struct ip_addr *addr)
+{
+	struct client_netns *netns = bpf_map_lookup_elem(&client_netns, addr);
+
+	return netns ? netns->cookie : 0;
+}
 
 /*
  * A pod's sockets and its packets are one client: its network namespace, by the address that its sockets were seen to
  * use. Every other client on the wire is its address.
  */
-static __always_inline void identify(struct affinity_key *key)
+static __always_inline void identify(const struct client *client, struct affinity_key *key)
 {
-	struct client_netns *netns;
-
+	if (!client->netns)
+		key->client = client->source;
+	key->netns = client->netns ? client->netns : netns_at(&key->client);
 	if (key->netns)
-		return;
-	netns = bpf_map_lookup_elem(&client_netns, &key->client);
-	if (!netns)
-		return;
-	key->netns = netns->cookie;
-	__builtin_memset(&key->client, 0, sizeof(key->client));
+		__builtin_memset(&key->client, 0, sizeof(key->client));
 }
 
 /* i-th of all positions by their distance from where the endpoint stood, on a ring. */

@@ -65,7 +65,7 @@ static __noinline int plan(struct __sk_buff *skb, struct work *w, const struct d
 	p = &w->packet;
 	w->client.kind = client_kind(device, &p->src);
 	w->client.source = p->src;
-	w->client.key = (struct affinity_key){.client = p->src};
+	w->client.netns = 0;
 	err = choose_backend(frontend, &w->client, hash_flow(&p->src, &p->dst, p->sport, p->dport, p->proto), &chosen);
 	if (err) {
 		explain_choice(reason_rejects(-err) ? VERDICT_REJECT : VERDICT_DROP, -err, &chosen, false);

@@ -154,7 +154,7 @@ static __always_inline int leave_alone(struct bpf_sock_addr *ctx, bool datagram,
 static __always_inline int to_backend(struct bpf_sock_addr *ctx, bool v4, bool sticky)
 {
 	struct sock_peer slot = {.vip = get_address(ctx, v4), .vip_port = ctx->user_port};
-	struct client client = {.key.netns = bpf_get_netns_cookie(ctx)};
+	struct client client = {.netns = bpf_get_netns_cookie(ctx)};
 	__u32 unserved;
 	struct bpf_sock *sk = ctx->sk;
 	struct sock_peers *peers = socket_peers(sk, 0);
@@ -164,7 +164,7 @@ static __always_inline int to_backend(struct bpf_sock_addr *ctx, bool v4, bool s
 	bool refused;
 	int err;
 
-	client.kind = client.key.netns == host_netns_cookie ? CLIENT_HOST : CLIENT_POD;
+	client.kind = client.netns == host_netns_cookie ? CLIENT_HOST : CLIENT_POD;
 	frontend = socket_frontend(&slot.vip, slot.vip_port, ctx->protocol, client.kind, &unserved);
 	refused = unserved == DROP_UNUSED_PORT && client.kind == CLIENT_HOST;
 	peer = frontend && peers ? peers_find_vip(peers, &slot.vip, slot.vip_port) : NULL;
@@ -173,7 +173,7 @@ static __always_inline int to_backend(struct bpf_sock_addr *ctx, bool v4, bool s
 		set_address(ctx, v4, &peer->backend, peer->backend_port);
 		return PROCEED;
 	}
-	if (frontend && opted_out_socket(client.kind, client.key.netns))
+	if (frontend && opted_out_socket(client.kind, client.netns))
 		return leave_alone(ctx, sticky, peers, &slot);
 	if (!sticky && refused &&
 	    !listens_here(ctx, &slot.vip, slot.vip_port, ctx->protocol, LISTENERS_ALL)) /* by a local route (AnyIP) */
@@ -208,7 +208,7 @@ static __always_inline int to_backend(struct bpf_sock_addr *ctx, bool v4, bool s
 	*peer = slot;
 	peer_touch(peers, peer);
 	if (chosen.affinity)
-		peers->netns = client.key.netns;
+		peers->netns = client.netns;
 	return PROCEED;
 }
 

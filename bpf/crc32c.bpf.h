@@ -37,9 +37,9 @@ __noinline __u32 crc32c_multiply(__u32 a, __u32 b)
 
 /*
  * The change of the CRC of a message of length bytes, at most 65535, whose first four changed by difference (exclusive
- * or, as a little-endian word). Global as well.
+ * or, as a little-endian word).
  */
-__noinline __u32 crc32c_change(__u32 difference, __u32 length)
+static __always_inline __u32 crc32c_change(__u32 difference, __u32 length)
 {
 	for (int i = 0; i < CRC32C_LENGTH_BITS; i++) {
 		if (length >> i & 1)

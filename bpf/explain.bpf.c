@@ -31,10 +31,7 @@ int pt_explain_socket(struct xdp_md *ctx)
 	client.kind = question->who == CLIENT_HOST ? CLIENT_HOST : CLIENT_POD;
 	client.source = question->client;
 	answer.client = client.kind;
-	if (client.kind == CLIENT_HOST)
-		client.key.netns = host_netns_cookie;
-	else
-		client.key.client = question->client;
+	client.netns = client.kind == CLIENT_HOST ? host_netns_cookie : netns_at(&client.source);
 	dst = question->dst;
 	frontend = socket_frontend(&dst, question->port, question->proto, client.kind, &unserved);
 	if (frontend)

@@ -165,7 +165,7 @@ __noinline int keep_endpoint(const struct client *client, struct choice *chosen)
 {
 	struct affinity_search search = {};
 	const struct endpoint_set *set;
-	struct affinity_key key;
+	struct affinity_key key = {};
 	struct block_row *block;
 	struct backend *backend;
 	enum affinity_part part;
@@ -178,9 +178,8 @@ __noinline int keep_endpoint(const struct client *client, struct choice *chosen)
 	if (!block)
 		return AFFINITY_NONE;
 	set = chosen->local_set ? &block->header.local : &block->header.cluster;
-	key = client->key;
 	key.service = chosen->service;
-	identify(&key);
+	identify(client, &key);
 	search.first_row = row + set->first_row;
 	search.count = set->count;
 	search.timeout = block->header.affinity_timeout;

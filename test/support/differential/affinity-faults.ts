@@ -59,8 +59,8 @@ export const AFFINITY_PROGRAM_FAULTS: Readonly<Record<string, Planted>> = {
   },
   "row 51: all clients are one": {
     file: "begin.bpf.h",
-    from: "(struct affinity_key){.client = p->src}",
-    to: "(struct affinity_key){.client = p->dst}",
+    from: "w->client.source = p->src;",
+    to: "w->client.source = p->dst;",
   },
   "row 51: all Services share": {
     file: "select.bpf.h",
@@ -74,13 +74,13 @@ export const AFFINITY_PROGRAM_FAULTS: Readonly<Record<string, Planted>> = {
   },
   "row 51: a pod's packets are another client than its sockets": {
     file: "affinity.bpf.h",
-    from: "key->netns = netns->cookie;",
-    to: "key->netns = 1;",
+    from: "return netns ? netns->cookie : 0;",
+    to: "return netns ? 1 : 0;",
   },
   "row 51: sockets that do not connect are another client": {
     file: "cgroup.bpf.c",
     from: "client.source = get_source(ctx, sk, v4, sticky);",
-    to: "client.source = get_source(ctx, sk, v4, sticky); client.key.netns += sticky;",
+    to: "client.source = get_source(ctx, sk, v4, sticky); client.netns += sticky;",
     object: "cgroup",
   },
   "row 51: what was kept before affinity was switched off counts": {

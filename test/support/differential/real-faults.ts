@@ -17,7 +17,7 @@ export const REAL_FAULTS: Readonly<Record<string, Planted>> = {
   },
   "row 29: every process is the node's": {
     file: "cgroup.bpf.c",
-    from: "client.key.netns == host_netns_cookie ? CLIENT_HOST : CLIENT_POD;",
+    from: "client.netns == host_netns_cookie ? CLIENT_HOST : CLIENT_POD;",
     to: "CLIENT_HOST;",
   },
   "row 24: the application is shown the backend": {
