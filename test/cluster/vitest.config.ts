@@ -5,7 +5,9 @@ import type { ViteUserConfig } from "vitest/config";
 
 process.env.PATH = `${process.env.PATH ?? ""}:/usr/local/sbin:/usr/sbin:/sbin`;
 
-const QUIET = ["control-plane", "dns", "events", "refused", "schema"].map((name) => `test/cluster/${name}.test.ts`);
+const QUIET = ["control-plane", "dns", "events", "refused", "schema", "shipped"].map(
+  (name) => `test/cluster/${name}.test.ts`,
+);
 
 const common = {
   globalSetup: "test/support/leftovers.ts",

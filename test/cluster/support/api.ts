@@ -33,6 +33,9 @@ const RESOURCES: Readonly<Record<string, string>> = {
   ClusterRole: "clusterroles",
   ClusterRoleBinding: "clusterrolebindings",
   ServiceCIDR: "servicecidrs",
+  ServiceAccount: "serviceaccounts",
+  ConfigMap: "configmaps",
+  DaemonSet: "daemonsets",
 };
 
 export class Api {
@@ -49,6 +52,19 @@ export class Api {
   /** Resolves with the object as the server keeps it. */
   create(object: KubeObject): Promise<KubeObject> {
     return this.#json("POST", collectionPath(object), object);
+  }
+
+  /** What create() would do, field by field; nothing comes of it. */
+  dryRun(object: KubeObject): Promise<KubeObject> {
+    return this.#json("POST", `${collectionPath(object)}?dryRun=All&fieldValidation=Strict`, object);
+  }
+
+  /** A token of a service account, good for an hour. */
+  async token({ metadata: { namespace, name } }: KubeObject): Promise<string> {
+    const path = `/api/v1/namespaces/${namespace}/serviceaccounts/${name}/token`;
+    const asked = { apiVersion: "authentication.k8s.io/v1", kind: "TokenRequest", spec: { expirationSeconds: 3600 } };
+    const { status } = await this.#json<{ status: { token: string } }>("POST", path, asked);
+    return status.token;
   }
 
   replace(object: KubeObject): Promise<KubeObject> {

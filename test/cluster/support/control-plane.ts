@@ -6,7 +6,7 @@
 //   const plane = await ControlPlane.start(lab, lab.node("cp"));
 //   await plane.api.create(service({ name: "web" }));
 
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Lab } from "../../../src/demo/lab/lab.ts";
 import type { NodeHost } from "../../../src/demo/lab/plan.ts";
@@ -82,6 +82,11 @@ export class ControlPlane {
 
   get url(): string {
     return `https://${this.#host.address.v4}:${PORT}`;
+  }
+
+  /** The certificate that signed the API server's, PEM. */
+  get ca(): string {
+    return readFileSync(this.#certificates.ca, "utf8");
   }
 
   /**
