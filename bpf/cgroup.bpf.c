@@ -173,7 +173,7 @@ static __always_inline int to_backend(struct bpf_sock_addr *ctx, bool v4, bool s
 		set_address(ctx, v4, &peer->backend, peer->backend_port);
 		return PROCEED;
 	}
-	if (frontend && opted_out_socket(client.kind, client.netns))
+	if (frontend && opted_out_socket(client.kind, client.netns, sticky))
 		return leave_alone(ctx, sticky, peers, &slot);
 	if (!sticky && refused &&
 	    !listens_here(ctx, &slot.vip, slot.vip_port, ctx->protocol, LISTENERS_ALL)) /* by a local route (AnyIP) */

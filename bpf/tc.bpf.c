@@ -5,6 +5,7 @@
  * -> client. egress: request client -> SNAT, reply backend -> VIP. Clauses E1-E8 are named where they are kept.
  */
 #include "begin.bpf.h"
+#include "led.bpf.h"
 #include "ongoing.bpf.h"
 
 /* There is no room for a connection that both ends believe in: its client is told at once. */
@@ -136,6 +137,10 @@ int pt_ingress(struct __sk_buff *skb)
 		frontend = NULL;
 		flags = ADDRESS_NODE;
 	}
+	if (frontend && left_to_netfilter(skb, w, frontend)) {
+		explain_refusal(VERDICT_PASS, DROP_NONE, frontend->service);
+		return TC_NEXT;
+	}
 	if (frontend && p->later) /* its first begins, or is refused */
 		return drop(-DROP_FRAGMENT);
 	if (proto_connects(p->proto) && !packet_is_syn(p)) {
@@ -179,16 +184,20 @@ static __noinline int leave_claimed(struct __sk_buff *skb, struct work *w)
 /*
  * A packet of no flow leaves from a frontend's address and port: a socket of this host that happens to use it. Its
  * replies, which would arrive on w->tuple, must not be taken for new connections (clause E2). Whoever sends this way, a
- * pod behind netfilter's masquerade too, may do so to any number of others: the records may be evicted.
+ * pod behind netfilter's masquerade too, may do so to any number of others: the records may be evicted. What netfilter
+ * translates needs none, and a datagram's would outlive its endpoint: there ingress asks netfilter (left_to_netfilter).
  */
-static __always_inline void note_pass(struct work *w)
+static __always_inline void note_pass(struct __sk_buff *skb, struct work *w)
 {
 	const struct packet *p = &w->packet;
+	struct destination to = {};
 	struct frontend *frontend;
 	__u32 flags;
 
 	frontend = frontend_lookup(&p->src, p->sport, p->proto, false, &flags);
 	if (!frontend || (frontend->flags & FRONTEND_ON_NODE)) /* there ingress asks for the socket itself */
+		return;
+	if (p->proto == IPPROTO_UDP && conntrack_leads(skb, &w->tuple, &to) == LED_TO)
 		return;
 	describe_client(w);
 	w->flow.role = FLOW_PASS;
@@ -208,7 +217,7 @@ static __always_inline int leave_foreign(struct __sk_buff *skb, struct work *w, 
 	if (record && record->role == FLOW_INDEX && flow_owner_of(record, &w->probe))
 		return leave_claimed(skb, w);
 	if (!record)
-		note_pass(w);
+		note_pass(skb, w);
 	return TC_NEXT;
 }
 

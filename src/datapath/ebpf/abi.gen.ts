@@ -318,11 +318,13 @@ export const clientKindNames: Readonly<Record<number, string>> = {
 export const OptOutLevel = {
   OPT_OUT_NETNS: 0,
   OPT_OUT_LEVELS: 16,
+  OPT_OUT_DATAGRAMS: 63,
 } as const;
 /** value → name without its prefix */
 export const optOutLevelNames: Readonly<Record<number, string>> = {
   0: "netns",
   16: "levels",
+  63: "datagrams",
 };
 
 export const AffinityPart = {

@@ -8,6 +8,7 @@ import * as abi from "./abi.gen.ts";
 import { decode, encode } from "./codec.ts";
 
 const CELL = new Uint8Array(4);
+const DATAGRAMS = 1n << BigInt(abi.OptOutLevel.OPT_OUT_DATAGRAMS);
 const NO_ADDRESS = new Uint8Array(16);
 
 /** Levels of cgroups that a hook can be told to ask for: 1 to this. */
@@ -30,6 +31,7 @@ export class OptedOutTable {
   readonly #pods = new Map<string, Map<string, string>>();
   /** How many keys there are of each level. */
   readonly #used: number[] = Array<number>(abi.OptOutLevel.OPT_OUT_LEVELS).fill(0);
+  #datagramsOnWire = false;
 
   constructor(map: BpfMap, levels: BpfMap) {
     this.#map = map;
@@ -43,6 +45,18 @@ export class OptedOutTable {
       this.#keysOf(`${namespace}/${pod}`).set(latin1(key), latin1(value));
       this.#count(latin1(key), 1);
     }
+    const { bits } = decode(abi.optOutLevels, this.#levels.lookup(CELL) ?? new Uint8Array(abi.optOutLevels.size));
+    this.#datagramsOnWire = (bits & DATAGRAMS) !== 0n;
+  }
+
+  /** Datagrams of all pods' unconnected sockets go by the wire. */
+  get datagramsOnWire(): boolean {
+    return this.#datagramsOnWire;
+  }
+
+  set datagramsOnWire(onWire: boolean) {
+    this.#datagramsOnWire = onWire;
+    this.#publishLevels();
   }
 
   /** Names in the map, each `namespace/name`. */
@@ -93,7 +107,8 @@ export class OptedOutTable {
   }
 
   #publishLevels(): void {
-    const bits = this.#used.reduce((sum, count, level) => (count > 0 ? sum | (1n << BigInt(level)) : sum), 0n);
+    const levels = this.#used.reduce((sum, count, level) => (count > 0 ? sum | (1n << BigInt(level)) : sum), 0n);
+    const bits = this.#datagramsOnWire ? levels | DATAGRAMS : levels;
     const cell = encode(abi.optOutLevels, { bits });
     if (latin1(this.#levels.lookup(CELL) ?? new Uint8Array()) !== latin1(cell)) this.#levels.update(CELL, cell);
   }
