@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// detachTc(): takes one of our clsact filters away again.
+// detachTc(): takes one of our clsact filters away again. connectPrograms(): whose programs choose for connect().
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <errno.h>
+#include <fcntl.h>
 
+#include <array>
 #include <string>
 
 #include "addon.h"
@@ -11,6 +14,8 @@
 
 namespace portolan {
 namespace {
+
+constexpr size_t kMostPrograms = 64;  // on one cgroup and those above it, of one type: the kernel's limit for each
 
 std::string ProgramName(uint32_t id) {
   const Fd fd(bpf_prog_get_fd_by_id(id));
@@ -45,10 +50,30 @@ Napi::Value DetachTc(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(env, true);
 }
 
+// connectPrograms(cgroup) -> names, as far as the kernel keeps them (15 characters); "" of one that we may not look at
+Napi::Value ConnectPrograms(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const std::string path = StringArgument(info, 0, "cgroup");
+  const Fd cgroup(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!cgroup.valid()) Throw(env, {.syscall = "open", .error = errno, .object = path});
+  Napi::Array names = Napi::Array::New(env);
+  for (const bpf_attach_type type : {BPF_CGROUP_INET4_CONNECT, BPF_CGROUP_INET6_CONNECT}) {
+    std::array<uint32_t, kMostPrograms> ids{};
+    uint32_t count = ids.size();
+    // Those of the cgroups above it count as well.
+    if (bpf_prog_query(cgroup.get(), type, BPF_F_QUERY_EFFECTIVE, nullptr, ids.data(), &count) < 0) {
+      Throw(env, {.syscall = "bpf(BPF_PROG_QUERY)", .error = errno, .object = "cgroup " + path});
+    }
+    for (uint32_t i = 0; i < count; i++) names.Set(names.Length(), ProgramName(ids[i]));
+  }
+  return names;
+}
+
 }  // namespace
 
 void InitHost(Napi::Env env, Napi::Object exports) {
   exports.Set("detachTc", Napi::Function::New(env, DetachTc, "detachTc"));
+  exports.Set("connectPrograms", Napi::Function::New(env, ConnectPrograms, "connectPrograms"));
 }
 
 }  // namespace portolan

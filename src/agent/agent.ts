@@ -4,9 +4,10 @@
 
 import { once } from "node:events";
 import { EbpfDriver } from "../datapath/ebpf/driver.ts";
-import { type Pins, pinsUnder } from "../datapath/ebpf/pins.ts";
+import { type Pins, pinsUnder, serves } from "../datapath/ebpf/pins.ts";
 import { findFilterTables } from "../datapath/netfilter/iptables.ts";
 import { Network } from "../datapath/network.ts";
+import { findOthers } from "../datapath/others.ts";
 import { type Features, netnsCookie, openNetlink, probeFeatures } from "../libbpf/index.ts";
 import type { ClusterEvent } from "../model/cluster-event.ts";
 import type { Source } from "../source/source.ts";
@@ -25,6 +26,7 @@ import { NodeFollower } from "./node-follower.ts";
 import { beginReading, openSource } from "./open-source.ts";
 import { OptOutFollower } from "./opt-out-follower.ts";
 import type { AgentOptions } from "./options.ts";
+import { keepKubeProxy, refuseOthers } from "./other-proxies.ts";
 import { identifyPod } from "./pod-identity.ts";
 import { RangeFollower } from "./range-follower.ts";
 import { ServiceFollower } from "./service-follower.ts";
@@ -52,6 +54,11 @@ export async function runAgent(
   const { cgroupRoot, podCgroups, warnings } = checkNode(options);
   const pins = pinsUnder(options.bpffs);
   using _lock = lockPins(pins);
+  const others = await findOthers(options.bpffs, cgroupRoot);
+  const { kubeProxy } = others;
+  if (!serves(pins)) refuseOthers(others, options.takeOver);
+  for (const reason of kubeProxy.unseen)
+    log.warn({ reason }, "whether a kube-proxy serves this node cannot be seen whole");
   deferHelpers(log);
   const features = probeFeatures();
   log.info({ version: VERSION, node: options.nodeName, pins: pins.version, cgroupRoot }, "starting, mode ebpf");
@@ -128,9 +135,12 @@ export async function runAgent(
   node.attach();
   await using takeOver = new TakeOver(driver, log);
   await takeOver.attempt();
+  await using kubeProxyKeeper = keepKubeProxy(options.takeOver, driver.optedOut, onEvent, log);
+  if (options.takeOver) kubeProxyKeeper.begin(kubeProxy, driver.optedOut.datagramsOnWire);
   driver.attachSockets(cgroupRoot, options);
   status.attached();
   void forward.keep();
+  kubeProxyKeeper.keep();
   using _sweeper = startSweeper(driver, log);
   health.serve();
   log.info("ready");

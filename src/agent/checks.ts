@@ -2,6 +2,7 @@
 // Whether this node can carry the datapath at all: asked before anything is touched, answered with what to do.
 
 import { existsSync, opendirSync, readFileSync, statfsSync, statSync } from "node:fs";
+import { cgroup2Mount, mountPoints } from "../datapath/mounts.ts";
 import { NodeError, UsageError } from "./errors.ts";
 import { missingCapabilities } from "./rights.ts";
 
@@ -109,12 +110,6 @@ function findPodCgroups(
   );
 }
 
-/** The first mount point of type cgroup2, below a directory if one is given. */
-export function cgroup2Mount(procMounts: string, below?: string): string | undefined {
-  const points = mountPoints(procMounts, (type) => type === "cgroup2");
-  return points.find((point) => below === undefined || point.startsWith(`${below}/`));
-}
-
 function version1Mounts(procMounts: string): readonly string[] {
   return mountPoints(procMounts, (type) => type === "cgroup");
 }
@@ -128,14 +123,6 @@ function memoryCgroupMount(procMounts: string, given: string | undefined): reado
   const points = mountPoints(procMounts, isMemory);
   const within = points.filter((point) => given !== undefined && point.startsWith(`${given}/`));
   return (within.length > 0 ? within : points).slice(0, 1);
-}
-
-/** /proc/mounts writes blanks in octal. */
-function mountPoints(procMounts: string, wanted: (type: string, options: string) => boolean): readonly string[] {
-  const fields = procMounts.split("\n").map((line) => line.split(" "));
-  return fields
-    .filter(([, , type = "", options = ""]) => wanted(type, options))
-    .map(([, point = ""]) => point.replace(/\\(\d{3})/g, (_, octal) => String.fromCharCode(Number.parseInt(octal, 8))));
 }
 
 function fileSystemType(path: string): number | undefined {

@@ -38,6 +38,7 @@ const TEXTS: Readonly<Record<keyof AgentFlags, TextOf>> = {
   masqueradeAll: ({ masqueradeAll }) => masqueradeAll,
   protectNodeports: ({ protectNodePorts }) => protectNodePorts,
   vipPing: ({ vipPing }) => vipPing,
+  takeOver: ({ takeOver }) => takeOver,
   serviceCidr: ({ serviceCidrs }) => cidrs(serviceCidrs),
   snatPortRange: ({ snatPorts }) => ports(snatPorts),
   serviceNodePortRange: ({ nodePorts }) => ports(nodePorts),

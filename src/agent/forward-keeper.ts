@@ -3,7 +3,7 @@
 // agent runs. They stay when it ends, as the datapath does.
 
 import { ensureAccepts } from "../datapath/netfilter/forward.ts";
-import type { FilterTable } from "../datapath/netfilter/iptables.ts";
+import type { RuleTable } from "../datapath/netfilter/iptables.ts";
 import type { Family } from "../model/ip.ts";
 import type { Log } from "./log.ts";
 
@@ -16,7 +16,7 @@ const FAMILIES: readonly Family[] = [4, 6];
 
 export class ForwardKeeper implements Disposable {
   readonly #inboundMarkBit: number;
-  readonly #find: (family: Family) => readonly FilterTable[];
+  readonly #find: (family: Family) => readonly RuleTable[];
   readonly #log: Log;
   #timer: NodeJS.Timeout | undefined;
   #stopped = false;
@@ -24,7 +24,7 @@ export class ForwardKeeper implements Disposable {
   readonly #told = new Map<number, string>();
 
   /** find: the filter tables of this network namespace, looked up anew each time. */
-  constructor(inboundMarkBit: number, find: (family: Family) => readonly FilterTable[], log: Log) {
+  constructor(inboundMarkBit: number, find: (family: Family) => readonly RuleTable[], log: Log) {
     this.#inboundMarkBit = inboundMarkBit;
     this.#find = find;
     this.#log = log;

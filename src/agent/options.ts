@@ -71,6 +71,8 @@ export interface AgentOptions {
   readonly protectNodePorts: boolean;
   /** VIPs answer ping. */
   readonly vipPing: boolean;
+  /** A kube-proxy's rules on this node go once ours serve. */
+  readonly takeOver: boolean;
   /** Ranges that ClusterIPs come from, beside those of ServiceCIDR objects. */
   readonly serviceCidrs: readonly Cidr[];
   /** Where ports of masqueraded connections are drawn from, less nodePorts. */
@@ -121,6 +123,7 @@ export interface AgentFlags extends SourceFlags {
   readonly masqueradeAll?: boolean;
   readonly protectNodeports?: boolean;
   readonly vipPing?: boolean;
+  readonly takeOver?: boolean;
   readonly serviceCidr?: readonly string[];
   readonly snatPortRange: PortRange;
   readonly serviceNodePortRange: PortRange;
@@ -172,6 +175,7 @@ export function agentOptions(flags: AgentFlags): AgentOptions {
     masqueradeAll: flags.masqueradeAll ?? false,
     protectNodePorts: flags.protectNodeports ?? false,
     vipPing: flags.vipPing ?? false,
+    takeOver: flags.takeOver ?? false,
     serviceCidrs: (flags.serviceCidr ?? []).map(parseServiceCidr),
     snatPorts: flags.snatPortRange,
     nodePorts: flags.serviceNodePortRange,

@@ -3,7 +3,7 @@
 
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { legacyFilterInUse } from "../datapath/netfilter/iptables.ts";
+import { legacyInUse } from "../datapath/netfilter/iptables.ts";
 import type { Features } from "../libbpf/index.ts";
 import type { Log } from "./log.ts";
 import type { AgentOptions } from "./options.ts";
@@ -43,6 +43,6 @@ function lacks(): readonly OptionalRight[] {
   return lackingRights({
     procStatus,
     pid: process.pid,
-    legacyIptables: legacyFilterInUse(4) || legacyFilterInUse(6),
+    legacyIptables: legacyInUse(4, "filter") || legacyInUse(6, "filter"),
   });
 }

@@ -96,6 +96,8 @@ export function agentCommand(): Command {
     .option("--no-protect-nodeports", "leave bind() alone (default)")
     .option("--vip-ping", "addresses of Services answer ping")
     .option("--no-vip-ping", "they do not (default)")
+    .option("--take-over", "take the rules of a kube-proxy on this node away once ours serve")
+    .option("--no-take-over", "refuse to begin where it has any (default)")
     .option("--service-cidr <cidrs>", "where ClusterIPs come from, beside ServiceCIDR objects", parseList)
     .option("--healthz-bind-address <address>", 'where /healthz is answered; "" is nowhere', "0.0.0.0:10256")
     .option("--metrics-bind-address <address>", 'where /metrics is; "" is nowhere', "127.0.0.1:10249")

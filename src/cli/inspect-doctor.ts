@@ -7,6 +7,7 @@ import type { Finding } from "../inspect/doctor-types.ts";
 import { columns } from "./format/columns.ts";
 import { renderJson } from "./format/listing.ts";
 import { addStateOptions, type StateOptions } from "./inspect-options.ts";
+import type { OpenedState } from "./inspect-state.ts";
 import { EXIT_NO } from "./run.ts";
 
 interface DoctorOptions extends StateOptions {
@@ -24,22 +25,45 @@ export function doctorCommand(): Command {
 }
 
 async function run(options: DoctorOptions): Promise<void> {
-  const [{ openInspection }, { CHECKS, examine, readNode }, { netnsCookie, openNetlink }] = await Promise.all([
-    import("./inspect-state.ts"),
+  const [{ CHECKS, examine, readNode }, { netnsCookie, openNetlink }, { findOthers }] = await Promise.all([
     import("../inspect/doctor.ts"),
     import("../libbpf/index.ts"),
+    import("../datapath/others.ts"),
   ]);
-  using opened = openInspection(options);
+  using opened = await openOrTell(options);
   using netlink = openNetlink();
   const agent = opened.state.agent();
   // In another network namespace the same index is another device.
   const onNode = agent?.netnsCookie === netnsCookie();
   if (agent && !onNode) process.stderr.write(OTHER_NAMESPACE);
-  const node = readNode(opened.state, opened.pins, options.stateDir, onNode ? () => netlink.links() : undefined);
+  const others = agent && !onNode ? undefined : await findOthers(options.bpffs);
+  const node = readNode(
+    opened.state,
+    opened.pins,
+    options.stateDir,
+    onNode ? () => netlink.links() : undefined,
+    others,
+  );
   const findings = examine(node);
   const checked = CHECKS.map(({ name }) => name);
   process.stdout.write(renderFindings(findings, checked, options.output));
   if (findings.some(({ severity }) => severity === "error")) process.exitCode = EXIT_NO;
+}
+
+/** Where there is no state yet, what would be in an agent's way comes first; the error says what is missing. */
+async function openOrTell(options: DoctorOptions): Promise<OpenedState> {
+  const [{ openInspection }, { examineOthers }, { findOthers }] = await Promise.all([
+    import("./inspect-state.ts"),
+    import("../inspect/doctor.ts"),
+    import("../datapath/others.ts"),
+  ]);
+  try {
+    return openInspection(options);
+  } catch (error) {
+    const findings = examineOthers(await findOthers(options.bpffs));
+    if (findings.length > 0) process.stdout.write(renderFindings(findings, [], options.output));
+    throw error;
+  }
 }
 
 /** checked: the names of the checks, for people who are told that none found anything. */

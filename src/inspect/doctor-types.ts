@@ -2,6 +2,7 @@
 // What `doctor` looks at and what it says. Plain data, so that every check is a pure function.
 
 import type { MapFill, ServiceState } from "../datapath/ebpf/state-types.ts";
+import type { Others } from "../datapath/others.ts";
 import type { DropRow } from "./rows.ts";
 import type { Status } from "./status.ts";
 
@@ -44,6 +45,8 @@ export interface NodeState {
   /** undefined: nobody can tell by links, for clsact filters are used or this is another network namespace. */
   readonly devices: readonly HookedDevice[] | undefined;
   readonly drops: readonly DropRow[];
+  /** Who else serves Services here; undefined: this is another network namespace. */
+  readonly others: Others | undefined;
   /** Directory */
   readonly pins: string;
 }

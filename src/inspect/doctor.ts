@@ -7,6 +7,7 @@ import type { Pins } from "../datapath/ebpf/pins.ts";
 import type { DatapathState } from "../datapath/ebpf/state-types.ts";
 import type { LinkInfo } from "../libbpf/types.ts";
 import { AGENT, HOOKS, OBJECTS, STATE } from "./doctor-node.ts";
+import { lookAtOthers, PROXIES } from "./doctor-proxies.ts";
 import { RIGHTS } from "./doctor-rights.ts";
 import { DROPS, MAPS } from "./doctor-room.ts";
 import { SOURCE_RANGES } from "./doctor-sources.ts";
@@ -15,7 +16,12 @@ import { dropRows } from "./flow-rows.ts";
 import { deviceHooks, readStatus, socketHooks } from "./status.ts";
 
 /** In the order of their findings. */
-export const CHECKS: readonly Check[] = [STATE, AGENT, OBJECTS, HOOKS, RIGHTS, SOURCE_RANGES, MAPS, DROPS];
+export const CHECKS: readonly Check[] = [STATE, AGENT, OBJECTS, HOOKS, RIGHTS, PROXIES, SOURCE_RANGES, MAPS, DROPS];
+
+/** Of a node that no agent has served yet. */
+export function examineOthers(others: NodeState["others"]): readonly Finding[] {
+  return lookAtOthers(others, []).map((found) => ({ check: PROXIES.name, ...found }));
+}
 
 export function examine(node: NodeState): readonly Finding[] {
   return CHECKS.flatMap(({ name, look }) => look(node).map((found) => ({ check: name, ...found })));
@@ -27,6 +33,7 @@ export function readNode(
   pins: Pins,
   stateDir: string,
   links: (() => readonly LinkInfo[]) | undefined,
+  others: NodeState["others"],
 ): NodeState {
   // A device may come or go meanwhile. The map has it before its hooks and after them, so they are there at one end.
   const before = attachedLinks(pins);
@@ -47,6 +54,7 @@ export function readNode(
     sockets: socketHooks(attached),
     devices: links && usesLinks(pins) ? hooked : undefined,
     drops,
+    others,
     pins: pins.version,
   };
 }

@@ -11,6 +11,7 @@ export { openObject } from "./object.ts";
 export { openPinnedLink, openPinnedProgram } from "./program.ts";
 export {
   batchOtherThreads,
+  connectPrograms,
   detachTc,
   libbpfVersion,
   lockDirectory,

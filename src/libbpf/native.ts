@@ -117,6 +117,7 @@ export interface Addon {
   lockDirectory(path: string): () => void;
   batchOtherThreads(): void;
   netnsCookie(path: string | undefined): bigint;
+  connectPrograms(cgroup: string): string[];
   detachTc(ifindex: number, direction: string, priority: number, program: string): boolean;
 }
 

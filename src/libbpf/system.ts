@@ -44,6 +44,14 @@ export function netnsCookie(path?: string): bigint {
   return addon().netnsCookie(path);
 }
 
+/**
+ * Names of the programs that run when a socket of this cgroup2 directory connects, its parents' included: as the kernel keeps
+ * them, 15 characters; "" of those that only CAP_SYS_ADMIN may look at. Throws BpfError.
+ */
+export function connectPrograms(cgroup: string): readonly string[] {
+  return addon().connectPrograms(cgroup);
+}
+
 /** Takes a clsact filter away if attachTc() put it there with a program of this name; false: there is none. */
 export function detachTc(ifindex: number, direction: TcDirection, priority: number, program: string): boolean {
   return addon().detachTc(ifindex, direction, priority, program);

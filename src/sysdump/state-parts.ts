@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the pinned maps say, as the command line shows it with `-o json`.
 
+import { dirname } from "node:path";
 import type { Pins } from "../datapath/ebpf/pins.ts";
 import type { DatapathState } from "../datapath/ebpf/state-types.ts";
+import { findOthers } from "../datapath/others.ts";
 import { examine, readNode } from "../inspect/doctor.ts";
 import { affinityOf, backendsOf, dropsOf, flowsOf, frontendsOf, servicesOf, sourcesOf } from "../inspect/state-rows.ts";
 import { readStatus } from "../inspect/status.ts";
@@ -22,9 +24,9 @@ export function stateParts({ open, stateDir, flows }: StateSubject): readonly Pa
   const part = (name: string, rows: (state: DatapathState, pins: Pins) => unknown, more = ""): Part => ({
     file: `state/${name}.json`,
     what: `portolan ${name} -o json${more}`,
-    read: () => {
+    read: async () => {
       const { state, pins } = open();
-      return jsonText(rows(state, pins));
+      return jsonText(await rows(state, pins));
     },
   });
   return [
@@ -33,7 +35,10 @@ export function stateParts({ open, stateDir, flows }: StateSubject): readonly Pa
       (state, pins) => ({ ...readStatus(state, pins, stateDir, linksOf(state)?.() ?? []), features: probeFeatures() }),
       " --verbose",
     ),
-    part("doctor", (state, pins) => examine(readNode(state, pins, stateDir, linksOf(state)))),
+    part("doctor", async (state, pins) => {
+      const links = linksOf(state);
+      return examine(readNode(state, pins, stateDir, links, links && (await findOthers(dirname(pins.root)))));
+    }),
     part("services", servicesOf),
     part("backends", backendsOf),
     part("frontends", frontendsOf),

@@ -60,6 +60,7 @@ export const FIELDS: readonly ConfigField[] = [
   { path: "detectLocal.interfaceNamePrefix", flag: "podInterfaceNamePrefix", kind: TEXT },
   { path: "masqueradeAll", flag: "masqueradeAll", kind: FLAG },
   { path: "vipPing", flag: "vipPing", kind: FLAG },
+  { path: "takeOver", flag: "takeOver", kind: FLAG },
   { path: "snatPortRange", flag: "snatPortRange", kind: PORT_RANGE },
   { path: "serviceNodePortRange", flag: "serviceNodePortRange", kind: PORT_RANGE },
   { path: "markBits", flag: "markBits", kind: MARK_BITS },

@@ -60,6 +60,11 @@ export function mapPin(pins: Pick<LayoutPins, "maps">, map: string): string {
   return join(pins.maps, map);
 }
 
+/** Programs of ours hang somewhere: what an earlier agent attached. */
+export function serves(pins: Pins): boolean {
+  return existsSync(pins.links) && readdirSync(pins.links).length > 0;
+}
+
 export function linkPin(pins: Pins, link: string): string {
   return join(pins.links, link);
 }

@@ -265,7 +265,7 @@ function pinnedMaps(): ReadonlySet<string> {
 }
 
 /** Names with a dot are .rodata and the like. */
-function isPinned(map: string): boolean {
+export function isPinned(map: string): boolean {
   return !LOCAL_MAPS.has(map) && !map.includes(".");
 }
 

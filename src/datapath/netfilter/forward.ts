@@ -2,7 +2,7 @@
 // What a node whose FORWARD chain drops must let through: packets that our programs have translated, and the answers to
 // them (clause E5 of the rule of the edge, row 42 of the behaviour contract; kube-proxy's KUBE-FORWARD).
 
-import type { FilterTable } from "./iptables.ts";
+import type { RuleTable } from "./iptables.ts";
 
 export const CHAIN = "PORTOLAN-FORWARD";
 const JUMP = `-A FORWARD -j ${CHAIN}`;
@@ -25,9 +25,9 @@ export function acceptRules(inboundMarkBit: number): readonly string[] {
  * Sees to it that what FORWARD drops for want of a rule, by its policy or by a last rule for everything, meets our rules
  * first, and nothing else does: what is dropped on purpose (a NetworkPolicy, an administrator's block) stays dropped behind a
  * Service too. othersToo: while an earlier agent's programs mark what they translate otherwise, what it accepted goes on to
- * be accepted. Returns whether something had to be changed. Throws IptablesError.
+ * be accepted. Returns whether something had to be changed. Throws NetfilterError.
  */
-export async function ensureAccepts(table: FilterTable, inboundMarkBit: number, othersToo = false): Promise<boolean> {
+export async function ensureAccepts(table: RuleTable, inboundMarkBit: number, othersToo = false): Promise<boolean> {
   const rules = await table.rules();
   const forward = rules.filter((rule) => rule.startsWith("-A FORWARD "));
   const others = forward.filter((rule) => rule !== JUMP);
@@ -60,8 +60,8 @@ function rulesOf(chain: string, rules: readonly string[]): readonly string[] {
   return rules.filter((rule) => rule.startsWith(`-A ${chain} `));
 }
 
-/** Takes the rules away, ours only. Returns whether there were any. Throws IptablesError. */
-export async function removeAccepts(table: FilterTable): Promise<boolean> {
+/** Takes the rules away, ours only. Returns whether there were any. Throws NetfilterError. */
+export async function removeAccepts(table: RuleTable): Promise<boolean> {
   const rules = await table.rules();
   if (!rules.includes(`-N ${CHAIN}`)) return false;
   const jumps = rules.filter((rule) => rule === JUMP).map(() => `-D FORWARD -j ${CHAIN}`);

@@ -2,8 +2,9 @@
 // What a node must have.
 
 import { expect, test } from "vitest";
-import { cgroup2Mount, checkBpffs, checkManifests } from "../../../src/agent/checks.ts";
+import { checkBpffs, checkManifests } from "../../../src/agent/checks.ts";
 import { NodeError, UsageError } from "../../../src/agent/errors.ts";
+import { cgroup2Mount } from "../../../src/datapath/mounts.ts";
 
 test("the first cgroup2 mount is the root, blanks in its name included", () => {
   const mounts =

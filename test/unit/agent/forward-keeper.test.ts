@@ -3,9 +3,9 @@
 import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { ForwardKeeper } from "../../../src/agent/forward-keeper.ts";
-import type { FilterTable } from "../../../src/datapath/netfilter/iptables.ts";
+import type { RuleTable } from "../../../src/datapath/netfilter/iptables.ts";
 
-class FakeTable implements FilterTable {
+class FakeTable implements RuleTable {
   readonly command = "/sbin/iptables";
   readonly restored: (readonly string[])[] = [];
   /** As `iptables -S` prints it. */
@@ -30,7 +30,7 @@ const RULES = [
 
 describe("the rules in FORWARD", () => {
   let table: FakeTable;
-  let tables: readonly FilterTable[];
+  let tables: readonly RuleTable[];
   let log: string[];
   let keeper: ForwardKeeper;
 

@@ -41,6 +41,7 @@ detectLocalMode: Device
 detectLocal: {bridgeInterface: cni0, interfaceNamePrefix: cali}
 masqueradeAll: true
 vipPing: true
+takeOver: true
 snatPortRange: 20000-29999
 serviceNodePortRange: 30000-30999
 markBits: [3, 4]
@@ -79,6 +80,7 @@ logging: {format: json, level: debug}
       podInterfaceNamePrefix: "cali",
       masqueradeAll: true,
       vipPing: true,
+      takeOver: true,
       snatPortRange: { min: 20000, max: 29999 },
       serviceNodePortRange: { min: 30000, max: 30999 },
       markBits: { inbound: 3, outbound: 4 },

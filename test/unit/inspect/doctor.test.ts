@@ -7,7 +7,7 @@ import { renderFindings } from "../../../src/cli/inspect-doctor.ts";
 import type { FrontendKind, SourceFilter } from "../../../src/compile/state.ts";
 import { SIZE_FLAGS } from "../../../src/datapath/ebpf/errors.ts";
 import type { FrontendState } from "../../../src/datapath/ebpf/state-types.ts";
-import { CHECKS, examine } from "../../../src/inspect/doctor.ts";
+import { CHECKS, examine, examineOthers } from "../../../src/inspect/doctor.ts";
 import type { NodeState } from "../../../src/inspect/doctor-types.ts";
 import { type Ip, parseCidr } from "../../../src/model/ip.ts";
 
@@ -34,6 +34,7 @@ const WELL: NodeState = {
   ],
   sockets: SOCKETS,
   devices: [{ device: "eth0", hooks: ["ingress", "egress"] }],
+  others: { kubeProxy: { rules: [], listening: true, unseen: [] }, programs: [] },
   drops: [
     { reason: "flow_table_full", count: 0, explanation: "the flow table is full" },
     { reason: "no_endpoints", count: 12, explanation: "refused" },
@@ -45,7 +46,7 @@ test("nothing is found on a node where all is well, and the checks are named", (
   expect(examine(WELL)).toEqual([]);
   const checked = CHECKS.map(({ name }) => name);
   expect(renderFindings([], checked, "table")).toBe(
-    "nothing found; checked: state, agent, objects, hooks, rights, source-ranges, maps, drops\n",
+    "nothing found; checked: state, agent, objects, hooks, rights, service-proxies, source-ranges, maps, drops\n",
   );
   expect(renderFindings([], checked, "json")).toBe("[]\n");
   expect(renderFindings([], checked, "yaml")).toBe("[]\n");
@@ -249,4 +250,38 @@ test.each([
   ["beside one of another namespace", [port(4, ALL, OFFICE), { ...port(6, ALL), namespace: "shop" }]],
 ])("row 45: a Service %s is no trap", (_, services) => {
   expect(examine({ ...WELL, services })).toEqual([]);
+});
+
+const NFT = { mode: "nftables", places: ["nftables table ip kube-proxy"] } as const;
+const found = (listening: boolean) =>
+  `a kube-proxy's rules are at work on this node (mode nftables: nftables table ip kube-proxy; ${listening ? "something" : "nothing"} listens on its ports)`;
+
+test("service-proxies: a kube-proxy's rules are an error while nothing of ours serves, beside ours a warning", () => {
+  const others = { kubeProxy: { rules: [NFT], listening: false, unseen: [] }, programs: [] };
+  const [before] = examineOthers(others);
+  expect(before).toMatchObject({ check: "service-proxies", severity: "error", what: found(false) });
+  expect(before?.do).toContain("--take-over");
+  const running = { ...others, kubeProxy: { ...others.kubeProxy, listening: true } };
+  expect(examine({ ...WELL, others: running })).toMatchObject([{ severity: "warning", what: found(true) }]);
+  expect(examineOthers(WELL.others)).toEqual([]);
+  expect(examine({ ...WELL, others: undefined })).toEqual([]);
+});
+
+test("service-proxies: Cilium, and what could not be looked at", () => {
+  const programs = [{ name: "Cilium", places: ["/sys/fs/bpf/cilium/x"], advice: "set it" }] as const;
+  const others = { kubeProxy: { rules: [], listening: false, unseen: ["nftables: nft is not installed"] }, programs };
+  expect(examineOthers(others)).toEqual([
+    {
+      check: "service-proxies",
+      severity: "warning",
+      what: "whether a kube-proxy serves this node cannot be seen whole: nftables: nft is not installed",
+      do: "run this where iptables and nft are installed and may list rules",
+    },
+    {
+      check: "service-proxies",
+      severity: "error",
+      what: "Cilium serves Services on this node (/sys/fs/bpf/cilium/x), and two cannot",
+      do: "set it",
+    },
+  ]);
 });

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// What an agent does about others that serve Services on its node.
+
+import type { OptedOutTable } from "../datapath/ebpf/opted-out.ts";
+import { datagramTimes } from "../datapath/netfilter/conntrack-times.ts";
+import { keepTranslating, removeKubeProxyRules } from "../datapath/netfilter/kube-proxy.ts";
+import { findKubeProxyHere, type Others } from "../datapath/others.ts";
+import type { OnEvent } from "../model/cluster-event.ts";
+import { NodeError } from "./errors.ts";
+import { KubeProxyKeeper, refuseKubeProxy } from "./kube-proxy-keeper.ts";
+import type { Log } from "./log.ts";
+
+/**
+ * Throws NodeError where another serves Services on this node and nothing of ours does yet; Cilium and Calico with
+ * --take-over too: what is taken away of theirs they put back, and theirs does not come after ours.
+ */
+export function refuseOthers({ kubeProxy, programs }: Others, takeOver: boolean): void {
+  const [other] = programs;
+  if (!other) {
+    refuseKubeProxy(kubeProxy, takeOver);
+    return;
+  }
+  throw new NodeError(
+    `${other.name} serves Services on this node (${other.places.join(", ")}), and of two the one whose program runs last would decide at each hook; --take-over does not help, for it would put them back: ${other.advice}; nothing was changed`,
+  );
+}
+
+/** The caller begins it, and disposes of it. */
+export function keepKubeProxy(takeOver: boolean, sockets: OptedOutTable, onEvent: OnEvent, log: Log): KubeProxyKeeper {
+  return new KubeProxyKeeper({
+    takeOver,
+    find: findKubeProxyHere,
+    remove: async () => {
+      await keepTranslating();
+      return await removeKubeProxyRules();
+    },
+    setDatagramsOnWire: (onWire) => {
+      sockets.datagramsOnWire = onWire;
+    },
+    streamMs: datagramTimes().streamMs,
+    onEvent,
+    log,
+  });
+}
