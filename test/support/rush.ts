@@ -13,7 +13,7 @@ export interface Rush {
   readonly rate: number;
   /** Long ones for each target. */
   readonly streams: number;
-  /** address, port, address, port ... */
+  /** address, port, address, port ...; "udp:ADDRESS" and "udpto:ADDRESS": streams of datagrams alone */
   readonly targets: readonly string[];
   /** Its sockets are balanced; else it meets the tc programs. */
   readonly socketBalancing?: boolean;
@@ -39,7 +39,7 @@ export async function expectUnharmed(client: LabProcess, least: number, streams:
   client.write("enough\n");
   await client.exited;
   const { asked, beats, ms, ...fate } = JSON.parse(client.stdout.replace(/^ready$/m, ""));
-  expect(fate).toEqual({ answered: asked, refused: 0, reset: 0, timedOut: 0, other: 0, streamsLost: 0 });
+  expect(fate).toEqual({ answered: asked, refused: 0, reset: 0, timedOut: 0, other: 0, streamsLost: 0, moved: 0 });
   // Of two targets, one in each family, the whole time.
   expect(beats).toBeGreaterThan(2 * streams);
   expect(asked).toBeGreaterThan(least);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The real kube-proxy on a node of the lab, in nftables mode: what Portolan is measured beside.
+// The real kube-proxy on a node of the lab: what Portolan is measured beside, and what it takes over from.
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Lab } from "../../../src/demo/lab/lab.ts";
@@ -10,20 +10,27 @@ import { binary } from "./components.ts";
 /** The lab's pods, by which kube-proxy tells them from other clients. */
 const CLUSTER_CIDR = "10.9.0.0/16,fd00:9::/32";
 
+export type KubeProxyMode = "iptables" | "nftables";
+
 /** Does not wait. The node's Node object must be there: kube-proxy takes the node's addresses from it. */
-export function startKubeProxy(lab: Lab, node: NodeHost, kubeconfig: string): LabProcess {
+export function startKubeProxy(
+  lab: Lab,
+  node: NodeHost,
+  kubeconfig: string,
+  mode: KubeProxyMode = "nftables",
+): LabProcess {
   const file = join(node.stateDir, "kube-proxy.json");
-  writeFileSync(file, JSON.stringify(configuration(node, kubeconfig)));
+  writeFileSync(file, JSON.stringify(configuration(node, kubeconfig, mode)));
   return lab.spawn(node, [binary("kube-proxy"), "--config", file, "-v", "2"]);
 }
 
-function configuration(node: NodeHost, kubeconfig: string): object {
+function configuration(node: NodeHost, kubeconfig: string, mode: KubeProxyMode): object {
   return {
     apiVersion: "kubeproxy.config.k8s.io/v1alpha1",
     kind: "KubeProxyConfiguration",
     clientConnection: { kubeconfig },
     hostnameOverride: node.name,
-    mode: "nftables",
+    mode,
     detectLocalMode: "ClusterCIDR",
     clusterCIDR: CLUSTER_CIDR,
     healthzBindAddress: "127.0.0.1:10256",

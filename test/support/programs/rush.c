@@ -3,11 +3,12 @@
  * Many short connections at a steady rate beside a few long ones, and the server for both.
  *
  *   rush serve PORT                         prints "ready"; a connection that says 'q' gets a byte and is closed by the
- *                                           server, one that says anything else gets its bytes back
- *   rush ask RATE STREAMS ADDRESS PORT ...  RATE new connections a second over all targets in turn, 'q' each; STREAMS
- *                                           long ones for each target that say 's' every 50 ms and wait for the echo;
- *                                           until stdin says something: then nothing new begins, what has begun ends,
- * and a line of JSON says what became of it
+ *                                           server, one that says anything else gets its bytes back; a datagram gets
+ * the server's process id rush ask RATE STREAMS ADDRESS PORT ...  RATE new connections a second over all targets in
+ * turn, 'q' each; STREAMS long ones for each target that say 's' every 50 ms and wait for the echo; until stdin says
+ * something: then nothing new begins, what has begun ends, an address "udp:ADDRESS" has streams of datagrams alone,
+ * from connected sockets, "udpto:ADDRESS" from sockets that are not; "moved" counts those that another server answers
+ * than before and a line of JSON says what became of it
  */
 #define _GNU_SOURCE /* accept4 */
 #include <arpa/inet.h>
@@ -29,18 +30,27 @@
 #define PATIENCE_MS 10000
 #define BEAT_MS 50
 
-enum kind { FREE, STDIN, LISTENER, SERVED, SHORT, STREAM };
+enum kind { FREE, STDIN, LISTENER, SERVED, SHORT, STREAM, DATAGRAMS };
+
+struct target {
+	struct sockaddr_storage address;
+	socklen_t length;
+	int type; /* SOCK_STREAM, SOCK_DGRAM */
+	bool connects;
+};
 
 struct conn {
 	enum kind kind;
-	bool open;     /* connect() is done */
-	bool answered; /* its byte, or its last echo, has come */
-	long since_ms; /* began; of a stream: its last beat */
+	bool open;                   /* connect() is done */
+	bool answered;               /* its byte, or its last echo, has come */
+	long since_ms;               /* began; of a stream: its last beat */
+	const struct target *target; /* of a stream of datagrams */
+	int server;                  /* process id that answers it; 0: not yet known */
 };
 
 static struct conn conns[MAX_FDS];
 static int epfd, alive;
-static long asked, answered, refused, reset, timed_out, other, beats, streams_lost;
+static long asked, answered, refused, reset, timed_out, other, beats, streams_lost, moved;
 
 static long now_ms(void)
 {
@@ -67,7 +77,7 @@ static void watch(int fd, enum kind kind, unsigned int events)
 
 static void forget(int fd)
 {
-	if (conns[fd].kind == SHORT || conns[fd].kind == STREAM)
+	if (conns[fd].kind == SHORT || conns[fd].kind == STREAM || conns[fd].kind == DATAGRAMS)
 		alive--;
 	conns[fd].kind = FREE;
 	close(fd);
@@ -75,7 +85,7 @@ static void forget(int fd)
 
 static void lost(int fd, int error)
 {
-	if (conns[fd].kind == STREAM)
+	if (conns[fd].kind == STREAM || conns[fd].kind == DATAGRAMS)
 		streams_lost++;
 	if (error == ECONNREFUSED)
 		refused++;
@@ -88,16 +98,15 @@ static void lost(int fd, int error)
 	forget(fd);
 }
 
-struct target {
-	struct sockaddr_storage address;
-	socklen_t length;
-};
-
 static struct target parse_target(const char *address, const char *port)
 {
-	struct target t = {};
+	const char *colon = strstr(address, "udp:") == address     ? address + 3
+			    : strstr(address, "udpto:") == address ? address + 5
+								   : NULL;
+	struct target t = {.type = colon ? SOCK_DGRAM : SOCK_STREAM, .connects = !colon || colon == address + 3};
 	struct sockaddr_in *v4 = (void *)&t.address;
 	struct sockaddr_in6 *v6 = (void *)&t.address;
+	address = colon ? colon + 1 : address;
 	if (inet_pton(AF_INET, address, &v4->sin_addr) == 1) {
 		v4->sin_family = AF_INET;
 		v4->sin_port = htons(atoi(port));
@@ -127,10 +136,71 @@ static void begin(const struct target *target, enum kind kind)
 
 static void say(int fd, char byte)
 {
+	const struct target *to = conns[fd].target;
+	const void *address = to && !to->connects ? &to->address : NULL;
 	conns[fd].answered = false;
 	conns[fd].since_ms = now_ms();
-	if (send(fd, &byte, 1, MSG_NOSIGNAL) != 1)
+	if (sendto(fd, &byte, 1, MSG_NOSIGNAL, address, address ? to->length : 0) != 1)
 		lost(fd, errno);
+}
+
+static void begin_datagrams(const struct target *target)
+{
+	int fd = socket(target->address.ss_family, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		die("socket");
+	if (target->connects && connect(fd, (const void *)&target->address, target->length))
+		die("connect");
+	watch(fd, DATAGRAMS, EPOLLIN | EPOLLET);
+	conns[fd].target = target;
+	alive++;
+	say(fd, 's');
+}
+
+/* Whether an answer came from where the datagram went, as far as the application can see. */
+static bool same_end(const struct sockaddr_storage *from, const struct target *to)
+{
+	const struct sockaddr_in *a4 = (const void *)from, *b4 = (const void *)&to->address;
+	const struct sockaddr_in6 *a6 = (const void *)from, *b6 = (const void *)&to->address;
+	if (from->ss_family != to->address.ss_family)
+		return false;
+	if (from->ss_family == AF_INET)
+		return a4->sin_port == b4->sin_port && a4->sin_addr.s_addr == b4->sin_addr.s_addr;
+	return a6->sin6_port == b6->sin6_port && !memcmp(&a6->sin6_addr, &b6->sin6_addr, 16);
+}
+
+static void hear_datagrams(int fd)
+{
+	struct conn *c = &conns[fd];
+	struct sockaddr_storage from;
+	int server;
+	for (;;) {
+		socklen_t length = sizeof(from);
+		ssize_t n = recvfrom(fd, &server, sizeof(server), 0, (void *)&from, &length);
+		if (n < 0 && errno == EAGAIN)
+			return;
+		if (n != sizeof(server))
+			return lost(fd, n < 0 ? errno : EPROTO);
+		if (!same_end(&from, c->target))
+			return lost(fd, EPROTO);
+		moved += c->server && c->server != server;
+		c->server = server;
+		c->answered = true;
+		beats++;
+	}
+}
+
+static void answer_datagrams(int fd)
+{
+	struct sockaddr_storage from;
+	char byte;
+	int self = getpid();
+	for (;;) {
+		socklen_t length = sizeof(from);
+		if (recvfrom(fd, &byte, 1, 0, (void *)&from, &length) < 0)
+			return;
+		sendto(fd, &self, sizeof(self), 0, (const void *)&from, length);
+	}
 }
 
 static void serve(int fd)
@@ -197,13 +267,14 @@ static void look_at_all(bool ending)
 	long now = now_ms();
 	for (int fd = 0; fd < MAX_FDS; fd++) {
 		struct conn *c = &conns[fd];
-		if (c->kind != SHORT && c->kind != STREAM)
+		bool lasts = c->kind == STREAM || c->kind == DATAGRAMS;
+		if (c->kind != SHORT && !lasts)
 			continue;
-		if (c->kind == STREAM && c->answered && ending)
+		if (lasts && c->answered && ending)
 			forget(fd);
-		else if (c->kind == STREAM && c->answered && now - c->since_ms >= BEAT_MS)
+		else if (lasts && c->answered && now - c->since_ms >= BEAT_MS)
 			say(fd, 's');
-		else if (!(c->kind == STREAM && c->answered) && now - c->since_ms >= PATIENCE_MS)
+		else if (!(lasts && c->answered) && now - c->since_ms >= PATIENCE_MS)
 			lost(fd, ETIMEDOUT);
 	}
 }
@@ -226,6 +297,12 @@ static void step(int timeout_ms, bool *ending)
 		case STREAM:
 			hear(fd, events[i].events);
 			break;
+		case DATAGRAMS:
+			if (conns[fd].target)
+				hear_datagrams(fd);
+			else
+				answer_datagrams(fd);
+			break;
 		case STDIN:
 			(void)!read(fd, &byte, 1);
 			epoll_ctl(epfd, EPOLL_CTL_DEL, fd, NULL);
@@ -247,6 +324,11 @@ static void run_server(int port)
 	if (bind(fd, (void *)&any, sizeof(any)) || listen(fd, 4096))
 		die("listen");
 	watch(fd, LISTENER, EPOLLIN);
+	fd = socket(AF_INET6, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+	setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof(zero));
+	if (bind(fd, (void *)&any, sizeof(any)))
+		die("bind");
+	watch(fd, DATAGRAMS, EPOLLIN);
 	puts("ready");
 	fflush(stdout);
 	while (!ending)
@@ -257,16 +339,25 @@ static void run_client(long rate, int streams, const struct target *targets, int
 {
 	bool ending = false;
 	long begun = now_ms(), looked = begun;
-	for (int i = 0; i < streams * count; i++)
-		begin(&targets[i % count], STREAM);
+	const struct target *connecting[MAX_TARGETS];
+	int connections = 0;
+	for (int i = 0; i < count; i++)
+		if (targets[i].type == SOCK_STREAM)
+			connecting[connections++] = &targets[i];
+	for (int i = 0; i < streams * count; i++) {
+		if (targets[i % count].type == SOCK_STREAM)
+			begin(&targets[i % count], STREAM);
+		else
+			begin_datagrams(&targets[i % count]);
+	}
 	puts("ready");
 	fflush(stdout);
 	while (!ending || alive > 0) {
 		long now = now_ms();
 		long due = (now - begun) * rate / 1000;
 		/* What a busy machine held up is not made up for all at once. */
-		for (int i = 0; !ending && asked < due && i < 64; i++)
-			begin(&targets[asked % count], SHORT);
+		for (int i = 0; !ending && connections && asked < due && i < 64; i++)
+			begin(connecting[asked % connections], SHORT);
 		if (now - looked >= 10) {
 			look_at_all(ending);
 			looked = now;
@@ -274,8 +365,8 @@ static void run_client(long rate, int streams, const struct target *targets, int
 		step(1, &ending);
 	}
 	printf("{\"asked\":%ld,\"answered\":%ld,\"refused\":%ld,\"reset\":%ld,\"timedOut\":%ld,\"other\":%ld,"
-	       "\"beats\":%ld,\"streamsLost\":%ld,\"ms\":%ld}\n",
-	       asked, answered, refused, reset, timed_out, other, beats, streams_lost, now_ms() - begun);
+	       "\"beats\":%ld,\"streamsLost\":%ld,\"moved\":%ld,\"ms\":%ld}\n",
+	       asked, answered, refused, reset, timed_out, other, beats, streams_lost, moved, now_ms() - begun);
 }
 
 int main(int argc, char **argv)
