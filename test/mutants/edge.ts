@@ -80,7 +80,7 @@ export const EDGE_MUTANTS: readonly Mutant[] = [
     clause: "E2",
     what: "what leaves from a frontend leaves no PASS record",
     file: "tc.bpf.c",
-    from: "\t\tnote_pass(w);",
+    from: "\t\tnote_pass(skb, w);",
     to: "\t\t;",
     test: SNAT,
   },
