@@ -135,6 +135,8 @@ describe("the configuration", () => {
 test("with `cleanup` the pods take the datapath away", () => {
   const [container] = renderPod({ cleanup: true }).containers;
   expect(container?.command).toEqual(["sh", "-c", "portolan cleanup && exec sleep infinity"]);
+  const [handing] = renderPod({ cleanup: "hand-back" }).containers;
+  expect(handing?.command).toEqual(["sh", "-c", "portolan cleanup --hand-back && exec sleep infinity"]);
   expect(container).not.toHaveProperty("args");
 });
 

@@ -16,6 +16,7 @@ test.each([
   "docs/behaviour.md",
   "docs/cli.md",
   "docs/metrics.md",
+  "docs/migrate.md",
   "docs/configuration.md",
   "docs/install.md",
   "docs/upgrade.md",
