@@ -8,12 +8,14 @@ import { useCluster } from "../support/cluster.ts";
 import { compileProgram } from "../support/compile.ts";
 import { serviceAddresses } from "../support/manifests.ts";
 import { hostOf } from "../support/paths.ts";
-import { mapHostPort } from "../support/portmap.ts";
+import { mapHostPorts } from "../support/portmap.ts";
 import { until } from "../support/until.ts";
 
 const WEB = 81;
 const NODE_PORT = 30_181;
 const HOST_PORT = 8081;
+/** Of a pod behind a bridge, its port in hairpin mode, as the bridge plugin sets it. */
+const BRIDGED_PORT = 8082;
 /** Nothing but direct traffic goes there. */
 const FOREIGN_PORT = 8090;
 const families = ["v4", "v6"] as const;
@@ -41,7 +43,11 @@ beforeAll(async () => {
     await lab.serve(lab.pod(name), { tcp: [8080, FOREIGN_PORT] });
   }
   await lab.serve(lab.client, { tcp: [FOREIGN_PORT] });
-  await mapHostPort(lab, n1, lab.pod("p1a"), { hostPort: HOST_PORT, containerPort: 8080 });
+  await mapHostPorts(lab, n1, [
+    { pod: lab.pod("p1a"), hostPort: HOST_PORT, containerPort: 8080 },
+    { pod: lab.pod("b1a"), hostPort: BRIDGED_PORT, containerPort: 8080 },
+  ]);
+  await lab.exec(n1, ["bridge", "link", "set", "dev", lab.pod("b1a").hostDevice, "hairpin", "on"]);
   for (const [command, family] of [
     ["iptables", "v4"],
     ["ip6tables", "v6"],
@@ -75,6 +81,7 @@ describe.each(families)("portmap beside a NodePort, %s", (family) => {
       const shown = (port: number) => (family === "v4" ? `${address}:${port}` : `[${address}]:${port}`);
       for (const [port, pod] of [
         [HOST_PORT, "p1a"],
+        [BRIDGED_PORT, "b1a"],
         [NODE_PORT, "p1b"],
       ] as const) {
         const served = { answered: 4, failures: {}, pods: { [pod]: 4 }, remotes: { [shown(port)]: 4 } };

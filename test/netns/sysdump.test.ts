@@ -57,6 +57,15 @@ async function sysdump({ environment = {}, flags = [], locations, node = "n1" }:
   return unpack(file, node);
 }
 
+/** As from a container without a place to write. */
+async function sysdumpToStdout(flags: readonly string[]): Promise<Unpacked> {
+  const node = cluster().lab.node("n1");
+  const file = join(scratch, `${++dumps}.tar.gz`);
+  const command = ["sh", "-c", `"$@" >${file}`, "sh", ...portolanLine(node, ["sysdump", "-", ...flags])];
+  expect(await run(inNetns(node.netns, command))).toBe("");
+  return unpack(file, "n1");
+}
+
 function unpack(file: string, node: string): Unpacked {
   const into = mkdtempSync(join(scratch, "unpacked-"));
   execFileSync("tar", ["-xzf", file, "-C", into]);
@@ -147,7 +156,7 @@ test("with the agent dead it has all but the pages, and says why; as many connec
   expect(dump.json("state/flows.json")).toHaveLength(1);
   const older = join(cluster().lab.node("n1").stateDir, "agent.log.1");
   writeFileSync(older, "long ago\n");
-  const none = await sysdump({ flags: ["--flows", "0"] });
+  const none = await sysdumpToStdout(["--flows", "0"]);
   expect(none.json("state/flows.json")).toEqual([]);
   expect(none.text("agent/agent.log.1")).toBe("long ago\n");
 });
@@ -158,6 +167,14 @@ test("where no datapath is, it has the node, and in place of the state what is m
   const state = FILES.filter((file) => file.startsWith("state/"));
   for (const file of state) expect(dump.text(`${file}.error`)).toMatch(/no-bpffs does not exist: mkdir/);
   expect(dump.text("node/ip-link.txt")).toContain("eth0");
+});
+
+test("a file that cannot be written is wrong usage", async () => {
+  const node = cluster().lab.node("n1");
+  const wanted = portolan(node, ["sysdump", join(scratch, "nowhere", "x.tar.gz")]);
+  await expect(wanted).rejects.toThrow(
+    /exit 2\n.*x\.tar\.gz cannot be written: ENOENT.*; name another file, or - for stdout/,
+  );
 });
 
 test("no secret gets into it: not a kubeconfig's, not from the environment, a URL or the log", async () => {
