@@ -109,7 +109,7 @@ describe.each(families)("kubelet's probes, %s", (family) => {
       const kubelet = await cluster().socket(lab.node("n1"));
       const target = { address: lab.pod(name).address[family], port: 8080, count: 1 };
       for (const [n, http] of [true, false].entries()) {
-        const localPort = 20_000 + n;
+        const localPort = 900 + n; // below those that a masqueraded connection may have by chance
         const { answers, failures } = await kubelet.tcp({ ...target, http, localPort });
         expect(failures).toEqual({});
         expect(answers).toMatchObject([{ pod: name, peerPort: localPort }]);
