@@ -24,6 +24,17 @@ packages() {
   PORTOLAN_EXTRA_PACKAGES="${extra[*]}" bash deploy/setup.sh packages
 }
 
+# Of the packages that may be part of the bundle.
+licences() {
+  local directory name file
+  npm ls --omit=dev --all --parseable 2>/dev/null | tail -n +2 | while read -r directory; do
+    name=${directory##*/node_modules/}
+    for file in "$directory"/[Ll][Ii][Cc][Ee][Nn][CcSs][Ee]* "$directory"/NOTICE*; do
+      [ ! -f "$file" ] || install -D -m 644 "$file" "$1/$name/${file##*/}"
+    done
+  done
+}
+
 portolan() {
   local root=$1
   if [ "$target" != "$(dpkg --print-architecture)" ]; then
@@ -35,8 +46,9 @@ portolan() {
   cp bpf/LICENSE.* "$root/portolan/bpf/"
   cp dist/portolan.js "$root/portolan/dist/"
   cp -r build/bpf "$root/portolan/build/"
-  "llvm-strip-19" -o "$root/portolan/build/Release/portolan.node" build/Release/portolan.node
+  llvm-strip-19 -o "$root/portolan/build/Release/portolan.node" build/Release/portolan.node
   chmod +x "$root/portolan/dist/portolan.js"
+  licences "$root/usr/share/doc/portolan"
   ln -s /portolan/dist/portolan.js "$root/usr/local/bin/portolan"
 }
 

@@ -102,6 +102,11 @@ describe("the configuration", () => {
     });
   });
 
+  test("of the example for kustomize is the shipped one, but for the API server's address", () => {
+    const text = readFileSync(`${ROOT}/deploy/kustomize/example/configuration.yaml`, "utf8");
+    expect(readConfig("configuration.yaml", text)).toEqual(readConfig("configuration.yaml", configuration({})));
+  });
+
   test("is another with another checksum, so that the DaemonSet rolls", () => {
     const checksum = (values: object) =>
       JSON.stringify(renderObject("DaemonSet", values)).match(/checksum\/configuration":"(\w{64})/)?.[1];

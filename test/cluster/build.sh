@@ -4,7 +4,8 @@
 # kube-proxy, CoreDNS; and Kubernetes' own protobuf schema, which ours is compared with. Each binary is kept in a cache outside the checkout, in a directory named by its version; remove
 # it there to build it again. What is there already takes no time; all four take 10 minutes on two cores.
 #
-# `build.sh helm` builds Helm alone, which tests of the chart take: three minutes more.
+# `build.sh helm` builds Helm alone, which tests of the chart take, in three minutes; `build.sh seccomp` what prints
+# containerd's default seccomp profile, for tests of the image, in one.
 #
 # Prints on stdout a line for each: its name and the path of its binary; "protos" and the schema's directory.
 # Exit status: 0 all there, 1 a build failed, 3 there is no Go and none to be had.
@@ -15,6 +16,7 @@ kubernetes=v1.37.1
 etcd=v3.6.16
 coredns=v1.15.0
 helm=v3.22.0
+containerd=v2.4.2
 toolchain=go1.26.8 # fetched where the machine's own go is too old to fetch one by itself
 
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/portolan/cluster
@@ -27,7 +29,10 @@ components=(
   "kube-proxy $kubernetes k8s.io/kubernetes k8s.io/kubernetes/cmd/kube-proxy"
   "coredns $coredns github.com/coredns/coredns github.com/coredns/coredns"
 )
-[ "${1:-}" != helm ] || components=("helm $helm helm.sh/helm/v3 helm.sh/helm/v3/cmd/helm")
+case ${1:-} in
+  helm) components=("helm $helm helm.sh/helm/v3 helm.sh/helm/v3/cmd/helm") ;;
+  seccomp) components=("seccomp $containerd github.com/containerd/containerd/v2 .") ;; # a program of ours over that module
+esac
 
 # fetch MODULE@VERSION FIELD: downloads the module; prints what `go mod download -json` says of it, such as its "Dir".
 fetch() {
@@ -88,6 +93,7 @@ build() {
   [ "$module" = k8s.io/kubernetes ] && flags+=" $(version_flags "$version")"
   mkdir -p "$work/$name" "$directory"
   write_module "$module" "$version" "$work/$name"
+  [ "$package" != . ] || cp "test/image/$name/main.go" "$work/$name/"
   if ! (cd "$work/$name" && nice go build -mod=mod -buildvcs=false -trimpath -ldflags "$flags" -o "$directory/$name.$$" "$package"); then
     rm -f "$directory/$name.$$"
     say "building $name $version: FAILED"
@@ -126,6 +132,6 @@ for component in "${components[@]}"; do
   build "$name" "$version" "$module" "$package"
   echo "$name $cache/$name-$version/$name"
 done
-[ "${1:-}" != helm ] || exit 0
+[ $# -eq 0 ] || exit 0
 copy_protos "$cache/protos-$kubernetes"
 echo "protos $cache/protos-$kubernetes"

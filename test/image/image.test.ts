@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The image as it is shipped, run by runc on a node of a lab as the DaemonSet has it run: its capabilities and no others, a
-// read-only root, the node's network. Prints what it measures.
+// read-only root, containerd's default seccomp profile, the node's network. Prints what it measures.
 import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { beforeAll, describe, expect, test } from "vitest";
@@ -44,6 +44,9 @@ describe("the image of this machine's architecture", () => {
       "org.opencontainers.image.revision": expect.stringMatching(/^([0-9a-f]{40}|unknown)$/),
     });
     expect(inImage(image, "node", "--version")).toMatch(/^v24\./);
+    for (const name of ["nodejs", "libbpf1", "portolan/commander", "portolan/@kubernetes/client-node"]) {
+      expect(inImage(image, "sh", "-c", `cat /usr/share/doc/${name}/*`), name).toMatch(/copyright|licen[cs]e/i);
+    }
     for (const command of ["npm", "apt-get", "perl", "python3"]) {
       expect(() => inImage(image, "sh", "-c", `command -v ${command}`), command).toThrow();
     }
@@ -71,6 +74,7 @@ describe("the image of this machine's architecture", () => {
     }
     const pid = await agent.pid();
     expect(effectiveCapabilities(pid)).toBe(bits(12, 38, 39)); // NET_ADMIN, PERFMON, BPF, as in linux/capability.h
+    expect(readFileSync(`/proc/${pid}/status`, "utf8")).toMatch(/^Seccomp:\t2$/m); // filtered
     await expect(agent.exec("touch", "/portolan/x")).rejects.toThrow("Read-only file system");
     expect(await agent.exec("portolan", "status")).toContain("n1");
     expect(await agent.exec("portolan", "doctor")).toContain(

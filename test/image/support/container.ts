@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A container of the shipped DaemonSet on a node of a lab, by runc: as a kubelet's runtime would make it, except that what
 // the DaemonSet takes from the host is the lab node's.
+import { execFileSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Lab } from "../../../src/demo/lab/lab.ts";
@@ -97,8 +98,15 @@ function runtimeConfig({ image, container, hostPid, volumes }: ContainerRun, nod
       namespaces: [...(hostPid ? [] : ["pid"]), "ipc", "mount"].map((type) => ({ type })), // the network is the node's
       maskedPaths: MASKED,
       readonlyPaths: READ_ONLY,
+      seccomp: seccompProfile(capabilities),
     },
   };
+}
+
+/** What RuntimeDefault is with containerd, by its own word. SECCOMP names the program that prints it. */
+function seccompProfile(capabilities: readonly string[]): object {
+  const program = process.env.SECCOMP ?? "seccomp";
+  return JSON.parse(execFileSync(program, [...capabilities], { encoding: "utf8" })) as object;
 }
 
 function volumeSource(volumes: ContainerRun["volumes"], name: string): string {

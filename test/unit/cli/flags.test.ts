@@ -1,7 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 // Parsers of flag values: what they take, and what they say of the rest.
-import { describe, expect, test } from "vitest";
-import { parseCount, parseList, parseMarkBits, parsePortRange } from "../../../src/cli/flags.ts";
+import { Command } from "commander";
+import { afterEach, describe, expect, test, vi } from "vitest";
+import { bpffsOption, parseCount, parseList, parseMarkBits, parsePortRange } from "../../../src/cli/flags.ts";
+
+describe("where the pins are", () => {
+  afterEach(() => vi.unstubAllEnvs());
+  const bpffs = (...flags: readonly string[]) =>
+    new Command().addOption(bpffsOption()).parse(flags, { from: "user" }).opts<{ bpffs: string }>().bpffs;
+
+  test("the flag says, else the environment, as in the DaemonSet's pods, else it is the usual place", () => {
+    expect(bpffs()).toBe("/sys/fs/bpf");
+    vi.stubEnv("PORTOLAN_BPFFS", "/host/bpf");
+    expect(bpffs()).toBe("/host/bpf");
+    expect(bpffs("--bpffs", "/x")).toBe("/x");
+  });
+});
 
 describe("a port range", () => {
   test("has its lower port first", () => {
