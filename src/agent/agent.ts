@@ -54,12 +54,13 @@ export async function runAgent(
   const { cgroupRoot, podCgroups, warnings } = checkNode(options);
   const pins = pinsUnder(options.bpffs);
   using _lock = lockPins(pins);
+  deferHelpers(log);
+  beginReading(source, log); // it reads while others are looked for and the kernel checks the programs
   const others = await findOthers(options.bpffs, cgroupRoot);
   const { kubeProxy } = others;
   if (!serves(pins)) refuseOthers(others, options.takeOver);
   for (const reason of kubeProxy.unseen)
     log.warn({ reason }, "whether a kube-proxy serves this node cannot be seen whole");
-  deferHelpers(log);
   const features = probeFeatures();
   log.info({ version: VERSION, node: options.nodeName, pins: pins.version, cgroupRoot }, "starting, mode ebpf");
   for (const [feature, { supported, reason }] of Object.entries(features)) {
@@ -69,7 +70,6 @@ export async function runAgent(
   writeStateFile(options, features, log);
   applyKernelSettings(options.kernel, log);
 
-  beginReading(source, log); // it has a second for that until the kernel has checked the programs
   using driver = await openDriver(options, pins, features, log);
   const adopted = driver.adopt();
   for (const warning of driver.warnings) log.warn(warning);
