@@ -37,15 +37,14 @@ export interface KubeProxyTraces {
 /** devices: names of those of this network namespace. */
 export async function findKubeProxy(devices: readonly string[]): Promise<KubeProxyTraces> {
   const unseen: string[] = [];
-  const iptables: string[] = [];
-  for (const family of FAMILIES) {
-    const tables = findTables(family, "nat");
-    if (tables.length === 0) unseen.push(`IPv${family}: iptables is not installed`);
-    for (const table of tables) {
-      if (await sees(() => leadsToServices(table), unseen)) iptables.push(nameOf(table));
-    }
-  }
-  const nftables = (await sees(nftPlaces, unseen)) ?? [];
+  const tables = FAMILIES.flatMap((family) => {
+    const found = findTables(family, "nat");
+    if (found.length === 0) unseen.push(`IPv${family}: iptables is not installed`);
+    return found;
+  });
+  const looks = tables.map((table) => sees(() => leadsToServices(table), unseen));
+  const [leads, nftables = []] = await Promise.all([Promise.all(looks), sees(nftPlaces, unseen)]);
+  const iptables = tables.filter((_, index) => leads[index]).map(nameOf);
   const ipvs = devices.includes(IPVS_DEVICE) ? [`device ${IPVS_DEVICE}`] : [];
   const found = [
     // IPVS mode has chains of the same names beside its virtual servers.
@@ -67,8 +66,8 @@ async function sees<T>(look: () => Promise<T>, unseen: string[]): Promise<T | un
 
 /** Of one chain alone: KUBE-SERVICES has a rule for each Service, and nobody can enter it without this jump. */
 async function leadsToServices(table: RuleTable): Promise<boolean> {
-  const rules = [...(await table.rules("PREROUTING")), ...(await table.rules("OUTPUT"))];
-  return rules.some((rule) => / -j KUBE-SERVICES$/.test(rule));
+  const rules = await Promise.all([table.rules("PREROUTING"), table.rules("OUTPUT")]);
+  return rules.flat().some((rule) => / -j KUBE-SERVICES$/.test(rule));
 }
 
 async function nftPlaces(): Promise<readonly NftTable[]> {
