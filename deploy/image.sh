@@ -80,7 +80,8 @@ run_dockerfile() {
 # then has nothing left to do. Named by what it is made of.
 build_image() {
   local arch=$1 root=$work/build
-  tools=localhost/portolan-build:$(cat deploy/setup.sh deploy/image.sh deploy/image/build.sh | sha256sum | cut -c1-12)-$arch
+  made_of=$(cat deploy/setup.sh deploy/image.sh deploy/image/build.sh | sha256sum | cut -c1-12)
+  tools=localhost/portolan-build:$made_of-$arch
   image_exists "$tools" && return
   say "making $tools with mmdebstrap"
   mmdebstrap --quiet --variant=minbase --include=ca-certificates bookworm "$root"
@@ -108,6 +109,16 @@ build() {
   echo "$arch $name ${options[*]}"
 }
 
+# What these have replaced, and the stages' containers, which buildah leaves behind. Containers of finished images are others'.
+tidy() {
+  local left name
+  buildah "${options[@]}" containers --noheading --format '{{.ContainerID}} {{.ImageName}}' | grep -v ' localhost/portolan:' |
+    while read -r left name; do buildah "${options[@]}" rm "$left" >/dev/null; done || true
+  buildah "${options[@]}" images --noheading --format '{{.Name}}:{{.Tag}}' --filter reference=localhost/portolan-build |
+    grep -v ":$made_of-" | xargs -r buildah "${options[@]}" rmi >/dev/null || true
+  buildah "${options[@]}" rmi --prune >/dev/null
+}
+
 machine=$(dpkg --print-architecture)
 [ $# -gt 0 ] || set -- "$machine"
 mkdir -p "$cache"
@@ -120,4 +131,4 @@ foreign=$machine
 for arch in "$@"; do [ "$arch" = "$machine" ] || foreign=$arch; done
 build_image "$foreign"
 for arch in "$@"; do build "$arch"; done
-buildah "${options[@]}" rmi --prune >/dev/null # what these have replaced
+tidy
