@@ -6,6 +6,8 @@
 #
 # `build.sh helm` builds Helm alone, which tests of the chart take, in three minutes; `build.sh seccomp` what prints
 # containerd's default seccomp profile, for tests of the image, in one.
+# `build.sh kubelets` builds what `npm run test:kubelets` runs besides: kubelet, kube-controller-manager, kube-scheduler, containerd
+# with its shim and ctr; 10 minutes more.
 #
 # Prints on stdout a line for each: its name and the path of its binary; "protos" and the schema's directory.
 # Exit status: 0 all there, 1 a build failed, 3 there is no Go and none to be had.
@@ -29,8 +31,17 @@ components=(
   "kube-proxy $kubernetes k8s.io/kubernetes k8s.io/kubernetes/cmd/kube-proxy"
   "coredns $coredns github.com/coredns/coredns github.com/coredns/coredns"
 )
+kubelets=(
+  "kubelet $kubernetes k8s.io/kubernetes k8s.io/kubernetes/cmd/kubelet"
+  "kube-controller-manager $kubernetes k8s.io/kubernetes k8s.io/kubernetes/cmd/kube-controller-manager"
+  "kube-scheduler $kubernetes k8s.io/kubernetes k8s.io/kubernetes/cmd/kube-scheduler"
+  "containerd $containerd github.com/containerd/containerd/v2 github.com/containerd/containerd/v2/cmd/containerd"
+  "containerd-shim-runc-v2 $containerd github.com/containerd/containerd/v2 github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2"
+  "ctr $containerd github.com/containerd/containerd/v2 github.com/containerd/containerd/v2/cmd/ctr"
+)
 case ${1:-} in
   helm) components=("helm $helm helm.sh/helm/v3 helm.sh/helm/v3/cmd/helm") ;;
+  kubelets) components=("${kubelets[@]}") ;;
   seccomp) components=("seccomp $containerd github.com/containerd/containerd/v2 .") ;; # a program of ours over that module
 esac
 
@@ -123,7 +134,7 @@ copy_protos() {
 
 go_found=
 mkdir -p "$cache"
-exec 9>"$cache/.lock"
+exec 9>"$cache/.lock${1:+-$1}" # of its own for each set: the others need not wait
 flock 9 # two runs at once build once
 work=$(mktemp -d "${TMPDIR:-/tmp}/pt-cluster.XXXXXX")
 trap 'rm -rf "$work"' EXIT

@@ -3,10 +3,10 @@
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 
-/** Returns the path of the program. */
-export function compileProgram(name: string, directory: string): string {
+/** Returns the path of the program. flags: of the compiler, besides the usual ones. */
+export function compileProgram(name: string, directory: string, flags: readonly string[] = []): string {
   const output = join(directory, name);
   const source = join(import.meta.dirname, "programs", `${name}.c`);
-  execFileSync("gcc", ["-O2", "-Wall", "-Werror", "-pthread", "-o", output, source], { stdio: "pipe" });
+  execFileSync("gcc", ["-O2", "-Wall", "-Werror", "-pthread", ...flags, "-o", output, source], { stdio: "pipe" });
   return output;
 }

@@ -18,7 +18,7 @@ function inventory(): Inventory {
     namespaces: lines(execFileSync("ip", ["netns", "list"], { encoding: "utf8" }))
       .map(firstWord)
       .filter(isOurs),
-    cgroups: mountsOf("cgroup2").flatMap((mount) => readdirSync(mount).filter(isOurs)),
+    cgroups: [...mountsOf("cgroup2"), ...mountsOf("cgroup")].flatMap((mount) => readdirSync(mount).filter(isOurs)),
     mounts: mountsOf("bpf").filter((mount) => mount.includes("/pt-")),
     links: lines(execFileSync("bpftool", ["link", "list"], { encoding: "utf8" })).filter((line) => /^\d+:/.test(line)),
     processes: processesOfOurs(),

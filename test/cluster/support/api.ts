@@ -30,6 +30,7 @@ const RESOURCES: Readonly<Record<string, string>> = {
   Node: "nodes",
   Namespace: "namespaces",
   Pod: "pods",
+  Deployment: "deployments",
   ClusterRole: "clusterroles",
   ClusterRoleBinding: "clusterrolebindings",
   ServiceCIDR: "servicecidrs",

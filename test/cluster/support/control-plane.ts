@@ -43,7 +43,7 @@ export class ControlPlane {
   readonly #lab: Lab;
   readonly #host: NodeHost;
   readonly #directory: string;
-  readonly #certificates: Certificates;
+  readonly certificates: Certificates;
   readonly #options: ControlPlaneOptions;
   /** Of the user that may do all. */
   readonly api: Api;
@@ -55,7 +55,7 @@ export class ControlPlane {
     this.#lab = lab;
     this.#host = host;
     this.#directory = directoryOn(lab, host);
-    this.#certificates = certificates;
+    this.certificates = certificates;
     this.#options = options;
     this.etcd = new Etcd(join(this.#directory, "etcd-relay"));
     this.api = new Api(join(this.#directory, "relay"), host.address.v4, certificates.ca, "admin");
@@ -86,7 +86,7 @@ export class ControlPlane {
 
   /** The certificate that signed the API server's, PEM. */
   get ca(): string {
-    return readFileSync(this.#certificates.ca, "utf8");
+    return readFileSync(this.certificates.ca, "utf8");
   }
 
   /**
@@ -101,7 +101,7 @@ export class ControlPlane {
     const config = {
       apiVersion: "v1",
       kind: "Config",
-      clusters: [{ name: "test", cluster: { server, "certificate-authority": this.#certificates.ca } }],
+      clusters: [{ name: "test", cluster: { server, "certificate-authority": this.certificates.ca } }],
       users: [{ name: user, user: credentials }],
       contexts: [{ name: "test", context: { cluster: "test", user } }],
       "current-context": "test",
@@ -169,14 +169,14 @@ export class ControlPlane {
       `--secure-port=${PORT}`,
       `--advertise-address=${this.#host.address.v4}`,
       `--cert-dir=${this.#directory}`,
-      `--tls-cert-file=${this.#certificates.serving}`,
-      `--tls-private-key-file=${this.#certificates.servingKey}`,
+      `--tls-cert-file=${this.certificates.serving}`,
+      `--tls-private-key-file=${this.certificates.servingKey}`,
       `--token-auth-file=${join(this.#directory, "tokens.csv")}`,
       "--authorization-mode=RBAC",
       `--service-cluster-ip-range=${SERVICE_RANGES.join(",")}`,
       "--service-account-issuer=https://portolan.test",
-      `--service-account-key-file=${this.#certificates.tokenKey}`,
-      `--service-account-signing-key-file=${this.#certificates.tokenKey}`,
+      `--service-account-key-file=${this.certificates.tokenKey}`,
+      `--service-account-signing-key-file=${this.certificates.tokenKey}`,
       "--endpoint-reconciler-type=none", // no endpoint that the test has not written
       "--enable-priority-and-fairness=false", // whoever is slow here is meant to be
       "--max-requests-inflight=1000",

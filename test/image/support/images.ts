@@ -36,13 +36,25 @@ export function machine(): Architecture {
 /** Its lines are `ARCH NAME OPTIONS...` */
 const BUILT = new URL("../../../build/images", import.meta.url);
 
-/** The image of an architecture, unpacked into a directory below this one. */
-export function unpackImage(arch: Architecture, directory: string): Image {
+interface Built {
+  readonly name: string;
+  /** Runs buildah where it finds the image; returns what it prints. */
+  readonly buildah: (...args: readonly string[]) => string;
+}
+
+/** What deploy/image.sh has built for an architecture. */
+export function builtImage(arch: Architecture): Built {
   const lines = readFileSync(BUILT, "utf8").trim().split("\n");
   const [, name, ...options] = lines.map((line) => line.split(" ")).find(([first]) => first === arch) ?? [];
   if (name === undefined) throw new Error(`deploy/image.sh has built nothing for ${arch}`);
   const buildah = (...args: readonly string[]) =>
     execFileSync("buildah", [...options, ...args], { encoding: "utf8", maxBuffer: 1 << 26 }).trim();
+  return { name, buildah };
+}
+
+/** The image of an architecture, unpacked into a directory below this one. */
+export function unpackImage(arch: Architecture, directory: string): Image {
+  const { name, buildah } = builtImage(arch);
   const { OCIv1 } = JSON.parse(buildah("inspect", "--type", "image", name)) as Inspected;
   const root = join(directory, `image-${arch}`);
   const container = buildah("from", "--pull-never", "--arch", arch, name);

@@ -318,7 +318,7 @@ static void run_server(int port)
 {
 	int one = 1, zero = 0, fd = socket(AF_INET6, SOCK_STREAM | SOCK_NONBLOCK, 0);
 	struct sockaddr_in6 any = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
-	bool ending = false;
+	bool ending = false; /* only by a signal */
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof(zero));
 	if (bind(fd, (void *)&any, sizeof(any)) || listen(fd, 4096))
@@ -341,6 +341,7 @@ static void run_client(long rate, int streams, const struct target *targets, int
 	long begun = now_ms(), looked = begun;
 	const struct target *connecting[MAX_TARGETS];
 	int connections = 0;
+	watch(0, STDIN, EPOLLIN);
 	for (int i = 0; i < count; i++)
 		if (targets[i].type == SOCK_STREAM)
 			connecting[connections++] = &targets[i];
@@ -375,8 +376,6 @@ int main(int argc, char **argv)
 	struct rlimit files = {MAX_FDS, MAX_FDS};
 	setrlimit(RLIMIT_NOFILE, &files);
 	epfd = epoll_create1(0);
-	if (argc >= 3)
-		watch(0, STDIN, EPOLLIN);
 	if (argc == 3 && !strcmp(argv[1], "serve")) {
 		run_server(atoi(argv[2]));
 		return 0;

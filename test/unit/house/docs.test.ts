@@ -20,6 +20,7 @@ test.each([
   "docs/configuration.md",
   "docs/install.md",
   "docs/upgrade.md",
+  "docs/rolling-update.md",
   "docs/coexistence.md",
   "docs/operate.md",
   "docs/troubleshoot.md",
