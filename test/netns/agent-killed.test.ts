@@ -47,11 +47,17 @@ describe("an agent that is killed before its programs are attached", () => {
     expect(await answered()).toEqual([3, 3]);
     await first.stop();
 
-    // Its look at IPv6's rules never ends: those of IPv4 are done by then, and the programs come after.
+    // Its look at IPv6's FORWARD never ends: that at IPv4's is done by then, and the programs come after.
     const directory = join(lab().plan.directory, "commands");
     const marker = join(directory, "waiting");
     mkdirSync(directory);
-    writeFileSync(join(directory, "ip6tables-nft"), `#!/bin/sh\necho $$ > ${marker}\nexec sleep 60\n`);
+    const script = [
+      "#!/bin/sh",
+      `case "$*" in *"-t filter"*) echo $$ >${marker}; exec sleep 60 ;; esac`,
+      `PATH=${process.env.PATH}:/usr/sbin`,
+      'exec ip6tables-nft "$@"',
+    ];
+    writeFileSync(join(directory, "ip6tables-nft"), `${script.join("\n")}\n`);
     chmodSync(join(directory, "ip6tables-nft"), 0o755);
     const under = ["env", `PATH=${directory}:${process.env.PATH}`];
     const killed = spawnAgent(lab(), node, manifests, { flags: THEN, under });

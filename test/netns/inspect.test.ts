@@ -215,7 +215,7 @@ test("row 45: doctor finds nothing where all is well, and the family that source
   const { lab, manifests } = cluster();
   const node = lab.node("n1");
   expect(await portolan(node, ["doctor"])).toBe(
-    "nothing found; checked: state, agent, objects, hooks, source-ranges, maps, drops\n",
+    "nothing found; checked: state, agent, objects, hooks, rights, service-proxies, source-ranges, maps, drops\n",
   );
   const { address, nodeName } = lab.pod("p1b");
   const trap = { name: "trap", number: TRAP, external: true, endpoints: [{ address, nodeName }] };
