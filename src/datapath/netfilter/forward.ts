@@ -2,6 +2,7 @@
 // What a node whose FORWARD chain drops must let through: packets that our programs have translated, and the answers to
 // them (clause E5 of the rule of the edge, row 42 of the behaviour contract; kube-proxy's KUBE-FORWARD).
 
+import { removeChain } from "./chain.ts";
 import type { RuleTable } from "./iptables.ts";
 
 export const CHAIN = "PORTOLAN-FORWARD";
@@ -62,11 +63,7 @@ function rulesOf(chain: string, rules: readonly string[]): readonly string[] {
 
 /** Takes the rules away, ours only. Returns whether there were any. Throws NetfilterError. */
 export async function removeAccepts(table: RuleTable): Promise<boolean> {
-  const rules = await table.rules();
-  if (!rules.includes(`-N ${CHAIN}`)) return false;
-  const jumps = rules.filter((rule) => rule === JUMP).map(() => `-D FORWARD -j ${CHAIN}`);
-  await table.restore([...jumps, `-F ${CHAIN}`, `-X ${CHAIN}`]);
-  return true;
+  return await removeChain(table, "FORWARD", CHAIN);
 }
 
 function sameRules(found: readonly string[], wanted: readonly string[]): boolean {

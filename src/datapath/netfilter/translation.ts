@@ -2,6 +2,7 @@
 // Keeps the kernel translating what a kube-proxy's rules have begun once these are gone. It tracks connections in a network
 // namespace only while some rule asks for their state, and translates them only while there is a chain for that.
 
+import { removeChain } from "./chain.ts";
 import type { RuleTable } from "./iptables.ts";
 
 export const CHAIN = "PORTOLAN-NAT";
@@ -19,9 +20,5 @@ export async function ensureTranslation(table: RuleTable): Promise<boolean> {
 
 /** Returns whether there was any. Rejects with NetfilterError. */
 export async function removeTranslation(table: RuleTable): Promise<boolean> {
-  const rules = await table.rules();
-  if (!rules.includes(`-N ${CHAIN}`)) return false;
-  const jumps = rules.filter((rule) => rule === JUMP).map(() => `-D POSTROUTING -j ${CHAIN}`);
-  await table.restore([...jumps, `-F ${CHAIN}`, `-X ${CHAIN}`]);
-  return true;
+  return await removeChain(table, "POSTROUTING", CHAIN);
 }

@@ -1,87 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Many short connections at a steady rate beside a few long ones, and the server for both.
+ * Many short connections at a steady rate beside a few long ones, and the server for both (rush-serve.h).
  *
- *   rush serve PORT                         prints "ready"; a connection that says 'q' gets a byte and is closed by the
- *                                           server, one that says anything else gets its bytes back; a datagram gets
- * the server's process id rush ask RATE STREAMS ADDRESS PORT ...  RATE new connections a second over all targets in
- * turn, 'q' each; STREAMS long ones for each target that say 's' every 50 ms and wait for the echo; until stdin says
- * something: then nothing new begins, what has begun ends, an address "udp:ADDRESS" has streams of datagrams alone,
- * from connected sockets, "udpto:ADDRESS" from sockets that are not; "moved" counts those that another server answers
- * than before and a line of JSON says what became of it
+ * rush serve PORT
+ *     Prints "ready". A connection that says 'q' gets a byte and is closed by the server, one that says anything else
+ *     gets its bytes back; a datagram gets the server's process id.
+ *
+ * rush ask RATE STREAMS ADDRESS PORT ...
+ *     RATE new connections a second over all targets in turn, 'q' each; STREAMS long ones for each target that
+ *     say 's' every 50 ms and wait for the echo. An address "udp:ADDRESS" has streams of datagrams alone, from
+ *     connected sockets, "udpto:ADDRESS" from sockets that are not; "moved" counts those that another server
+ *     answers than before. Once stdin says something nothing new begins, what has begun ends, and a line of JSON
+ *     says what became of it.
  */
 #define _GNU_SOURCE /* accept4 */
-#include <arpa/inet.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <netinet/tcp.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/epoll.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
-#include <time.h>
-#include <unistd.h>
+#include "rush-conn.h"
+#include "rush-serve.h"
 
-#define MAX_FDS 20000
 #define MAX_TARGETS 16
 #define PATIENCE_MS 10000
 #define BEAT_MS 50
 
-enum kind { FREE, STDIN, LISTENER, SERVED, SHORT, STREAM, DATAGRAMS };
-
-struct target {
-	struct sockaddr_storage address;
-	socklen_t length;
-	int type; /* SOCK_STREAM, SOCK_DGRAM */
-	bool connects;
-};
-
-struct conn {
-	enum kind kind;
-	bool open;                   /* connect() is done */
-	bool answered;               /* its byte, or its last echo, has come */
-	long since_ms;               /* began; of a stream: its last beat */
-	const struct target *target; /* of a stream of datagrams */
-	int server;                  /* process id that answers it; 0: not yet known */
-};
-
-static struct conn conns[MAX_FDS];
-static int epfd, alive;
 static long asked, answered, refused, reset, timed_out, other, beats, streams_lost, moved;
-
-static long now_ms(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
-static void die(const char *what)
-{
-	fprintf(stderr, "rush: %s: %s\n", what, strerror(errno));
-	exit(1);
-}
-
-static void watch(int fd, enum kind kind, unsigned int events)
-{
-	struct epoll_event event = {.events = events, .data.fd = fd};
-	if (fd >= MAX_FDS)
-		die("too many descriptors");
-	conns[fd] = (struct conn){.kind = kind, .since_ms = now_ms()};
-	if (epoll_ctl(epfd, EPOLL_CTL_ADD, fd, &event))
-		die("epoll_ctl");
-}
-
-static void forget(int fd)
-{
-	if (conns[fd].kind == SHORT || conns[fd].kind == STREAM || conns[fd].kind == DATAGRAMS)
-		alive--;
-	conns[fd].kind = FREE;
-	close(fd);
-}
 
 static void lost(int fd, int error)
 {
@@ -190,43 +130,6 @@ static void hear_datagrams(int fd)
 	}
 }
 
-static void answer_datagrams(int fd)
-{
-	struct sockaddr_storage from;
-	char byte;
-	int self = getpid();
-	for (;;) {
-		socklen_t length = sizeof(from);
-		if (recvfrom(fd, &byte, 1, 0, (void *)&from, &length) < 0)
-			return;
-		sendto(fd, &self, sizeof(self), 0, (const void *)&from, length);
-	}
-}
-
-static void serve(int fd)
-{
-	char bytes[4096];
-	for (;;) {
-		ssize_t n = recv(fd, bytes, sizeof(bytes), 0);
-		if (n < 0 && errno == EAGAIN)
-			return;
-		if (n <= 0 || send(fd, bytes, n, MSG_NOSIGNAL) != n || bytes[0] == 'q') {
-			forget(fd);
-			return;
-		}
-	}
-}
-
-static void accept_all(int listener)
-{
-	for (;;) {
-		int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK);
-		if (fd < 0)
-			return;
-		watch(fd, SERVED, EPOLLIN | EPOLLET);
-	}
-}
-
 static void hear(int fd, unsigned int events)
 {
 	struct conn *c = &conns[fd];
@@ -287,52 +190,22 @@ static void step(int timeout_ms, bool *ending)
 		int fd = events[i].data.fd;
 		char byte;
 		switch (conns[fd].kind) {
-		case LISTENER:
-			accept_all(fd);
-			break;
-		case SERVED:
-			serve(fd);
-			break;
 		case SHORT:
 		case STREAM:
 			hear(fd, events[i].events);
 			break;
 		case DATAGRAMS:
-			if (conns[fd].target)
-				hear_datagrams(fd);
-			else
-				answer_datagrams(fd);
+			hear_datagrams(fd);
 			break;
 		case STDIN:
 			(void)!read(fd, &byte, 1);
 			epoll_ctl(epfd, EPOLL_CTL_DEL, fd, NULL);
 			*ending = true;
 			break;
-		case FREE:
+		default:
 			break;
 		}
 	}
-}
-
-static void run_server(int port)
-{
-	int one = 1, zero = 0, fd = socket(AF_INET6, SOCK_STREAM | SOCK_NONBLOCK, 0);
-	struct sockaddr_in6 any = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
-	bool ending = false; /* only by a signal */
-	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof(zero));
-	if (bind(fd, (void *)&any, sizeof(any)) || listen(fd, 4096))
-		die("listen");
-	watch(fd, LISTENER, EPOLLIN);
-	fd = socket(AF_INET6, SOCK_DGRAM | SOCK_NONBLOCK, 0);
-	setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof(zero));
-	if (bind(fd, (void *)&any, sizeof(any)))
-		die("bind");
-	watch(fd, DATAGRAMS, EPOLLIN);
-	puts("ready");
-	fflush(stdout);
-	while (!ending)
-		step(-1, &ending);
 }
 
 static void run_client(long rate, int streams, const struct target *targets, int count)

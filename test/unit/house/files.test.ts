@@ -7,9 +7,9 @@ const LINES_AT_MOST = 350;
 const kernelLicense = "SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause";
 const license = "SPDX-License-Identifier: Apache-2.0";
 
-const kernelFiles = sourceFiles(["bpf"], /\.(c|h|sh)$/);
+const kernelFiles = [...sourceFiles(["bpf"], /\.(c|h|sh)$/), ...sourceFiles(["test"], /\.bpf\.c$/)];
 const otherFiles = [
-  ...sourceFiles(["src", "test", "native", "deploy"], /\.(ts|mjs|js|cc|h|sh)$/),
+  ...sourceFiles(["src", "test", "native", "deploy"], /\.(ts|mjs|js|(?<!bpf\.)c|cc|h|sh)$/),
   ...sourceFiles([".ci"], /^run$/),
 ];
 
