@@ -25,7 +25,7 @@ export function startSource(source: Pick<Source, "start">, followers: Followers,
     const sure = troubled.size === 0;
     node.update(changes.nodes);
     ranges.update(changes, sure); // an endpoint is not served while silence may meet it
-    services.update(changes, sure);
+    void services.update(changes, sure); // the datapath takes what it is told in this order
     ranges.settle(); // nor is an address nobody's while it may be a Service's
     health.update(changes);
     optOuts.update(changes);

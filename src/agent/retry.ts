@@ -7,14 +7,17 @@ import type { Log } from "./log.ts";
 const FIRST_DELAY_MS = 1000;
 const LAST_DELAY_MS = 60_000;
 
+type Action = () => void | Promise<void>;
+
 export class Retry implements Disposable {
   readonly #log: Log;
   readonly #message: string;
   /** By name, what is left to do. */
-  readonly #left = new Map<string, () => void>();
+  readonly #left = new Map<string, Action>();
   /** Failures that are logged already, until nothing is left. */
   readonly #told = new Set<string>();
   #timer: NodeJS.Timeout | undefined;
+  #stopped = false;
 
   /** message: what the log says of a failure. */
   constructor(log: Log, message: string) {
@@ -33,29 +36,34 @@ export class Retry implements Disposable {
   }
 
   /** This failed just now. again: what is left of it to do, in a second and ever more seldom until it throws no more. */
-  failed(name: string, error: unknown, again: () => void): void {
+  failed(name: string, error: unknown, again: Action): void {
     this.#left.set(name, again);
     this.#tell(error);
     this.#after(FIRST_DELAY_MS);
   }
 
   [Symbol.dispose](): void {
+    this.#stopped = true;
     clearTimeout(this.#timer);
   }
 
   #after(delayMs: number): void {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => {
-      for (const [name, again] of [...this.#left]) this.#attemptAgain(name, again);
-      if (this.#left.size > 0) this.#after(Math.min(2 * delayMs, LAST_DELAY_MS));
-      else this.#told.clear();
-    }, delayMs);
+    if (this.#stopped) return;
+    this.#timer = setTimeout(() => void this.#attemptAll(delayMs), delayMs);
   }
 
-  #attemptAgain(name: string, again: () => void): void {
+  async #attemptAll(delayMs: number): Promise<void> {
+    const begun = this.#timer;
+    await Promise.all(Array.from(this.#left, ([name, again]) => this.#attemptAgain(name, again)));
+    if (this.#left.size === 0) this.#told.clear();
+    else if (this.#timer === begun) this.#after(Math.min(2 * delayMs, LAST_DELAY_MS));
+  }
+
+  async #attemptAgain(name: string, again: Action): Promise<void> {
     try {
-      again();
-      this.#left.delete(name);
+      await again();
+      if (this.#left.get(name) === again) this.#left.delete(name);
     } catch (error) {
       this.#tell(error);
     }

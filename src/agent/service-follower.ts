@@ -37,6 +37,11 @@ export class ServiceFollower implements Disposable {
   #partial = false;
   /** Said so, while the state is not complete. */
   #warned = false;
+  #begun = false;
+  #onBegun: () => void = () => undefined;
+  readonly #beginning: Promise<void> = new Promise((resolve) => {
+    this.#onBegun = resolve;
+  });
   /** What was applied before the state was complete; undefined once it is. */
   #untilSynced: Map<ServiceKey, CompiledService> | undefined = new Map();
   readonly #retry: Retry;
@@ -63,8 +68,11 @@ export class ServiceFollower implements Disposable {
     this.#retry = new Retry(log, "a change could not be published, it is tried again");
   }
 
-  /** sure: all that was read could be; if not, a port that is not known may be one all the same, and none is refused. */
-  update(changes: ModelChanges, sure: boolean = this.#sure): void {
+  /**
+   * What the datapath is told it is told before the call returns. Resolves, never rejects, once it is in force or has failed.
+   * sure: all that was read could be; if not, a port that is not known may be one all the same, and none is refused.
+   */
+  async update(changes: ModelChanges, sure: boolean = this.#sure): Promise<void> {
     this.#synced = changes.synced;
     this.#sure = sure;
     this.#observer.queued(changes);
@@ -73,7 +81,7 @@ export class ServiceFollower implements Disposable {
       const { delta, warnings } = this.#compiler.update(changes);
       for (const { message } of warnings) this.#log.warn(message);
       attempt.compiled(delta);
-      const report = this.#publish(delta);
+      const report = await this.#publish(delta);
       this.#log.debug({ ...report, tookMs: Math.round(attempt.publishMs * 1000) / 1000 }, "state published");
     } catch (error) {
       attempt.failed(error);
@@ -103,7 +111,12 @@ export class ServiceFollower implements Disposable {
 
   /** The first state that may take away what an earlier agent left was published. */
   get begun(): boolean {
-    return this.#untilSynced === undefined;
+    return this.#begun;
+  }
+
+  /** Resolves once begun is true. */
+  get beginning(): Promise<void> {
+    return this.#beginning;
   }
 
   /** False: for a minute now the kernel has refused changes of the family. One Service without room is no such thing. */
@@ -114,7 +127,7 @@ export class ServiceFollower implements Disposable {
 
   /** Addresses on interfaces of this node. */
   setLocalAddresses(addresses: ReadonlySet<Ip>): void {
-    if (this.#compiler.setLocalAddresses(addresses)) this.update({ ...NO_CHANGES, synced: this.#synced });
+    if (this.#compiler.setLocalAddresses(addresses)) void this.update({ ...NO_CHANGES, synced: this.#synced });
   }
 
   [Symbol.dispose](): void {
@@ -122,7 +135,7 @@ export class ServiceFollower implements Disposable {
   }
 
   /** The first complete state takes away what an earlier agent left and nobody asks for any more. */
-  #publish(delta: Delta): ApplyReport {
+  #publish(delta: Delta): Promise<ApplyReport> {
     const before = this.#untilSynced;
     const partial = !(this.#synced && this.#sure);
     this.#foreign = delta.foreign ?? this.#foreign;
@@ -149,10 +162,10 @@ export class ServiceFollower implements Disposable {
     return this.#unknown.has(key);
   }
 
-  #publishRest(): void {
+  async #publishRest(): Promise<void> {
     const attempt = new Attempt();
     try {
-      this.#log.info(this.#datapath.retry(), "what could not be published before is published");
+      this.#log.info(await this.#datapath.retry(), "what could not be published before is published");
     } catch (error) {
       attempt.failed(error);
       throw error;
@@ -166,6 +179,9 @@ export class ServiceFollower implements Disposable {
     this.#noteWaiting();
     this.#noteRefusing(attempt);
     this.#observer.settled(attempt.outcome(waited, this.#refusingSinceMs.size === 0));
+    if (this.#begun || this.#untilSynced || attempt.failure === "kernel") return;
+    this.#begun = true;
+    this.#onBegun();
   }
 
   /** An earlier refusal stands until a retry is through, or nothing waits any more. */

@@ -39,7 +39,7 @@ export async function benchSync(size: SyncSize, bpffs: string, script: string): 
   using driver = await openDriver(size, bpffs);
   driver.adopt();
   const compiler = new Compiler("this-node");
-  const cold = coldWrite(model, compiler, driver);
+  const cold = await coldWrite(model, compiler, driver);
   using reader = await SyncReader.start(script, bpffs);
   const stolenBefore = stolenCpuMs();
   const changes = await changeEndpoints(model, size.changes, compiler, driver, reader);
@@ -84,11 +84,15 @@ function openDriver(size: SyncSize, bpffs: string): Promise<EbpfDriver> {
   });
 }
 
-function coldWrite(model: SyncModel, compiler: Compiler, driver: EbpfDriver): { compileMs: number; writeMs: number } {
+async function coldWrite(
+  model: SyncModel,
+  compiler: Compiler,
+  driver: EbpfDriver,
+): Promise<{ compileMs: number; writeMs: number }> {
   const begin = performance.now();
   const { delta } = compiler.update(wholeModel(model));
   const compiled = performance.now();
-  driver.sync(delta);
+  await driver.sync(delta);
   return { compileMs: compiled - begin, writeMs: performance.now() - compiled };
 }
 
@@ -109,7 +113,7 @@ async function changeEndpoints(
       synced: true,
       endpointSlices: [{ previous, current }],
     });
-    driver.apply(delta);
+    await driver.apply(delta);
     tookMs.push(performance.now() - begin);
     const [address] = service.clusterIps;
     const seen = address === undefined ? [] : await reader.endpoints(address, SERVICE_PORT);
@@ -130,7 +134,7 @@ async function restartUnchanged(
   const begin = performance.now();
   using driver = await openDriver(size, bpffs);
   driver.adopt();
-  const report = driver.sync(delta);
+  const report = await driver.sync(delta);
   return { ms: performance.now() - begin, report };
 }
 

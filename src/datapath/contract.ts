@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The one contract that every driver (ebpf; later nftables, ipvs, iptables) fulfils.
+// The one contract that every driver fulfils: ebpf (folder ebpf), and nftables, ipvs and iptables (folder rules).
 
 import type { Delta, ServiceKey } from "../compile/state.ts";
 import type { Cidr, Ip } from "../model/ip.ts";
@@ -34,28 +34,30 @@ export interface ApplyReport {
   readonly backendsWritten: number;
 }
 
-export interface Datapath extends Disposable {
-  readonly mode: "ebpf" | "nftables" | "ipvs" | "iptables";
+/** By what Services are served. */
+export type Mode = "ebpf" | "nftables" | "ipvs" | "iptables";
+
+export interface Datapath {
+  readonly mode: Mode;
   /**
    * Takes over what an earlier agent left in the kernel, without changing it. Returns the services found there. Until
    * the first sync() nothing of them is removed, and flows keep the endpoints they have, whatever apply() says of them.
    */
   adopt(): readonly AdoptedService[];
   /** First complete state: like apply(), and everything adopted that is not in it goes away. */
-  sync(delta: Delta): ApplyReport;
+  sync(delta: Delta): Promise<ApplyReport>;
   /**
-   * Publishes a change; idempotent. Returns once new connections meet the new state. What fails of it is thrown after the
-   * rest is published, and kept for retry() until a later change supersedes it.
+   * Publishes a change; idempotent. Resolves once new connections meet the new state; changes of any kind meet the kernel in the
+   * order of their calls, which need not wait for each other. What fails of it is said after the rest is published, and kept for
+   * retry() until a later change supersedes it.
    */
-  apply(delta: Delta): ApplyReport;
+  apply(delta: Delta): Promise<ApplyReport>;
   /** Tries again what failed; nothing to do when nothing did. Errors as of apply(). */
-  retry(): ApplyReport;
+  retry(): Promise<ApplyReport>;
   /** Services whose last change failed: new connections meet them as they were before, or not at all. */
   readonly unserved: ReadonlySet<ServiceKey>;
   /** Replaces the set of node addresses. */
   setNodeAddresses(addresses: readonly NodeAddress[]): void;
   /** Replaces the ranges that ClusterIPs come from: what nobody serves there is dropped (row 46). */
   setServiceRanges(ranges: readonly Cidr[]): void;
-  /** Takes the datapath away: ours only. */
-  cleanup(): void;
 }

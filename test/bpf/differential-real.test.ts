@@ -75,7 +75,7 @@ describe("the reference model, real packets and real sockets", { timeout: TIMEOU
     const parts = [worldAtRandom(), drawsAtRandom(DRAWS), landmarkNumbers] as const;
     const property = fc.asyncProperty(...parts, async (drawn, draws, numbers) => {
       const world = withLandmarks(withoutBridges(drawn));
-      node().explained.forget();
+      await node().explained.forget();
       await node().explained.serve(world);
       const packets = [...draws.map((draw) => packetOf(world, draw)), ...landmarkPackets(numbers)];
       const asked = byEveryWay(world, packets);
@@ -95,7 +95,7 @@ describe("the reference model, real packets and real sockets", { timeout: TIMEOU
 
   async function landmarks(): Promise<void> {
     const world = withoutBridges(landmarkWorld(BY_DEVICE));
-    node().explained.forget();
+    await node().explained.forget();
     await node().explained.serve(world);
     await node().ask(world, byEveryWay(world, everyPacket(world)));
   }

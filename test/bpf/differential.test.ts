@@ -135,13 +135,13 @@ describe("the reference model and explain", () => {
 
   /** How many packets it took at the landmarks, and what worlds at random make of it. */
   async function caught(fault: Fault, told: Told): Promise<string> {
-    node().forget();
+    await node().forget();
     await expect(tour(node(), told, fault)).rejects.toBeInstanceOf(Disagreement);
     const counts = new Map<string, number>();
     const worlds = worldAtRandom().map((world) => ({ ...world, ...told }));
     const options = { numRuns: FAULTY_WORLDS, seed, endOnFailure: true };
     const { failed, numRuns, errorInstance } = await fc.check(agreement(node(), counts, { worlds, fault }), options);
-    node().forget();
+    await node().forget();
     if (!failed) return `caught at the landmarks, not in ${numRuns} random worlds`;
     expect(errorInstance).toBeInstanceOf(Disagreement);
     return `caught at the landmarks, and in random world ${numRuns} after ${sum(counts)} packets`;

@@ -50,7 +50,7 @@ test("status exits with 3 until the first state is in the kernel, and with 0 fro
   using driver = await startDriver(mount);
   const status = () => run([...portolanCommand(), "status", "--bpffs", mount.path]);
   await expect(status()).rejects.toThrow(/exit 3\n.*State: +not yet in the kernel\n/s);
-  driver.sync({ upsert: [], remove: [] });
+  await driver.sync({ upsert: [], remove: [] });
   expect(await status()).toMatch(/\nState: +in the kernel, last change /);
 });
 
@@ -64,7 +64,7 @@ test("doctor exits with 1 until the first state is in the kernel, and where no s
   );
   {
     using cgroup = new TestCgroup("doctor");
-    driver.sync({ upsert: [], remove: [] });
+    await driver.sync({ upsert: [], remove: [] });
     await expect(doctor()).rejects.toThrow(/exit 1\n.*\nerror +hooks +no socket hook on the node's cgroups, .*\n$/);
     driver.attachSockets(cgroup.path, { protectNodePorts: false });
     // As it stands there where the hooks are clsact filters: known to the programs, and no device has a link.

@@ -10,7 +10,6 @@ import type { NetworkView } from "../network.ts";
 import * as abi from "./abi.gen.ts";
 import { AgentStateCell } from "./agent-state.ts";
 import { type DeviceChanges, DeviceHooks, type TcAttachment } from "./attach.ts";
-import { cleanupPins } from "./cleanup.ts";
 import { DETECT_LOCAL, firstOfFamily, writeClientKinds } from "./client-kinds.ts";
 import { decode } from "./codec.ts";
 import { Counters } from "./counters.ts";
@@ -37,7 +36,7 @@ export interface DriverOptions {
   readonly staleSockets?: SocketPassListener;
 }
 
-export class EbpfDriver implements Datapath {
+export class EbpfDriver implements Datapath, Disposable {
   readonly mode = "ebpf";
   readonly #pins: Pins;
   readonly #programs: Programs;
@@ -143,7 +142,8 @@ export class EbpfDriver implements Datapath {
     return found;
   }
 
-  sync(delta: Delta): ApplyReport {
+  /** Here and below all is done when the call returns. */
+  async sync(delta: Delta): Promise<ApplyReport> {
     try {
       return this.#writer.sync(delta);
     } finally {
@@ -156,13 +156,13 @@ export class EbpfDriver implements Datapath {
     }
   }
 
-  apply(delta: Delta): ApplyReport {
+  async apply(delta: Delta): Promise<ApplyReport> {
     const report = this.#writer.apply(delta);
     this.#state.update({ lastSyncMs: BigInt(Date.now()) });
     return report;
   }
 
-  retry(): ApplyReport {
+  async retry(): Promise<ApplyReport> {
     const report = this.#writer.retry();
     this.#state.update({ lastSyncMs: BigInt(Date.now()) });
     return report;
@@ -256,10 +256,6 @@ export class EbpfDriver implements Datapath {
     const { ctxOut } = this.#programs.sweep.testRun({ ctx: new Uint8Array(abi.sweepReport.size) });
     this.#swept = decode(abi.sweepReport, ctxOut);
     return this.#swept;
-  }
-
-  cleanup(): void {
-    cleanupPins(this.#pins);
   }
 
   [Symbol.dispose](): void {

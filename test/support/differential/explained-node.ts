@@ -77,7 +77,10 @@ export class ExplainedNode implements Disposable {
   static async make(options: NodeOptions = {}): Promise<ExplainedNode> {
     const mount = bpffs();
     const config = configOf(options);
-    return new ExplainedNode(mount, config, await openDriver(pinsUnder(mount.path), config));
+    const driver = await openDriver(pinsUnder(mount.path), config);
+    driver.adopt();
+    await driver.sync({ upsert: [], remove: [] });
+    return new ExplainedNode(mount, config, driver);
   }
 
   private constructor(mount: Mount, config: ProgramConfig, driver: EbpfDriver) {
@@ -85,8 +88,6 @@ export class ExplainedNode implements Disposable {
     this.pins = pinsUnder(mount.path);
     this.config = config;
     this.#driver = driver;
-    this.#driver.adopt();
-    this.#driver.sync({ upsert: [], remove: [] });
     this.#driver.setPodRanges(POD_RANGES.map((range) => known(parseCidr(range))));
     this.#state = openState(this.#mount.path);
   }
@@ -114,7 +115,7 @@ export class ExplainedNode implements Disposable {
     this.#store.replace(FILE, objects);
     const { delta } = this.#compiler.update(this.#store.take(true));
     await rcuSync(); // what the worlds before used is free again
-    this.#driver.apply({ ...delta, upsert: delta.upsert.map(fault.service ?? same) });
+    await this.#driver.apply({ ...delta, upsert: delta.upsert.map(fault.service ?? same) });
     this.#driver.setNodeAddresses(
       world.addresses.map(({ address, ...rest }) => ({ ...rest, address: known(parseIp(address)) })),
     );
@@ -147,10 +148,10 @@ export class ExplainedNode implements Disposable {
   }
 
   /** An empty node whose next world is compiled anew: what a planted fault left is gone. */
-  forget(): void {
+  async forget(): Promise<void> {
     this.#store.replace(FILE, new Map());
     const { delta } = this.#compiler.update(this.#store.take(true));
-    this.#driver.apply(delta);
+    await this.#driver.apply(delta);
     this.#compiler = new Compiler(HERE);
   }
 

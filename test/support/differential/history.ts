@@ -46,7 +46,7 @@ export class History {
 
   /** On an empty node. Throws Disagreement. */
   static async play(node: RealNode, world: World, steps: readonly Step[], fault: Fault = {}): Promise<Counts> {
-    node.explained.forget();
+    await node.explained.forget();
     const history = new History(node, world, fault);
     await node.explained.serve(world, fault);
     for (const step of steps) await history.#take(step);

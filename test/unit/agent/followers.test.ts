@@ -10,9 +10,13 @@ test("row 46: silence is taken from a range before Services are published, and c
   const told: string[] = [];
   const tell = (name: string) => (_changes: unknown, sure?: boolean) =>
     void told.push(sure === undefined ? name : `${name}, ${sure ? "sure" : "in doubt"}`);
+  const tellServices = tell("services");
   const followers = {
     node: { update: tell("node") },
-    services: { update: tell("services"), troubled: new Set(["Service default/web", "Service default/api"]) },
+    services: {
+      update: async (...changes: Parameters<typeof tellServices>) => tellServices(...changes),
+      troubled: new Set(["Service default/web", "Service default/api"]),
+    },
     ranges: { update: tell("ranges"), settle: () => void told.push("ranges settle") },
     health: { update: tell("health") },
     optOuts: { update: tell("opt-outs") },

@@ -80,25 +80,25 @@ function world(rule: NodePortRule = [], adopted: readonly Ip[] = []) {
   return { follower, said, refuses, fail, addresses, serving, patterns };
 }
 
-test("row 27: what could not be written of the node is written without another change, and then no more", () => {
+test("row 27: what could not be written of the node is written without another change, and then no more", async () => {
   const { follower, said, refuses } = world();
   for (const call of ["pods", "local", "addresses", "attach"]) refuses.add(call);
   follower.update([{ previous: undefined, current: NODE }]);
   follower.attach();
   expect(said).toEqual([]);
-  vi.advanceTimersByTime(1000);
+  await vi.advanceTimersByTimeAsync(1000);
   refuses.clear();
   for (const call of ["addresses", "attach"]) refuses.add(call);
-  vi.advanceTimersByTime(1999);
+  await vi.advanceTimersByTimeAsync(1999);
   expect(said).toEqual([]);
-  vi.advanceTimersByTime(1);
+  await vi.advanceTimersByTimeAsync(1);
   expect(said).toEqual(["pods 10.9.0.0/24", "local 10.9.0.0/24"]);
   refuses.clear();
-  vi.advanceTimersByTime(600_000);
+  await vi.advanceTimersByTimeAsync(600_000);
   expect(said).toEqual(["pods 10.9.0.0/24", "local 10.9.0.0/24", "addresses 192.0.2.7", "attach veth5"]);
 });
 
-test("what has changed meanwhile is written as it is now, once", () => {
+test("what has changed meanwhile is written as it is now, once", async () => {
   const { follower, said, refuses } = world();
   follower.attach();
   refuses.add("local");
@@ -107,7 +107,7 @@ test("what has changed meanwhile is written as it is now, once", () => {
   const podCidrs = [{ address: ip("10.8.0.0"), prefixLength: 24 }];
   follower.update([{ previous: NODE, current: { ...NODE, podCidrs } }]);
   said.length = 0;
-  vi.advanceTimersByTime(600_000);
+  await vi.advanceTimersByTimeAsync(600_000);
   expect(said).toEqual([]);
 });
 
@@ -119,13 +119,13 @@ test("row 38: ranges of local pods wait for the programs that they are for", () 
   expect(said.slice(2)).toEqual(["local 10.9.0.0/24", "addresses 192.0.2.7", "attach veth5"]);
 });
 
-test("a device that could not be attached to is tried again, one that has gone is not", () => {
+test("a device that could not be attached to is tried again, one that has gone is not", async () => {
   const { follower, said, fail } = world();
   fail(EPERM);
   follower.attach();
-  vi.advanceTimersByTime(1000);
+  await vi.advanceTimersByTimeAsync(1000);
   fail(0);
-  vi.advanceTimersByTime(600_000);
+  await vi.advanceTimersByTimeAsync(600_000);
   expect(said.filter((what) => what.startsWith("attach"))).toEqual([
     "attach veth5 failed",
     "attach veth5 failed",
@@ -134,7 +134,7 @@ test("a device that could not be attached to is tried again, one that has gone i
   fail(ENODEV);
   said.length = 0;
   follower.refresh();
-  vi.advanceTimersByTime(600_000);
+  await vi.advanceTimersByTimeAsync(600_000);
   expect(said.filter((what) => what.startsWith("attach"))).toEqual(["attach veth5 failed"]);
 });
 
@@ -149,13 +149,13 @@ test("row 83: other devices, and other addresses for NodePorts, count at once", 
   expect([serving.at(-1), patterns.at(-1)]).toEqual([["192.0.2.7"], ["bond*", ""]]);
 });
 
-test("nothing is tried any more once the follower is disposed of", () => {
+test("nothing is tried any more once the follower is disposed of", async () => {
   const { follower, said, refuses } = world();
   refuses.add("addresses");
   follower.refresh();
   refuses.clear();
   follower[Symbol.dispose]();
-  vi.advanceTimersByTime(600_000);
+  await vi.advanceTimersByTimeAsync(600_000);
   expect(said).toEqual([]);
 });
 

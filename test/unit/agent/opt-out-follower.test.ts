@@ -107,15 +107,15 @@ test("what an earlier agent left stays until all is known", () => {
   expect(tell([undefined, namespace("false")])).toEqual(["mesh/kept"]);
 });
 
-test("what could not be written is written once it can be, also where it is no longer asked for", () => {
+test("what could not be written is written once it can be, also where it is no longer asked for", async () => {
   vi.useFakeTimers();
   held = new Set(["mesh/gone"]);
   full = true;
   expect(tell([undefined, pod("a", "false")], [undefined, pod("b", "false", {}, "aa-02")])).toEqual(["mesh/gone"]);
   tell([pod("b", "false", {}, "aa-02"), undefined]);
-  vi.advanceTimersByTime(2000);
+  await vi.advanceTimersByTimeAsync(2000);
   full = false;
   expect([...held]).toEqual(["mesh/gone"]);
-  vi.advanceTimersByTime(1000);
+  await vi.advanceTimersByTimeAsync(1000);
   expect([...held]).toEqual(["mesh/a"]);
 });

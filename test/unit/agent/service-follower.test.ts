@@ -27,13 +27,11 @@ class NotingDatapath implements Datapath {
   failure: Error | undefined;
   unserved = new Set<ServiceKey>();
   adopt = () => [];
-  sync = (delta: Delta) => this.#note("sync", delta);
-  apply = (delta: Delta) => this.#note("apply", delta);
-  retry = () => this.#note("retry", { upsert: [], remove: [] });
+  sync = async (delta: Delta) => this.#note("sync", delta);
+  apply = async (delta: Delta) => this.#note("apply", delta);
+  retry = async () => this.#note("retry", { upsert: [], remove: [] });
   setNodeAddresses(): void {}
   setServiceRanges(): void {}
-  cleanup(): void {}
-  [Symbol.dispose](): void {}
 
   #note(call: string, { upsert, remove }: Delta): ApplyReport {
     const removed = remove.map((key) => `-${key.split(":")[0]}`);
@@ -45,8 +43,8 @@ class NotingDatapath implements Datapath {
 
 /** What of row 46 it says with each delta. */
 class NotingForeign extends NotingDatapath {
-  override sync = (delta: Delta) => this.#note(delta);
-  override apply = (delta: Delta) => this.#note(delta);
+  override sync = async (delta: Delta) => this.#note(delta);
+  override apply = async (delta: Delta) => this.#note(delta);
 
   #note({ foreign, partial }: Delta): ApplyReport {
     this.told.push([partial ? "partial" : "whole", ...(foreign ? ["foreign", ...foreign] : [])].join(" "));
@@ -109,127 +107,127 @@ function follower(adopted = [OLD]): { datapath: NotingDatapath; services: Servic
   return { datapath, services: new ServiceFollower("n1", datapath, adopted, openLog("text", "silent")) };
 }
 
-test("row 13: the first complete state is synced whole, later changes are applied", () => {
+test("row 13: the first complete state is synced whole, later changes are applied", async () => {
   const { datapath, services } = follower();
-  services.update(changes(false, { previous: undefined, current: API }));
-  services.update(changes(true, { previous: undefined, current: WEB }));
-  services.update(changes(true, { previous: WEB, current: undefined }));
+  await services.update(changes(false, { previous: undefined, current: API }));
+  await services.update(changes(true, { previous: undefined, current: WEB }));
+  await services.update(changes(true, { previous: WEB, current: undefined }));
   expect(datapath.told).toEqual(["apply api", "sync api web", "apply -default/web"]);
 });
 
-test("row 13: what went again before the state was complete is not synced", () => {
+test("row 13: what went again before the state was complete is not synced", async () => {
   const { datapath, services } = follower();
-  services.update(changes(false, { previous: undefined, current: API }));
-  services.update(changes(false, { previous: API, current: undefined }));
-  services.update(changes(true));
+  await services.update(changes(false, { previous: undefined, current: API }));
+  await services.update(changes(false, { previous: API, current: undefined }));
+  await services.update(changes(true));
   expect(datapath.told).toEqual(["apply api", "apply -default/api", "sync"]);
 });
 
-test("row 13: a Service that served keeps its endpoints until the state is complete, unless others are known", () => {
+test("row 13: a Service that served keeps its endpoints until the state is complete, unless others are known", async () => {
   const { datapath, services } = follower();
-  services.update(changes(false, { previous: undefined, current: WEB }));
+  await services.update(changes(false, { previous: undefined, current: WEB }));
   const endpointSlices = [{ previous: undefined, current: slice("web", "10.1.0.1") }];
-  services.update({ ...changes(false), endpointSlices });
-  services.update(changes(true));
+  await services.update({ ...changes(false), endpointSlices });
+  await services.update(changes(true));
   expect(datapath.told).toEqual(["apply", "apply web", "sync web"]);
 });
 
-test("row 13: a Service whose endpoints were known, and went, does not go on with what an earlier agent left", () => {
+test("row 13: a Service whose endpoints were known, and went, does not go on with what an earlier agent left", async () => {
   const { datapath, services } = follower();
-  services.update(changes(false, { previous: undefined, current: WEB }));
+  await services.update(changes(false, { previous: undefined, current: WEB }));
   const named = slice("web", "10.1.0.1");
-  services.update({ ...changes(false), endpointSlices: [{ previous: undefined, current: named }] });
-  services.update({ ...changes(false), endpointSlices: [{ previous: named, current: undefined }] });
+  await services.update({ ...changes(false), endpointSlices: [{ previous: undefined, current: named }] });
+  await services.update({ ...changes(false), endpointSlices: [{ previous: named, current: undefined }] });
   expect(datapath.told).toEqual(["apply", "apply web", "apply web"]);
 });
 
-test("row 13: where no earlier agent served, what can be read is all there is", () => {
+test("row 13: where no earlier agent served, what can be read is all there is", async () => {
   const { datapath, services } = follower([]);
-  services.update(changes(false, { previous: undefined, current: WEB }));
-  services.update(changes(true, { previous: undefined, current: API }));
+  await services.update(changes(false, { previous: undefined, current: WEB }));
+  await services.update(changes(true, { previous: undefined, current: API }));
   expect(datapath.told).toEqual(["sync web", "apply api"]);
 });
 
 test.each([[[OLD]], [[]]])(
   "row 46: the datapath hears that not all is known, and of others' Services anew once it is: adopted %j",
-  (adopted) => {
+  async (adopted) => {
     const datapath = new NotingForeign();
     const services = new ServiceFollower("n1", datapath, adopted, openLog("text", "silent"));
     const others = { ...API, foreignProxy: true };
-    services.update(changes(false, { previous: undefined, current: others }));
+    await services.update(changes(false, { previous: undefined, current: others }));
     services.setLocalAddresses(new Set([ip("10.0.0.1")]));
-    services.update(changes(false, { previous: undefined, current: WEB }));
+    await services.update(changes(false, { previous: undefined, current: WEB }));
     services.setLocalAddresses(new Set());
-    services.update(changes(true));
+    await services.update(changes(true));
     services.setLocalAddresses(new Set([ip("10.0.0.1")]));
     const partial = "partial foreign 10.0.0.2";
     expect(datapath.told).toEqual([partial, partial, partial, "whole foreign 10.0.0.2", "whole"]);
   },
 );
 
-test("row 46: while something that was read has a fault no port is refused, and nothing else changes", () => {
+test("row 46: while something that was read has a fault no port is refused, and nothing else changes", async () => {
   const datapath = new NotingForeign();
   const services = new ServiceFollower("n1", datapath, [OLD], openLog("text", "silent"));
-  services.update(changes(true, { previous: undefined, current: { ...API, foreignProxy: true } }), true);
-  services.update(changes(true, { previous: undefined, current: WEB }), false);
+  await services.update(changes(true, { previous: undefined, current: { ...API, foreignProxy: true } }), true);
+  await services.update(changes(true, { previous: undefined, current: WEB }), false);
   services.setLocalAddresses(new Set([ip("10.0.0.1")]));
-  services.update(changes(true), true);
-  services.update(changes(true), true);
+  await services.update(changes(true), true);
+  await services.update(changes(true), true);
   const foreign = "foreign 10.0.0.2";
   expect(datapath.told).toEqual([`whole ${foreign}`, "partial", `partial ${foreign}`, `whole ${foreign}`, "whole"]);
 });
 
-test("a change that cannot be published ends nothing", () => {
+test("a change that cannot be published ends nothing", async () => {
   const { datapath, services } = follower();
   datapath.failure = new AggregateError([new Error("map backends is full")]);
-  services.update(changes(true, { previous: undefined, current: WEB }));
+  await services.update(changes(true, { previous: undefined, current: WEB }));
   datapath.failure = undefined;
-  services.update(changes(true, { previous: undefined, current: API }));
+  await services.update(changes(true, { previous: undefined, current: API }));
   expect(datapath.told).toEqual(["sync web", "apply api"]);
   services[Symbol.dispose]();
 });
 
-test("a change that cannot be published is tried again until it can, ever more seldom", () => {
+test("a change that cannot be published is tried again until it can, ever more seldom", async () => {
   vi.useFakeTimers();
   const { datapath, services } = follower();
   datapath.failure = new Error("BPF_MAP_UPDATE_ELEM on frontends: ENOMEM");
-  services.update(changes(true, { previous: undefined, current: WEB }));
-  vi.advanceTimersByTime(2999);
+  await services.update(changes(true, { previous: undefined, current: WEB }));
+  await vi.advanceTimersByTimeAsync(2999);
   expect(datapath.told).toEqual(["sync web", "retry"]);
   datapath.failure = undefined;
-  vi.advanceTimersByTime(1);
+  await vi.advanceTimersByTimeAsync(1);
   expect(datapath.told).toEqual(["sync web", "retry", "retry"]);
-  vi.advanceTimersByTime(600_000);
+  await vi.advanceTimersByTimeAsync(600_000);
   expect(datapath.told).toEqual(["sync web", "retry", "retry"]);
 });
 
-test("nothing is tried any more once the follower is disposed of", () => {
+test("nothing is tried any more once the follower is disposed of", async () => {
   vi.useFakeTimers();
   const { datapath, services } = follower();
   datapath.failure = new Error("map backends is full");
-  services.update(changes(true, { previous: undefined, current: WEB }));
+  await services.update(changes(true, { previous: undefined, current: WEB }));
   services[Symbol.dispose]();
-  vi.advanceTimersByTime(600_000);
+  await vi.advanceTimersByTimeAsync(600_000);
   expect(datapath.told).toEqual(["sync web"]);
 });
 
-test("row 66: a Service is not served once its state has waited a minute to be published, others are", () => {
+test("row 66: a Service is not served once its state has waited a minute to be published, others are", async () => {
   vi.useFakeTimers();
   const { datapath, services } = follower();
   const served = () => [services.isServed("default", "web"), services.isServed("default", "web-2")];
   datapath.failure = new Error("map backends is full");
   datapath.unserved.add("default/web:/TCP/IPv4" as ServiceKey);
-  services.update(changes(true, { previous: undefined, current: WEB }));
-  vi.advanceTimersByTime(59_999);
+  await services.update(changes(true, { previous: undefined, current: WEB }));
+  await vi.advanceTimersByTimeAsync(59_999);
   expect(served()).toEqual([true, true]);
-  vi.advanceTimersByTime(1);
+  await vi.advanceTimersByTimeAsync(1);
   expect(served()).toEqual([false, true]);
   datapath.unserved.clear();
   expect(served()).toEqual([true, true]);
   datapath.failure = undefined;
-  services.update(changes(true));
+  await services.update(changes(true));
   datapath.unserved.add("default/web:/TCP/IPv4" as ServiceKey);
-  services.update(changes(true));
+  await services.update(changes(true));
   expect(served()).toEqual([true, true]);
   services[Symbol.dispose]();
 });
@@ -237,53 +235,53 @@ test("row 66: a Service is not served once its state has waited a minute to be p
 const REFUSED = new Error("BPF_MAP_UPDATE_ELEM on frontends: ENOMEM");
 const WEB_4 = "default/web:/TCP/IPv4" as ServiceKey;
 
-test("row 68: a family does not keep up once the kernel has refused its changes for a minute, until it takes them", () => {
+test("row 68: a family does not keep up once the kernel has refused its changes for a minute, until it takes them", async () => {
   vi.useFakeTimers();
   const { datapath, services } = follower();
   const keepsUp = () => [services.keepsUp(4), services.keepsUp(6)];
   datapath.failure = REFUSED;
   datapath.unserved.add(WEB_4);
-  services.update(changes(true, { previous: undefined, current: WEB }));
-  vi.advanceTimersByTime(59_999);
+  await services.update(changes(true, { previous: undefined, current: WEB }));
+  await vi.advanceTimersByTimeAsync(59_999);
   expect(keepsUp()).toEqual([true, true]);
-  vi.advanceTimersByTime(1);
+  await vi.advanceTimersByTimeAsync(1);
   expect(keepsUp()).toEqual([false, true]);
   datapath.failure = undefined;
-  services.update(changes(true)); // what is taken meanwhile is not what waits
+  await services.update(changes(true)); // what is taken meanwhile is not what waits
   expect(keepsUp()).toEqual([false, true]);
   datapath.unserved.clear();
-  vi.advanceTimersByTime(60_000); // the retry
+  await vi.advanceTimersByTimeAsync(60_000); // the retry
   expect(keepsUp()).toEqual([true, true]);
   services[Symbol.dispose]();
 });
 
-test("row 68: what fails without a service that waits concerns both families", () => {
+test("row 68: what fails without a service that waits concerns both families", async () => {
   vi.useFakeTimers();
   const { datapath, services } = follower();
   datapath.failure = REFUSED;
-  services.update(changes(true, { previous: undefined, current: WEB }));
-  vi.advanceTimersByTime(60_000);
+  await services.update(changes(true, { previous: undefined, current: WEB }));
+  await vi.advanceTimersByTimeAsync(60_000);
   expect([services.keepsUp(4), services.keepsUp(6)]).toEqual([false, false]);
   services[Symbol.dispose]();
 });
 
-test("row 68: Services that find no room are no reason to take the node from all", () => {
+test("row 68: Services that find no room are no reason to take the node from all", async () => {
   vi.useFakeTimers();
   const { datapath, services } = follower();
   const full = new MapFullError("backends", 16, "an endpoint");
   datapath.failure = new AggregateError([full, full], "2 services were not written");
   datapath.unserved.add(WEB_4);
-  services.update(changes(true, { previous: undefined, current: WEB }));
-  vi.advanceTimersByTime(600_000);
+  await services.update(changes(true, { previous: undefined, current: WEB }));
+  await vi.advanceTimersByTimeAsync(600_000);
   expect([services.keepsUp(4), services.isServed("default", "web")]).toEqual([true, false]);
   datapath.failure = new AggregateError([full, REFUSED], "2 services were not written");
-  services.update(changes(true));
-  vi.advanceTimersByTime(60_000);
+  await services.update(changes(true));
+  await vi.advanceTimersByTimeAsync(60_000);
   expect(services.keepsUp(4)).toBe(false);
   services[Symbol.dispose]();
 });
 
-test("who observes is told of each attempt: its families, what failed, and whether all is in the kernel", () => {
+test("who observes is told of each attempt: its families, what failed, and whether all is in the kernel", async () => {
   vi.useFakeTimers();
   const datapath = new NotingDatapath();
   const told: string[] = [];
@@ -292,14 +290,14 @@ test("who observes is told of each attempt: its families, what failed, and wheth
     settled: ({ families, failure, upToDate, delta }) =>
       void told.push(`${delta ? "settled" : "retried"} ${[...families]} ${failure} ${upToDate}`),
   });
-  services.update(changes(true, { previous: undefined, current: WEB }));
+  await services.update(changes(true, { previous: undefined, current: WEB }));
   datapath.failure = REFUSED;
   datapath.unserved.add(WEB_4);
-  services.update(changes(true, { previous: WEB, current: undefined }));
+  await services.update(changes(true, { previous: WEB, current: undefined }));
   datapath.failure = undefined;
-  services.update(changes(true, { previous: undefined, current: service("web-2", "10.96.0.2") }));
+  await services.update(changes(true, { previous: undefined, current: service("web-2", "10.96.0.2") }));
   datapath.unserved.clear();
-  vi.advanceTimersByTime(1000);
+  await vi.advanceTimersByTimeAsync(1000);
   expect(told).toEqual([
     ...["queued 1", "settled 4 none true"],
     ...["queued 1", "settled 4 kernel false"],
