@@ -15,6 +15,7 @@
         "native/lock.cc",
         "native/map.cc",
         "native/map_batch.cc",
+        "native/needs.cc",
         "native/netlink.cc",
         "native/netlink_parse.cc",
         "native/netns.cc",

@@ -59,6 +59,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   InitBtf(env, exports);
   InitFeatures(env, exports);
   InitHost(env, exports);
+  InitNeeds(env, exports);
   InitNetns(env, exports);
   InitLock(env, exports);
   InitRcu(env, exports);

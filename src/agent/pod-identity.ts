@@ -5,8 +5,8 @@
 import { readdirSync, readFileSync, statfsSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { DEEPEST_LEVEL, type OptOutKey } from "../datapath/ebpf/opted-out.ts";
+import { CGROUP2_SUPER_MAGIC } from "../datapath/places.ts";
 import { netnsCookie } from "../libbpf/index.ts";
-import { CGROUP2_SUPER_MAGIC } from "./checks.ts";
 
 /** Of the root of a cgroup2 hierarchy, wherever and through whichever namespace it is mounted. */
 const ROOT_INODE = 1n;

@@ -6,6 +6,7 @@ export { BpfError, VerifierError } from "./errors.ts";
 export { probeFeatures } from "./features.ts";
 export { createMap, openPinnedMap } from "./map.ts";
 export { AddonError } from "./native.ts";
+export { kernelLacks } from "./needs.ts";
 export { openNetlink } from "./netlink.ts";
 export { openObject } from "./object.ts";
 export { openPinnedLink, openPinnedProgram } from "./program.ts";

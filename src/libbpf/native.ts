@@ -5,7 +5,7 @@
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 import { errorFromNative } from "./errors.ts";
-import type { AddressInfo, BtfType, LinkInfo, NetlinkEvent, RouteInfo } from "./types.ts";
+import type { AddressInfo, BtfType, KernelLack, LinkInfo, NetlinkEvent, RouteInfo } from "./types.ts";
 
 export interface NativeMapInfo {
   readonly name: string;
@@ -113,6 +113,7 @@ export interface Addon {
   ): NativeMap;
   rcuSync(): Promise<void>;
   probe(name: string): { readonly supported: boolean; readonly errno: number; readonly detail: string };
+  objectLacks(path: string): KernelLack[];
   readBtf(path: string): BtfType[];
   lockDirectory(path: string): () => void;
   batchOtherThreads(): void;

@@ -235,3 +235,12 @@ export interface Features {
   readonly sockDiagDestroy: Probe;
   readonly btf: Probe;
 }
+
+/** One thing that the programs of an object need and the kernel does not have. */
+export interface KernelLack {
+  readonly kind: "program" | "helper" | "map";
+  /** "bpf_loop" of a helper, "syscall" of a program's type, "ringbuf" of a map's. */
+  readonly name: string;
+  /** Of the programs that call the helper: "sched_cls"; "" of a map. */
+  readonly programType: string;
+}

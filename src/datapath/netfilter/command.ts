@@ -14,6 +14,13 @@ const SYSTEM_DIRECTORIES = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
 export class NetfilterError extends Error {
   override readonly name = "NetfilterError";
   readonly code = "PORTOLAN_NETFILTER";
+  /** The command's own words, on one line; undefined: it did not run. */
+  readonly said: string | undefined;
+
+  constructor(message: string, options: { readonly said?: string; readonly cause?: unknown } = {}) {
+    super(message, options);
+    this.said = options.said;
+  }
 }
 
 /** Its path; undefined where it is not installed. */
@@ -37,7 +44,8 @@ export async function runCommand(command: string, args: readonly string[], input
   if (status === 0) return stdout;
   const told = input === "" ? [] : ["<", JSON.stringify(input.slice(0, 1000))];
   const end = status === null ? "killed" : `exit ${status}`;
-  throw new NetfilterError(`${[command, ...args, ...told].join(" ")}: ${end}: ${oneLine(stderr)}`);
+  const said = oneLine(stderr);
+  throw new NetfilterError(`${[command, ...args, ...told].join(" ")}: ${end}: ${said}`, { said });
 }
 
 /** Without the marks that nft puts under what it means, and warnings of iptables about its other variant. */

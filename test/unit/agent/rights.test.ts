@@ -1,21 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the agent may do, by /proc/self/status.
+// What the agent may do beside serving, by /proc/self/status.
 import { expect, test } from "vitest";
-import { lackingRights, missingCapabilities } from "../../../src/agent/rights.ts";
-
-test("missing capabilities are named", () => {
-  expect(missingCapabilities("Name:\tnode\nCapEff:\t0000000000000000\n")).toEqual([
-    "CAP_NET_ADMIN",
-    "CAP_BPF",
-    "CAP_PERFMON",
-  ]);
-  // NET_ADMIN (12), PERFMON (38), BPF (39)
-  expect(missingCapabilities("CapEff:\t000000c000001000\n")).toEqual([]);
-});
-
-test("CAP_SYS_ADMIN stands for CAP_BPF and CAP_PERFMON", () => {
-  expect(missingCapabilities("CapEff:\t0000000000200000\n")).toEqual(["CAP_NET_ADMIN"]);
-});
+import { lackingRights } from "../../../src/agent/rights.ts";
 
 test("optional rights that are not granted are named, and one of them only where it is of use", () => {
   const lacking = (capEff: string, pid: number, legacyIptables: boolean) =>
