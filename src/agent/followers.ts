@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Who is told of what the source tells, and in which order: no packet may meet a step before what the step rests on.
 
-import type { EbpfDriver } from "../datapath/ebpf/driver.ts";
+import type { Datapath } from "../datapath/contract.ts";
 import type { Source } from "../source/source.ts";
 import type { HealthFollower } from "./health-follower.ts";
 import type { NodeFollower } from "./node-follower.ts";
@@ -14,8 +14,9 @@ export interface Followers {
   readonly services: Pick<ServiceFollower, "update" | "troubled">;
   readonly ranges: Pick<RangeFollower, "update" | "settle">;
   readonly health: Pick<HealthFollower, "update">;
-  readonly optOuts: Pick<OptOutFollower, "update">;
-  readonly driver: Pick<EbpfDriver, "noteProblems">;
+  /** undefined: no socket is balanced. */
+  readonly optOuts: Pick<OptOutFollower, "update"> | undefined;
+  readonly driver: Pick<Datapath, "noteProblems">;
 }
 
 /** Resolves as Source.start() does. */
@@ -28,7 +29,7 @@ export function startSource(source: Pick<Source, "start">, followers: Followers,
     void services.update(changes, sure); // the datapath takes what it is told in this order
     ranges.settle(); // nor is an address nobody's while it may be a Service's
     health.update(changes);
-    optOuts.update(changes);
+    optOuts?.update(changes);
     driver.noteProblems(new Set([...troubled, ...services.troubled]).size);
   }, recall);
 }

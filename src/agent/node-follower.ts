@@ -2,7 +2,6 @@
 // Follows what this node is: its devices, its addresses and its Node object, and tells the driver.
 
 import type { Datapath, NodeAddress } from "../datapath/contract.ts";
-import type { EbpfDriver } from "../datapath/ebpf/driver.ts";
 import type { Network } from "../datapath/network.ts";
 import type { Change } from "../model/changes.ts";
 import type { Cidr } from "../model/ip.ts";
@@ -18,7 +17,7 @@ import type { ServiceFollower } from "./service-follower.ts";
 type LiveOptions = Pick<AgentOptions, "localhostNodePorts" | "devices" | "podDevices">;
 type Options = LiveOptions & Pick<AgentOptions, "nodeName" | "localDetector">;
 type Driver = Pick<
-  EbpfDriver,
+  Datapath,
   "setPodRanges" | "setLocalRanges" | "setNodeAddresses" | "attachDevices" | "localRangesKnown" | "adoptedNodePorts"
 >;
 

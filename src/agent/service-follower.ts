@@ -20,9 +20,19 @@ const HALF_KNOWN_SERVES = `not all could be read: what an earlier agent served s
 /** So long a change may wait to be published before health checks say so (kube-proxy: two sync periods). */
 const OVERDUE_MS = 60_000;
 
+/** What an earlier agent left: it serves until the state is known to be without it. */
+export interface EarlierServices {
+  /** Whether it left any at all. */
+  readonly any: boolean;
+  /** Those known by name. */
+  readonly keys: readonly ServiceKey[];
+}
+
+type Published = Pick<Datapath, "sync" | "apply" | "retry" | "unserved">;
+
 export class ServiceFollower implements Disposable {
   readonly #compiler: Compiler;
-  readonly #datapath: Datapath;
+  readonly #datapath: Published;
   readonly #log: Log;
   /** Services that an earlier agent left, until an endpoint of theirs is known. */
   readonly #unknown: Set<ServiceKey>;
@@ -51,17 +61,16 @@ export class ServiceFollower implements Disposable {
   readonly #refusingSinceMs = new Map<Family, number>();
   readonly #observer: SyncObserver;
 
-  /** adopted: the services that the datapath found there, which serve until the state is known to be without them. */
   constructor(
     nodeName: string,
-    datapath: Datapath,
-    adopted: readonly ServiceKey[],
+    datapath: Published,
+    { keys, any }: EarlierServices,
     log: Log,
     observer: SyncObserver = NO_OBSERVER,
   ) {
     this.#observer = observer;
-    this.#unknown = new Set(adopted);
-    this.#adoptedAny = adopted.length > 0;
+    this.#unknown = new Set(keys);
+    this.#adoptedAny = any;
     this.#compiler = new Compiler(nodeName);
     this.#datapath = datapath;
     this.#log = log;

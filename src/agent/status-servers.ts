@@ -22,7 +22,7 @@ export interface StatusSubject
     Pick<MetricsSubject, "api" | "counters" | "unserved" | "problems"> {
   /** Name of the driver. */
   readonly mode: string;
-  readonly counters: Counters;
+  readonly counters: Counters | undefined;
   /** The first state that may take away what an earlier agent left was published. */
   readonly begun: () => boolean;
   readonly onEvent: OnEvent;
@@ -141,6 +141,6 @@ function publicOptions(options: AgentOptions): AgentOptions {
 
 function openMetrics(options: AgentOptions, { api, counters, mode, unserved, problems }: StatusSubject): Metrics {
   const { serviceMetricsMax: max } = options;
-  const services = max === undefined ? undefined : { max, read: () => counters.services() };
+  const services = max === undefined || !counters ? undefined : { max, read: () => counters.services() };
   return new Metrics({ version: VERSION, mode, api, counters, unserved, problems, services });
 }

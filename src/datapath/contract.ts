@@ -3,6 +3,8 @@
 
 import type { Delta, ServiceKey } from "../compile/state.ts";
 import type { Cidr, Ip } from "../model/ip.ts";
+import type { Device, DeviceRules } from "./devices/classify.ts";
+import type { NetworkView } from "./network.ts";
 
 /** An address of this node, as the kernel has it now. */
 export interface NodeAddress {
@@ -37,14 +39,26 @@ export interface ApplyReport {
 /** By what Services are served. */
 export type Mode = "ebpf" | "nftables" | "ipvs" | "iptables";
 
+interface FailedDevice {
+  readonly device: Device;
+  readonly error: Error & { readonly code: string };
+}
+
+export interface DeviceChanges {
+  readonly added: readonly Device[];
+  readonly changed: readonly Device[];
+  /** ifindexes */
+  readonly removed: readonly number[];
+  /** Devices that could not be attached to; the next call tries again. */
+  readonly failed: readonly FailedDevice[];
+}
+
 export interface Datapath {
   readonly mode: Mode;
   /**
-   * Takes over what an earlier agent left in the kernel, without changing it. Returns the services found there. Until
-   * the first sync() nothing of them is removed, and flows keep the endpoints they have, whatever apply() says of them.
+   * First complete state: like apply(), and what an earlier agent left that is not in it goes away. Until then nothing of that
+   * is removed, and flows keep the endpoints they have, whatever apply() says of them.
    */
-  adopt(): readonly AdoptedService[];
-  /** First complete state: like apply(), and everything adopted that is not in it goes away. */
   sync(delta: Delta): Promise<ApplyReport>;
   /**
    * Publishes a change; idempotent. Resolves once new connections meet the new state; changes of any kind meet the kernel in the
@@ -60,4 +74,20 @@ export interface Datapath {
   setNodeAddresses(addresses: readonly NodeAddress[]): void;
   /** Replaces the ranges that ClusterIPs come from: what nobody serves there is dropped (row 46). */
   setServiceRanges(ranges: readonly Cidr[]): void;
+  /** Those in force: at first what an earlier agent left, if the driver can tell. */
+  readonly serviceRanges: readonly Cidr[];
+  /** Where an earlier agent served NodePorts, if the driver can tell. */
+  readonly adoptedNodePorts: readonly Ip[];
+  /** The node's own pod ranges. */
+  setPodRanges(ranges: readonly Cidr[]): void;
+  /** Whose addresses are local pods' where the mode is ClusterCIDR or NodeCIDR: the first range of each family. */
+  setLocalRanges(ranges: readonly Cidr[]): void;
+  /** Whether an earlier agent's ranges are in force, or this one's. */
+  readonly localRangesKnown: boolean;
+  /** Makes the datapath fit the node's devices. Only once the state is there. */
+  attachDevices(network: NetworkView, rules: DeviceRules): DeviceChanges;
+  /** How many objects hold something that cannot be used; for `status`. */
+  noteProblems(count: number): void;
+  /** As last noted. */
+  readonly problems: number;
 }

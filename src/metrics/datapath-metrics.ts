@@ -11,7 +11,8 @@ import { registerGauge } from "./read-gauge.ts";
 export type DatapathCounters = Pick<Counters, "drops" | "fill" | "flows" | "devices" | "snatTries">;
 
 export interface DatapathSubject {
-  readonly counters: DatapathCounters;
+  /** undefined: the mode counts nothing. */
+  readonly counters: DatapathCounters | undefined;
   /** Services whose last change is not in the kernel. */
   readonly unserved: () => number;
   /** Objects of which something cannot be used. */
@@ -19,6 +20,22 @@ export interface DatapathSubject {
 }
 
 export function registerDatapathMetrics(registry: Registry, { counters, unserved, problems }: DatapathSubject): void {
+  if (counters) registerCounters(registry, counters);
+  registerGauge(
+    registry,
+    "portolan_services_unserved",
+    "Service ports of one family whose last change is not in the kernel",
+    unserved,
+  );
+  registerGauge(
+    registry,
+    "portolan_problem_objects",
+    "Objects of which something cannot be used; the log says what",
+    problems,
+  );
+}
+
+function registerCounters(registry: Registry, counters: DatapathCounters): void {
   const registers = [registry];
   new Counter({
     name: "portolan_drops_total",
@@ -44,18 +61,6 @@ export function registerDatapathMetrics(registry: Registry, { counters, unserved
       }
     },
   });
-  registerGauge(
-    registry,
-    "portolan_services_unserved",
-    "Service ports of one family whose last change is not in the kernel",
-    unserved,
-  );
-  registerGauge(
-    registry,
-    "portolan_problem_objects",
-    "Objects of which something cannot be used; the log says what",
-    problems,
-  );
 }
 
 function registerMaps(registry: Registry, counters: DatapathCounters): void {

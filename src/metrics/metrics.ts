@@ -51,7 +51,7 @@ export class Metrics {
       registers: [registry],
     }).set({ version: subject.version, mode: subject.mode }, 1);
     const { api, services, counters } = subject;
-    this.#texts = [() => snatTriesText(counters)];
+    this.#texts = counters ? [() => snatTriesText(counters)] : [];
     if (api) {
       registerApiMetrics(registry, api);
       this.#texts.push(() => requestTimesText(api()));

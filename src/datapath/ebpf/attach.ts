@@ -4,30 +4,17 @@
 
 import { readdirSync } from "node:fs";
 import { BpfError, type BpfMap, detachTc, type TcDirection } from "../../libbpf/index.ts";
+import type { DeviceChanges } from "../contract.ts";
+import { classifyDevices, type Device, type DeviceRules } from "../devices/classify.ts";
+import { LastingRoles } from "../devices/lasting-roles.ts";
 import type { NetworkView } from "../network.ts";
-import { classifyDevices, type Device, type DeviceRules } from "./devices.ts";
 import { deviceKey, encodeDevice, knownDevices, knownRoles, withLocal } from "./devices-map.ts";
-import { LastingRoles } from "./lasting-roles.ts";
 import { dropLink, ensureLink } from "./links.ts";
 import { linkPin, type Pins } from "./pins.ts";
 import type { TcPrograms } from "./takeover.ts";
 
 /** How programs hang on a device: links where the kernel has them (6.6), else filters of the clsact qdisc. */
 export type TcAttachment = "tcx" | "clsact";
-
-interface FailedDevice {
-  readonly device: Device;
-  readonly error: BpfError;
-}
-
-export interface DeviceChanges {
-  readonly added: readonly Device[];
-  readonly changed: readonly Device[];
-  /** ifindexes */
-  readonly removed: readonly number[];
-  /** Devices that could not be attached to; the next reconcile() tries again. */
-  readonly failed: readonly FailedDevice[];
-}
 
 /** Priority of our clsact filters: before others. */
 const TC_PRIORITY = 1;
@@ -66,7 +53,7 @@ export class DeviceHooks {
     const wanted = this.#classify(network, rules);
     const added: Device[] = [];
     const changed: Device[] = [];
-    const failed: FailedDevice[] = [];
+    const failed: DeviceChanges["failed"][number][] = [];
     for (const device of wanted.values()) {
       const value = encodeDevice(device);
       const before = this.#attached.get(device.ifindex);

@@ -3,9 +3,9 @@
 
 import type { BpfMap } from "../../libbpf/types.ts";
 import { type Ip, ipToBytes } from "../../model/ip.ts";
+import type { Device, DeviceRole } from "../devices/classify.ts";
 import * as abi from "./abi.gen.ts";
 import { decode, encode, HOST_LITTLE_ENDIAN } from "./codec.ts";
-import type { Device, DeviceRole } from "./devices.ts";
 
 const ROLE_FLAGS: Readonly<Record<keyof DeviceRole, number>> = {
   uplink: abi.DeviceFlags.DEVICE_UPLINK,

@@ -5,15 +5,15 @@ import type { Delta, ServiceKey } from "../../compile/state.ts";
 import { rcuSync } from "../../libbpf/index.ts";
 import type { Cidr } from "../../model/ip.ts";
 import { type Ip, ipToBytes } from "../../model/ip.ts";
-import type { AdoptedService, ApplyReport, Datapath, NodeAddress } from "../contract.ts";
+import type { AdoptedService, ApplyReport, Datapath, DeviceChanges, NodeAddress } from "../contract.ts";
+import type { DeviceRules } from "../devices/classify.ts";
 import type { NetworkView } from "../network.ts";
 import * as abi from "./abi.gen.ts";
 import { AgentStateCell } from "./agent-state.ts";
-import { type DeviceChanges, DeviceHooks, type TcAttachment } from "./attach.ts";
+import { DeviceHooks, type TcAttachment } from "./attach.ts";
 import { DETECT_LOCAL, firstOfFamily, writeClientKinds } from "./client-kinds.ts";
 import { decode } from "./codec.ts";
 import { Counters } from "./counters.ts";
-import type { DeviceRules } from "./devices.ts";
 import { networkNamespaces } from "./namespaces.ts";
 import { OptedOutTable } from "./opted-out.ts";
 import type { Pins } from "./pins.ts";
@@ -123,6 +123,9 @@ export class EbpfDriver implements Datapath, Disposable {
     return this.#writer.unserved;
   }
 
+  /**
+   * Takes over what an earlier agent left in the kernel, without changing it. Returns the services found there.
+   */
   adopt(): readonly AdoptedService[] {
     const keys = this.#writer.adopt(this.#state.state.node);
     const found = keys.map((key) => ({ key, localEndpoints: this.#writer.localEndpoints(key) }));

@@ -65,6 +65,8 @@ export interface RuleWriter {
    * proportional to what changed, unless whole. Rejects with NetfilterError; then the next call is whole.
    */
   write(wanted: Wanted): Promise<ApplyReport>;
+  /** Whether rules of ours in this mode are at work, an earlier agent's too: nothing that a kube-proxy has made. */
+  present(): Promise<boolean>;
   /** Whether what was last written is there still, as far as a cheap look tells: it is asked every two seconds. */
   intact(): Promise<boolean>;
   /** Takes away what is ours, and nothing else. What has begun goes on by netfilter's tracking, or is left until it ends. */

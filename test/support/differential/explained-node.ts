@@ -6,10 +6,10 @@ import { isLocalInterface, type LocalDetector } from "../../../src/agent/local-d
 import { Compiler } from "../../../src/compile/compiler.ts";
 import type { CompiledService } from "../../../src/compile/state.ts";
 import type { DetectLocalMode } from "../../../src/datapath/contract.ts";
+import { classifyDevices, type DeviceRules } from "../../../src/datapath/devices/classify.ts";
 import { AgentConfig, type AgentState, affinity, clientNetns } from "../../../src/datapath/ebpf/abi.gen.ts";
 import { DETECT_LOCAL } from "../../../src/datapath/ebpf/client-kinds.ts";
 import { decode, encode } from "../../../src/datapath/ebpf/codec.ts";
-import { classifyDevices, type DeviceRules } from "../../../src/datapath/ebpf/devices.ts";
 import { deviceKey, encodeDevice } from "../../../src/datapath/ebpf/devices-map.ts";
 import { EbpfDriver } from "../../../src/datapath/ebpf/driver.ts";
 import { mapPin, type Pins, pinsUnder } from "../../../src/datapath/ebpf/pins.ts";

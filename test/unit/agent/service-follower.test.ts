@@ -21,17 +21,13 @@ const NOTHING: ApplyReport = {
 };
 
 /** Notes what it is told: `sync a b` or `apply a -b`. */
-class NotingDatapath implements Datapath {
-  readonly mode = "ebpf";
+class NotingDatapath implements Pick<Datapath, "sync" | "apply" | "retry" | "unserved"> {
   readonly told: string[] = [];
   failure: Error | undefined;
   unserved = new Set<ServiceKey>();
-  adopt = () => [];
   sync = async (delta: Delta) => this.#note("sync", delta);
   apply = async (delta: Delta) => this.#note("apply", delta);
   retry = async () => this.#note("retry", { upsert: [], remove: [] });
-  setNodeAddresses(): void {}
-  setServiceRanges(): void {}
 
   #note(call: string, { upsert, remove }: Delta): ApplyReport {
     const removed = remove.map((key) => `-${key.split(":")[0]}`);
@@ -102,9 +98,11 @@ function changes(synced: boolean, ...services: ModelChanges["services"]): ModelC
 
 afterEach(() => vi.useRealTimers());
 
+const left = (keys: readonly ServiceKey[]) => ({ keys, any: keys.length > 0 });
+
 function follower(adopted = [OLD]): { datapath: NotingDatapath; services: ServiceFollower } {
   const datapath = new NotingDatapath();
-  return { datapath, services: new ServiceFollower("n1", datapath, adopted, openLog("text", "silent")) };
+  return { datapath, services: new ServiceFollower("n1", datapath, left(adopted), openLog("text", "silent")) };
 }
 
 test("row 13: the first complete state is synced whole, later changes are applied", async () => {
@@ -152,7 +150,7 @@ test.each([[[OLD]], [[]]])(
   "row 46: the datapath hears that not all is known, and of others' Services anew once it is: adopted %j",
   async (adopted) => {
     const datapath = new NotingForeign();
-    const services = new ServiceFollower("n1", datapath, adopted, openLog("text", "silent"));
+    const services = new ServiceFollower("n1", datapath, left(adopted), openLog("text", "silent"));
     const others = { ...API, foreignProxy: true };
     await services.update(changes(false, { previous: undefined, current: others }));
     services.setLocalAddresses(new Set([ip("10.0.0.1")]));
@@ -167,7 +165,7 @@ test.each([[[OLD]], [[]]])(
 
 test("row 46: while something that was read has a fault no port is refused, and nothing else changes", async () => {
   const datapath = new NotingForeign();
-  const services = new ServiceFollower("n1", datapath, [OLD], openLog("text", "silent"));
+  const services = new ServiceFollower("n1", datapath, left([OLD]), openLog("text", "silent"));
   await services.update(changes(true, { previous: undefined, current: { ...API, foreignProxy: true } }), true);
   await services.update(changes(true, { previous: undefined, current: WEB }), false);
   services.setLocalAddresses(new Set([ip("10.0.0.1")]));
@@ -285,7 +283,7 @@ test("who observes is told of each attempt: its families, what failed, and wheth
   vi.useFakeTimers();
   const datapath = new NotingDatapath();
   const told: string[] = [];
-  using services = new ServiceFollower("n1", datapath, [], openLog("text", "silent"), {
+  using services = new ServiceFollower("n1", datapath, left([]), openLog("text", "silent"), {
     queued: ({ services: changed }) => void told.push(`queued ${changed.length}`),
     settled: ({ families, failure, upToDate, delta }) =>
       void told.push(`${delta ? "settled" : "retried"} ${[...families]} ${failure} ${upToDate}`),

@@ -2,7 +2,7 @@
 // Which devices get programs, and as what.
 
 import { expect, test } from "vitest";
-import { classifyDevices, type Device, type DeviceRules, matchesAny } from "../../../src/datapath/ebpf/devices.ts";
+import { classifyDevices, type Device, type DeviceRules, matchesAny } from "../../../src/datapath/devices/classify.ts";
 import type { NetworkView } from "../../../src/datapath/network.ts";
 import { address, defaultRoute, ip, link, network, veth } from "./builders.ts";
 

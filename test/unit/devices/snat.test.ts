@@ -2,7 +2,7 @@
 // The masquerade address by device.
 
 import { expect, test } from "vitest";
-import { snatSources } from "../../../src/datapath/ebpf/devices-snat.ts";
+import { snatSources } from "../../../src/datapath/devices/snat.ts";
 import type { RouteInfo } from "../../../src/libbpf/types.ts";
 import { address, defaultRoute, ip, link, network } from "./builders.ts";
 

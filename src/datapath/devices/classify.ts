@@ -5,7 +5,7 @@
 import type { AddressInfo, LinkInfo } from "../../libbpf/types.ts";
 import { type Ip, ipFromBytes } from "../../model/ip.ts";
 import { carriesTraffic, type NetworkView } from "../network.ts";
-import { snatSources } from "./devices-snat.ts";
+import { snatSources } from "./snat.ts";
 
 /** What lies behind a device; the flags of struct device in these terms. */
 export interface DeviceRole {

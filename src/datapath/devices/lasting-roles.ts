@@ -3,7 +3,7 @@
 // (an address that DHCP renews, a route that flaps, a Node manifest that is broken just now), and hooks that went with it
 // would take established connections along.
 
-import { type DeviceRole, type DeviceRules, type EarlierRoles, matchesAny } from "./devices.ts";
+import { type DeviceRole, type DeviceRules, type EarlierRoles, matchesAny } from "./classify.ts";
 
 export class LastingRoles implements EarlierRoles {
   readonly uplinks: Set<number> = new Set();
