@@ -37,10 +37,8 @@ export async function runAgent(
   stop: AbortSignal,
   configFile?: ConfigFile,
 ): Promise<void> {
-  const rule = parseNodePortRule(options.nodePortAddresses);
-  log.info({ version: VERSION, node: options.nodeName }, "starting");
+  parseNodePortRule(options.nodePortAddresses); // what cannot be is said before anything is touched
   deferHelpers(log);
-  for (const warning of nodePortWarnings(rule)) log.warn(warning);
   await using source: Source = await openSource(options);
   const onEvent = (event: ClusterEvent): void => source.record(event);
   const read = (): void => beginReading(source, log);
@@ -62,6 +60,7 @@ async function follow(serving: Serving, { options, log, stop, configFile, source
   const { datapath, adopted, servedBefore, sockets } = serving;
   applyKernelSettings(options.kernel, log);
   const nodePortRule = parseNodePortRule(options.nodePortAddresses);
+  for (const warning of nodePortWarnings(nodePortRule)) log.warn(warning);
   using network = new Network(openNetlink(), (error) => log.error({ err: error }, "the network could not be listed"));
   await using status: StatusServers = new StatusServers(
     options,
@@ -105,7 +104,7 @@ async function follow(serving: Serving, { options, log, stop, configFile, source
   if (stop.aborted) return;
   onEvent(starting(datapath.mode));
 
-  const beginning = serving.begin({ published: services.beginning, attach: () => node.attach() });
+  const beginning = serving.begin({ published: services.published, attach: () => node.attach() });
   await Promise.race([beginning, aborted(stop)]);
   if (stop.aborted) return;
   status.attached();

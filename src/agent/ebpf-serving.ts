@@ -32,7 +32,7 @@ export const serveEbpf: Serve = async ({ options, log, onEvent, read }, run) => 
   for (const reason of kubeProxy.unseen)
     log.warn({ reason }, "whether a kube-proxy serves this node cannot be seen whole");
   const features = probeFeatures();
-  log.info({ pins: pins.version, cgroupRoot }, "mode ebpf");
+  log.info({ version: VERSION, node: options.nodeName, pins: pins.version, cgroupRoot }, "starting, mode ebpf");
   for (const [feature, { supported, reason }] of Object.entries(features)) {
     if (!supported) log.info({ feature, reason }, "this kernel lacks a feature, done without");
   }

@@ -48,9 +48,9 @@ export class ServiceFollower implements Disposable {
   /** Said so, while the state is not complete. */
   #warned = false;
   #begun = false;
-  #onBegun: () => void = () => undefined;
-  readonly #beginning: Promise<void> = new Promise((resolve) => {
-    this.#onBegun = resolve;
+  #onPublished: () => void = () => undefined;
+  readonly #published: Promise<void> = new Promise((resolve) => {
+    this.#onPublished = resolve;
   });
   /** What was applied before the state was complete; undefined once it is. */
   #untilSynced: Map<ServiceKey, CompiledService> | undefined = new Map();
@@ -123,9 +123,9 @@ export class ServiceFollower implements Disposable {
     return this.#begun;
   }
 
-  /** Resolves once begun is true. */
-  get beginning(): Promise<void> {
-    return this.#beginning;
+  /** Resolves once a state is in force, be it what an earlier agent left and nothing contradicts. */
+  get published(): Promise<void> {
+    return this.#published;
   }
 
   /** False: for a minute now the kernel has refused changes of the family. One Service without room is no such thing. */
@@ -188,9 +188,9 @@ export class ServiceFollower implements Disposable {
     this.#noteWaiting();
     this.#noteRefusing(attempt);
     this.#observer.settled(attempt.outcome(waited, this.#refusingSinceMs.size === 0));
-    if (this.#begun || this.#untilSynced || attempt.failure === "kernel") return;
-    this.#begun = true;
-    this.#onBegun();
+    if (attempt.failure === "kernel") return;
+    this.#begun ||= this.#untilSynced === undefined;
+    this.#onPublished();
   }
 
   /** An earlier refusal stands until a retry is through, or nothing waits any more. */

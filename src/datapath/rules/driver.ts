@@ -97,7 +97,7 @@ export class RuleDriver implements Datapath, AsyncDisposable {
     for (const key of [...upsert.map(({ key: upserted }) => upserted), ...remove]) this.#changed.add(key);
     this.#stateKnown ||= !this.#options.servedBefore;
     this.#surround({ ...(foreign && { foreign }), ...(partial !== undefined && { partial }) });
-    return this.#turn();
+    return this.#stateKnown ? this.#turn() : Promise.resolve(NOTHING); // what an earlier agent wrote serves
   }
 
   retry(): Promise<ApplyReport> {

@@ -57,7 +57,7 @@ export interface Wanted {
   readonly whole: boolean;
 }
 
-/** Says it in the kernel's terms. Calls never overlap. */
+/** Says it in the kernel's terms. Calls never overlap. Of a mode that does not serve, present() and cleanup() alone are called. */
 export interface RuleWriter {
   readonly mode: "nftables" | "iptables" | "ipvs";
   /**
@@ -69,6 +69,10 @@ export interface RuleWriter {
   present(): Promise<boolean>;
   /** Whether what was last written is there still, as far as a cheap look tells: it is asked every two seconds. */
   intact(): Promise<boolean>;
-  /** Takes away what is ours, and nothing else. What has begun goes on by netfilter's tracking, or is left until it ends. */
-  cleanup(): Promise<void>;
+  /**
+   * Takes away what is ours, and nothing else; nothing there is fine. What has begun goes on by netfilter's tracking (as long as
+   * another mode's rules, or those of translation.ts, keep that up), or stays until it ends: then false, ask again later. atOnce:
+   * connections or not, all goes. Rejects with NetfilterError.
+   */
+  cleanup(atOnce: boolean): Promise<boolean>;
 }
