@@ -3,7 +3,7 @@
 
 import { existsSync, readFileSync } from "node:fs";
 import type { Family } from "../../model/ip.ts";
-import { findCommand, runCommand } from "./command.ts";
+import { findCommand, NetfilterError, runCommand } from "./command.ts";
 
 /** iptables waits this long for another process that holds its lock; then it fails. */
 const LOCK_WAIT_S = 5;
@@ -18,6 +18,15 @@ export interface RuleTable {
   rules(chain?: string): Promise<readonly string[]>;
   /** Changes it by lines of iptables-restore, all of them or none; other rules stay. */
   restore(lines: readonly string[]): Promise<void>;
+}
+
+/** nf_tables, or the tables of old. */
+export type Variant = "nft" | "legacy";
+
+/** Lines of iptables-restore for one table. */
+export interface TableLines {
+  readonly table: TableName;
+  readonly lines: readonly string[];
 }
 
 class Iptables implements RuleTable {
@@ -37,9 +46,33 @@ class Iptables implements RuleTable {
   }
 
   async restore(lines: readonly string[]): Promise<void> {
-    const input = [`*${this.#table}`, ...lines, "COMMIT", ""].join("\n");
-    await runCommand(`${this.command}-restore`, ["-w", String(LOCK_WAIT_S), "--noflush"], input);
+    await restoreAll(this.command, [{ table: this.#table, lines }]);
   }
+}
+
+/** Rejects with NetfilterError. */
+export async function hasChain(table: RuleTable, chain: string): Promise<boolean> {
+  try {
+    await table.rules(chain);
+    return true;
+  } catch (error) {
+    // The nft variant calls a chain that is not there incompatible.
+    if (error instanceof NetfilterError && /No chain|incompatible|does not exist/.test(error.message)) return false;
+    throw error;
+  }
+}
+
+/** command: RuleTable.command. Each table all or nothing, in this order. Rejects with NetfilterError. */
+export async function restoreAll(command: string, tables: readonly TableLines[]): Promise<void> {
+  const input = tables.flatMap(({ table, lines }) => [`*${table}`, ...lines, "COMMIT"]);
+  await runCommand(`${command}-restore`, ["-w", String(LOCK_WAIT_S), "--noflush"], `${input.join("\n")}\n`);
+}
+
+/** Of one variant; undefined: its command is not installed. */
+export function variantTable(family: Family, table: TableName, variant: Variant): RuleTable | undefined {
+  const base = family === 4 ? "iptables" : "ip6tables";
+  const command = findCommand(`${base}-${variant}`) ?? (variant === "nft" ? findCommand(base) : undefined);
+  return command === undefined ? undefined : new Iptables(command, table);
 }
 
 /**

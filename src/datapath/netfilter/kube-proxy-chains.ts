@@ -65,15 +65,27 @@ export function keptChains(table: TableName, rules: readonly string[]): readonly
 }
 
 function chainsOf(table: TableName, rules: readonly string[]): readonly string[] {
-  const isTheirs = (chain: string) => NAMES[table].includes(chain) || (table === "nat" && HASHED.test(chain));
-  return rules.flatMap((rule) => /^-N (\S+)$/.exec(rule)?.[1] ?? []).filter(isTheirs);
+  return rules.flatMap((rule) => /^-N (\S+)$/.exec(rule)?.[1] ?? []).filter((chain) => isKubeProxys(table, chain));
+}
+
+/** Of its names: in iptables mode ours are the same (own-chains.ts). */
+export function isKubeProxys(table: TableName, chain: string): boolean {
+  return NAMES[table].includes(chain) || (table === "nat" && HASHED.test(chain));
+}
+
+/** Where a rule leads: a chain, or what is done. */
+export function targetOf(rule: string): string | undefined {
+  return / -[jg] (\S+)/.exec(` ${withoutComments(rule)}`)?.[1];
 }
 
 /** A comment may hold anything, in quotes. */
+function withoutComments(rule: string): string {
+  return rule.includes('"') ? rule.replace(/"(?:[^"\\]|\\.)*"/g, '""') : rule;
+}
+
 function parse(rules: readonly string[]): readonly Rule[] {
   return rules.flatMap((text) => {
-    const bare = text.replace(/"(?:[^"\\]|\\.)*"/g, '""');
-    const [, chain] = /^-A (\S+)/.exec(bare) ?? [];
-    return chain === undefined ? [] : [{ text, chain, target: / -[jg] (\S+)/.exec(bare)?.[1] }];
+    const [, chain] = /^-A (\S+)/.exec(text) ?? [];
+    return chain === undefined ? [] : [{ text, chain, target: targetOf(text) }];
   });
 }

@@ -7,6 +7,7 @@ import type { Family } from "../../model/ip.ts";
 import { findTables, type RuleTable, type TableName } from "./iptables.ts";
 import { keptChains, removal } from "./kube-proxy-chains.ts";
 import { deleteNftTables, type NftTable, nftTables } from "./nftables.ts";
+import { areOurs, CANARY, KUBE_PROXY_CANARY } from "./own-chains.ts";
 import { ensureTranslation } from "./translation.ts";
 
 export const FAMILIES: readonly Family[] = [4, 6];
@@ -67,7 +68,7 @@ async function sees<T>(look: () => Promise<T>, unseen: string[]): Promise<T | un
 /** Of one chain alone: KUBE-SERVICES has a rule for each Service, and nobody can enter it without this jump. */
 async function leadsToServices(table: RuleTable): Promise<boolean> {
   const rules = await Promise.all([table.rules("PREROUTING"), table.rules("OUTPUT")]);
-  return rules.flat().some((rule) => / -j KUBE-SERVICES$/.test(rule));
+  return rules.flat().some((rule) => / -j KUBE-SERVICES$/.test(rule)) && !(await areOurs(table));
 }
 
 async function nftPlaces(): Promise<readonly NftTable[]> {
@@ -117,10 +118,15 @@ export async function removeKubeProxyRules(): Promise<Removed> {
     for (const name of TABLES) {
       for (const table of findTables(family, name)) {
         const rules = await table.rules();
-        const { lines, removed } = removal(name, rules);
+        // Chains that ours of iptables mode have taken over are ours, and no longer to be removed but for what says otherwise.
+        const ours = rules.includes(`-N ${CANARY}`);
+        const { lines, removed } = removal(
+          name,
+          ours ? rules.filter((rule) => rule === `-N ${KUBE_PROXY_CANARY}`) : rules,
+        );
         if (lines.length > 0) await table.restore(lines);
         chains += removed;
-        kept.push(...keptChains(name, rules).map((chain) => `${chain} of ${nameOf(table)}`));
+        if (!ours) kept.push(...keptChains(name, rules).map((chain) => `${chain} of ${nameOf(table)}`));
       }
     }
   }
