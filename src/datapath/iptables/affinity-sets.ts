@@ -69,12 +69,14 @@ export async function findAffinityStore(
   return { store: "ipset" };
 }
 
-/** All of them, of both families. Those that rules name stay. Rejects with NetfilterError. */
-export async function destroyAffinitySets(): Promise<void> {
-  if (findCommand("ipset") === undefined) return;
+/** All of both families. False: rules still name some; or did a moment ago, then the next call succeeds. Rejects with NetfilterError. */
+export async function destroyAffinitySets(): Promise<boolean> {
+  if (findCommand("ipset") === undefined) return true;
+  let all = true;
   for (const family of [4, 6] as const) {
-    for (const name of await presentSets(family)) await destroyed(name);
+    for (const name of await presentSets(family)) all = (await destroyed(name)) && all;
   }
+  return all;
 }
 
 async function presentSets(family: Family): Promise<readonly string[]> {

@@ -4,7 +4,8 @@
 
 import type { Family } from "../../model/ip.ts";
 import type { ApplyReport } from "../contract.ts";
-import type { Variant } from "../netfilter/iptables.ts";
+import { hasChain, type Variant } from "../netfilter/iptables.ts";
+import { CANARY } from "../netfilter/own-chains.ts";
 import type { RuleSettings, RuleWriter, Wanted } from "../rules/writer.ts";
 import { destroyAffinitySets } from "./affinity-sets.ts";
 import { TABLES } from "./family-rules.ts";
@@ -14,6 +15,7 @@ import { sum } from "./report.ts";
 import { chooseVariant, tableInUse, type VariantChoice } from "./variant.ts";
 
 const FAMILIES: readonly Family[] = [4, 6];
+const VARIANTS: readonly Variant[] = ["nft", "legacy"];
 
 export interface IptablesOptions {
   readonly variant: VariantChoice;
@@ -48,11 +50,18 @@ export class IptablesWriter implements RuleWriter {
     return (await Promise.all(looks)).every((intact) => intact);
   }
 
-  async cleanup(): Promise<void> {
-    await removeFrom("nft");
-    await removeFrom("legacy");
-    await destroyAffinitySets();
+  /** By our canary: chains of a kube-proxy that it has taken over since may be beside it. */
+  async present(): Promise<boolean> {
+    const tables = VARIANTS.flatMap((variant) =>
+      FAMILIES.flatMap((family) => tableInUse(family, "nat", variant) ?? []),
+    );
+    return (await Promise.all(tables.map((table) => hasChain(table, CANARY)))).includes(true);
+  }
+
+  async cleanup(): Promise<boolean> {
+    for (const variant of VARIANTS) await removeFrom(variant);
     this.#families = undefined;
+    return await destroyAffinitySets();
   }
 }
 
