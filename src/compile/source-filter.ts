@@ -54,7 +54,8 @@ export function sourceWarnings(service: Service): readonly string[] {
     );
 }
 
-function covers(wider: Cidr, range: Cidr): boolean {
+/** Whether all of range is in wider. */
+export function covers(wider: Cidr, range: Cidr): boolean {
   return wider.prefixLength <= range.prefixLength && isInCidr(range.address, wider);
 }
 

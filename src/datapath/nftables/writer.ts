@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+// Writes Services as rules of nftables, in one table of our own for both families: each write is one transaction.
+
+import type { ServiceKey } from "../../compile/state.ts";
+import type { Family } from "../../model/ip.ts";
+import type { ApplyReport } from "../contract.ts";
+import { findCommand, NetfilterError, runCommand } from "../netfilter/command.ts";
+import type { RuleSettings, RuleWriter, Wanted } from "../rules/writer.ts";
+import { idOf } from "./elements.ts";
+import { readElements, readTable } from "./listing.ts";
+import { nodePart } from "./node-part.ts";
+import { NOTHING, type Part, TABLE } from "./part.ts";
+import { type Change, Ruleset } from "./ruleset.ts";
+import { servicePart } from "./service-part.ts";
+import { fixedTables } from "./tables.ts";
+
+/** Older ones do not know `typeof` in maps, as kube-proxy has it (row 86). */
+const OLDEST: readonly [number, number, number] = [1, 0, 1];
+
+/** Of which an earlier agent may have served others. */
+const BOTH: readonly Family[] = [4, 6];
+
+/** A service port, or the node itself. */
+type Owner = ServiceKey | "node";
+
+export class NftablesWriter implements RuleWriter {
+  readonly mode = "nftables";
+  readonly #settings: RuleSettings;
+  /** undefined: not known. */
+  #ruleset: Ruleset | undefined;
+  #parts = new Map<Owner, Part>();
+  #nft: string | undefined;
+
+  constructor(settings: RuleSettings) {
+    this.#settings = settings;
+  }
+
+  async write(wanted: Wanted): Promise<ApplyReport> {
+    const nft = await this.#command();
+    if (wanted.whole || this.#ruleset === undefined) return await this.#writeWhole(nft, wanted);
+    const ruleset = this.#ruleset;
+    const owners: readonly Owner[] = [...wanted.changed, ...(wanted.surroundingsChanged ? ["node" as const] : [])];
+    const coming = new Map(owners.map((owner) => [owner, this.#partOf(owner, wanted)]));
+    const gone = owners.flatMap((owner) => this.#parts.get(owner) ?? []);
+    const change = ruleset.change(gone, [...coming.values()], performance.now());
+    await this.#run(nft, change.lines);
+    const left = owners.filter((owner) => owner !== "node" && !wanted.services.has(owner) && this.#parts.has(owner));
+    for (const [owner, part] of coming) this.#parts.set(owner, part);
+    for (const owner of left) this.#parts.delete(owner);
+    return reportOf(change, coming, left.length);
+  }
+
+  async intact(): Promise<boolean> {
+    const nft = await this.#command();
+    if (!(await this.#inUse(nft))) return false;
+    const lines = this.#ruleset?.reclaim(performance.now()) ?? [];
+    await this.#run(nft, lines);
+    return true;
+  }
+
+  async cleanup(): Promise<void> {
+    const nft = findCommand("nft");
+    if (nft === undefined) return;
+    this.#ruleset = undefined;
+    await runCommand(nft, ["-f", "-"], `add table ${TABLE}\ndelete table ${TABLE}\n`);
+  }
+
+  async #writeWhole(nft: string, wanted: Wanted): Promise<ApplyReport> {
+    this.#ruleset = undefined;
+    const ruleset = await this.#read(nft);
+    const owners: readonly Owner[] = ["node", ...wanted.services.keys()];
+    const coming = new Map(owners.map((owner) => [owner, this.#partOf(owner, wanted)]));
+    const change = ruleset.replace([...coming.values()], performance.now());
+    await this.#run(nft, change.lines);
+    this.#ruleset = ruleset;
+    const left = [...this.#parts.keys()].filter((owner) => !coming.has(owner));
+    this.#parts = coming;
+    return reportOf(change, coming, left.length);
+  }
+
+  #partOf(owner: Owner, { services, surroundings }: Wanted): Part {
+    if (owner === "node") return nodePart(surroundings, this.#settings);
+    const service = services.get(owner);
+    if (service === undefined || !this.#settings.families.includes(service.family)) return NOTHING;
+    return servicePart(service, this.#settings);
+  }
+
+  /** What is in the kernel is not known after a failure. */
+  async #run(nft: string, lines: readonly string[]): Promise<void> {
+    if (lines.length === 0) return;
+    try {
+      await runCommand(nft, ["-f", "-"], `${lines.join("\n")}\n`);
+    } catch (error) {
+      this.#ruleset = undefined;
+      throw error;
+    }
+  }
+
+  async #read(nft: string): Promise<Ruleset> {
+    const { families } = this.#settings;
+    const listed = await orNothing(runCommand(nft, ["-j", "-t", "list", "table", ...TABLE.split(" ")]));
+    if (listed === undefined) return new Ruleset(families, undefined, []);
+    const found = readTable(listed);
+    const present = BOTH.flatMap(fixedTables).filter(({ name }) => found.names.includes(name));
+    const contents = present.map(({ kind, name }) => {
+      return runCommand(nft, ["-j", "-p", "list", kind, ...TABLE.split(" "), name]);
+    });
+    return new Ruleset(families, found, (await Promise.all(contents)).flatMap(readElements));
+  }
+
+  /**
+   * Listing a chain lists all of them, which takes long. To delete a set that a rule uses is refused, quickly; --check sees to
+   * it that nothing is deleted in any case.
+   */
+  async #inUse(nft: string): Promise<boolean> {
+    const set = `nodeport-ips${this.#settings.families[0]}`;
+    try {
+      await runCommand(nft, ["--check", "delete", "set", ...TABLE.split(" "), set]);
+      return false;
+    } catch (error) {
+      if (isAbsent(error)) return false;
+      if (error instanceof NetfilterError && /Device or resource busy/.test(error.message)) return true;
+      throw error;
+    }
+  }
+
+  /** Looks at the version once. Rejects with NetfilterError. */
+  async #command(): Promise<string> {
+    if (this.#nft !== undefined) return this.#nft;
+    const nft = findCommand("nft");
+    if (nft === undefined)
+      throw new NetfilterError("nft is not installed: install the package nftables, or choose another --mode");
+    const version = await runCommand(nft, ["--version"]);
+    if (isOlder(version)) {
+      const told = `${nft} is ${version.trim()}: --mode nftables needs ${OLDEST.join(".")} or newer`;
+      throw new NetfilterError(`${told}: install a newer package nftables, or choose another --mode`);
+    }
+    this.#nft = nft;
+    return nft;
+  }
+}
+
+/** version: "nftables v1.0.6 (Lester Gooch #5)" */
+export function isOlder(version: string): boolean {
+  const found = /v(\d+)\.(\d+)\.(\d+)/.exec(version)?.slice(1).map(Number) ?? [];
+  const at = OLDEST.findIndex((number, index) => found[index] !== number);
+  return at >= 0 && (found[at] ?? 0) < (OLDEST[at] ?? 0);
+}
+
+function reportOf(
+  { chains, removed, added, endpoints }: Change,
+  coming: ReadonlyMap<Owner, Part>,
+  left: number,
+): ApplyReport {
+  const touched = new Set([...removed, ...added].map(idOf));
+  const services = [...coming].filter(([owner, part]) => {
+    if (owner === "node") return false;
+    return (
+      part.chains.some(({ name }) => chains.has(name)) || part.elements.some((element) => touched.has(idOf(element)))
+    );
+  });
+  const frontends = (elements: Change["added"]) =>
+    elements.filter(({ of }) => /^(?:frontends|nodeports)/.test(of)).length;
+  return {
+    servicesWritten: services.length,
+    servicesRemoved: left,
+    frontendsWritten: frontends(added),
+    frontendsRemoved: frontends(removed),
+    backendsWritten: endpoints,
+  };
+}
+
+async function orNothing(listing: Promise<string>): Promise<string | undefined> {
+  try {
+    return await listing;
+  } catch (error) {
+    if (isAbsent(error)) return undefined;
+    throw error;
+  }
+}
+
+function isAbsent(error: unknown): boolean {
+  return error instanceof NetfilterError && /No such file or directory/.test(error.message);
+}
