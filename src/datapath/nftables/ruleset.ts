@@ -34,7 +34,7 @@ export interface Change {
 
 export class Ruleset {
   readonly #families: readonly Family[];
-  readonly #exists: boolean;
+  #exists: boolean;
   /** Of maps and sets. */
   readonly #names: Set<string>;
   readonly #chains: Map<string, WrittenChain>;
@@ -129,6 +129,7 @@ export class Ruleset {
     const missing = this.#families.flatMap(fixedTables).filter(({ name }) => !this.#names.has(name));
     for (const { name } of missing) this.#names.add(name);
     const table = this.#exists ? [] : [`add table ${TABLE}`];
+    this.#exists = true;
     return [...table, ...missing.map(({ kind, name, type }) => `add ${kind} ${TABLE} ${name} { type ${type} ; }`)];
   }
 
