@@ -14,9 +14,6 @@ import { type Change, Ruleset } from "./ruleset.ts";
 import { servicePart } from "./service-part.ts";
 import { fixedTables } from "./tables.ts";
 
-/** Older ones do not know `typeof` in maps, as kube-proxy has it (row 86). */
-const OLDEST: readonly [number, number, number] = [1, 0, 1];
-
 /** Of which an earlier agent may have served others. */
 const BOTH: readonly Family[] = [4, 6];
 
@@ -29,14 +26,13 @@ export class NftablesWriter implements RuleWriter {
   /** undefined: not known. */
   #ruleset: Ruleset | undefined;
   #parts = new Map<Owner, Part>();
-  #nft: string | undefined;
 
   constructor(settings: RuleSettings) {
     this.#settings = settings;
   }
 
   async write(wanted: Wanted): Promise<ApplyReport> {
-    const nft = await this.#command();
+    const nft = command();
     if (wanted.whole || this.#ruleset === undefined) return await this.#writeWhole(nft, wanted);
     const ruleset = this.#ruleset;
     const owners: readonly Owner[] = [...wanted.changed, ...(wanted.surroundingsChanged ? ["node" as const] : [])];
@@ -51,18 +47,26 @@ export class NftablesWriter implements RuleWriter {
   }
 
   async intact(): Promise<boolean> {
-    const nft = await this.#command();
-    if (!(await this.#inUse(nft))) return false;
+    const nft = command();
+    if (!(await this.#inUse(nft, this.#settings.families[0] ?? 4))) return false;
     const lines = this.#ruleset?.reclaim(performance.now()) ?? [];
     await this.#run(nft, lines);
     return true;
   }
 
-  async cleanup(): Promise<void> {
+  async present(): Promise<boolean> {
     const nft = findCommand("nft");
-    if (nft === undefined) return;
+    if (nft === undefined) return false;
+    for (const family of BOTH) if (await this.#inUse(nft, family)) return true;
+    return false;
+  }
+
+  /** At once in any case: what has begun does not need the rules. */
+  async cleanup(): Promise<boolean> {
+    const nft = findCommand("nft");
     this.#ruleset = undefined;
-    await runCommand(nft, ["-f", "-"], `add table ${TABLE}\ndelete table ${TABLE}\n`);
+    if (nft !== undefined) await runCommand(nft, ["-f", "-"], `add table ${TABLE}\ndelete table ${TABLE}\n`);
+    return true;
   }
 
   async #writeWhole(nft: string, wanted: Wanted): Promise<ApplyReport> {
@@ -112,8 +116,8 @@ export class NftablesWriter implements RuleWriter {
    * Listing a chain lists all of them, which takes long. To delete a set that a rule uses is refused, quickly; --check sees to
    * it that nothing is deleted in any case.
    */
-  async #inUse(nft: string): Promise<boolean> {
-    const set = `nodeport-ips${this.#settings.families[0]}`;
+  async #inUse(nft: string, family: Family): Promise<boolean> {
+    const set = `nodeport-ips${family}`;
     try {
       await runCommand(nft, ["--check", "delete", "set", ...TABLE.split(" "), set]);
       return false;
@@ -123,28 +127,13 @@ export class NftablesWriter implements RuleWriter {
       throw error;
     }
   }
-
-  /** Looks at the version once. Rejects with NetfilterError. */
-  async #command(): Promise<string> {
-    if (this.#nft !== undefined) return this.#nft;
-    const nft = findCommand("nft");
-    if (nft === undefined)
-      throw new NetfilterError("nft is not installed: install the package nftables, or choose another --mode");
-    const version = await runCommand(nft, ["--version"]);
-    if (isOlder(version)) {
-      const told = `${nft} is ${version.trim()}: --mode nftables needs ${OLDEST.join(".")} or newer`;
-      throw new NetfilterError(`${told}: install a newer package nftables, or choose another --mode`);
-    }
-    this.#nft = nft;
-    return nft;
-  }
 }
 
-/** version: "nftables v1.0.6 (Lester Gooch #5)" */
-export function isOlder(version: string): boolean {
-  const found = /v(\d+)\.(\d+)\.(\d+)/.exec(version)?.slice(1).map(Number) ?? [];
-  const at = OLDEST.findIndex((number, index) => found[index] !== number);
-  return at >= 0 && (found[at] ?? 0) < (OLDEST[at] ?? 0);
+/** Whether it takes our rules has been asked before (src/datapath/probe). Throws NetfilterError. */
+function command(): string {
+  const nft = findCommand("nft");
+  if (nft !== undefined) return nft;
+  throw new NetfilterError("nft is not installed: install the package nftables, or choose another --mode");
 }
 
 function reportOf(

@@ -2,7 +2,6 @@
 // What nft 1.0.6 lists of our table, read back. The texts are its own.
 import { expect, test } from "vitest";
 import { readElements, readTable } from "../../../src/datapath/nftables/listing.ts";
-import { isOlder } from "../../../src/datapath/nftables/writer.ts";
 
 const META = '{"metainfo": {"version": "1.0.6", "release_name": "Lester Gooch #5", "json_schema_version": 1}}';
 const TRANSLATION =
@@ -44,15 +43,4 @@ test.each([
   ['{"set": {"name": "nodeport-ips4", "type": "ipv4_addr"}}', []],
 ])("elements, in the words in which they were written: %s", (listed, elements) => {
   expect(readElements(`{"nftables": [${META}, ${listed}]}`)).toEqual(elements);
-});
-
-test.each([
-  ["nftables v0.9.8 (E.D.S.)", true],
-  ["nftables v1.0.0 (Fearless Fosdick)", true],
-  ["nftables v1.0.1 (Fearless Fosdick #3)", false],
-  ["nftables v1.0.6 (Lester Gooch #5)", false],
-  ["nftables v1.1.0 (Commodore Bullmoose)", false],
-  ["nftables v2.0.0", false],
-])("row 86: %s is too old: %s", (version, older) => {
-  expect(isOlder(version)).toBe(older);
 });
