@@ -7,6 +7,7 @@ import { Network } from "../datapath/network.ts";
 import { netnsCookie, openNetlink } from "../libbpf/index.ts";
 import type { ClusterEvent, OnEvent } from "../model/cluster-event.ts";
 import type { Source } from "../source/source.ts";
+import { chooseMode } from "./choose-mode.ts";
 import { type ConfigFile, ConfigFollower } from "./config/config-follower.ts";
 import { serveEbpf } from "./ebpf-serving.ts";
 import { startSource } from "./followers.ts";
@@ -21,6 +22,7 @@ import { OptOutFollower } from "./opt-out-follower.ts";
 import type { AgentOptions } from "./options.ts";
 import { identifyPod } from "./pod-identity.ts";
 import { RangeFollower } from "./range-follower.ts";
+import { serveByRules } from "./rule-serving.ts";
 import { ServiceFollower } from "./service-follower.ts";
 import type { Serving, SocketBalancing } from "./serving.ts";
 import { StatusServers } from "./status-servers.ts";
@@ -42,8 +44,10 @@ export async function runAgent(
   await using source: Source = await openSource(options);
   const onEvent = (event: ClusterEvent): void => source.record(event);
   const read = (): void => beginReading(source, log);
+  const choice = await chooseMode(options);
   const following = { options, log, stop, configFile, source, onEvent };
-  await serveEbpf({ options, log, onEvent, read }, (serving) => follow(serving, following));
+  const serve = choice.mode === "ebpf" ? serveEbpf : serveByRules(choice.mode);
+  await serve({ options, choice, log, onEvent, read }, (serving) => follow(serving, following));
 }
 
 interface Following {

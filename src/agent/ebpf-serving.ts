@@ -4,7 +4,9 @@
 import { EbpfDriver } from "../datapath/ebpf/driver.ts";
 import { type Pins, pinsUnder, serves } from "../datapath/ebpf/pins.ts";
 import { findFilterTables } from "../datapath/netfilter/iptables.ts";
+import { keepTranslating } from "../datapath/netfilter/kube-proxy.ts";
 import { findOthers } from "../datapath/others.ts";
+import { otherWriters } from "../datapath/rules/writers.ts";
 import { type Features, netnsCookie, probeFeatures } from "../libbpf/index.ts";
 import { checkNode } from "./checks.ts";
 import { ForwardKeeper } from "./forward-keeper.ts";
@@ -12,7 +14,9 @@ import { lockPins } from "./lock.ts";
 import type { Log } from "./log.ts";
 import { mapSizeTable } from "./map-sizes.ts";
 import type { AgentOptions } from "./options.ts";
+import { OtherModes } from "./other-modes.ts";
 import { keepKubeProxy, refuseOthers } from "./other-proxies.ts";
+import { ruleSettings } from "./rule-settings.ts";
 import type { FirstState, Serve } from "./serving.ts";
 import { socketLog } from "./socket-log.ts";
 import { writeStateFile } from "./state-file.ts";
@@ -21,14 +25,15 @@ import { TakeOver } from "./take-over.ts";
 import { VERSION } from "./version.ts";
 
 /** Throws NodeError where the node, or another one who serves it, does not let it begin. */
-export const serveEbpf: Serve = async ({ options, log, onEvent, read }, run) => {
+export const serveEbpf: Serve = async ({ options, choice, log, onEvent, read }, run) => {
   const { cgroupRoot, podCgroups, warnings } = checkNode(options);
   const pins = pinsUnder(options.bpffs);
   using _lock = lockPins(pins);
   read(); // while others are looked for and the kernel checks the programs
-  const others = await findOthers(options.bpffs, cgroupRoot);
-  const { kubeProxy } = others;
-  if (!serves(pins)) refuseOthers(others, options.takeOver);
+  const proxies = await findOthers(options.bpffs, cgroupRoot);
+  const { kubeProxy } = proxies;
+  await using others = await OtherModes.find(otherWriters("ebpf", ruleSettings(options)), log);
+  if (!serves(pins) && others.modes.length === 0) refuseOthers(proxies, options.takeOver);
   for (const reason of kubeProxy.unseen)
     log.warn({ reason }, "whether a kube-proxy serves this node cannot be seen whole");
   const features = probeFeatures();
@@ -37,7 +42,7 @@ export const serveEbpf: Serve = async ({ options, log, onEvent, read }, run) => 
     if (!supported) log.info({ feature, reason }, "this kernel lacks a feature, done without");
   }
   for (const warning of warnings) log.warn(warning);
-  writeStateFile(options, features, log);
+  writeStateFile({ options, choice, features }, log);
 
   using driver = await openDriver(options, pins, features, log);
   const adopted = driver.adopt();
@@ -59,12 +64,15 @@ export const serveEbpf: Serve = async ({ options, log, onEvent, read }, run) => 
       // On a first start nothing may meet the programs before their state is there.
       attach();
       await takeOver.attempt();
-      if (options.takeOver) kubeProxyKeeper.begin(kubeProxy, driver.optedOut.datagramsOnWire);
+      const byNetfilter = others.modes.length > 0 || (options.takeOver && kubeProxy.rules.length > 0);
+      if (byNetfilter || driver.optedOut.datagramsOnWire) kubeProxyKeeper.leaveDatagrams();
       driver.attachSockets(cgroupRoot, options);
       void forward.keep();
+      if (others.modes.length > 0) await keepTranslating();
+      await others.leave();
       kubeProxyKeeper.keep();
     },
-    reconfigure: (now) => writeStateFile(now, features, log),
+    reconfigure: (now) => writeStateFile({ options: now, choice, features }, log),
   });
 };
 

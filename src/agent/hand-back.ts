@@ -3,7 +3,7 @@
 // begins is its own at once, what has begun goes on through our programs until it ends, then these go.
 
 import { setTimeout as sleep } from "node:timers/promises";
-import { leaveNew, openRest } from "../datapath/ebpf/hand-back.ts";
+import { LeavingEbpf } from "../datapath/ebpf/leaving.ts";
 import { type Pins, serves } from "../datapath/ebpf/pins.ts";
 import { openState } from "../datapath/ebpf/state.ts";
 import type { DatapathState } from "../datapath/ebpf/state-types.ts";
@@ -14,8 +14,6 @@ import { findKubeProxyHere } from "../datapath/others.ts";
 import { NodeError } from "./errors.ts";
 
 const LOOK_MS = 1000;
-/** Answers to datagrams of unconnected sockets are shown as the VIP's so long: resolvers wait no longer. */
-const LATE_ANSWERS_MS = 5000;
 
 export interface HandBackOptions {
   readonly bpffs: string;
@@ -34,18 +32,17 @@ export async function handBack(pins: Pins, { bpffs, waitMs, say }: HandBackOptio
   using state = openState(bpffs);
   const deadline = performance.now() + waitMs;
   const services = await waitForKubeProxy(state, deadline);
-  leaveNew(pins);
+  using leaving = new LeavingEbpf(pins, datagramTimes);
+  let { left, done } = leaving.look();
   say(`new connections are kube-proxy's from now on; its rules serve all ${services} ClusterIPs and ports`);
-  using rest = openRest(pins, datagramTimes());
-  const answersBy = performance.now() + LATE_ANSWERS_MS;
   let told: number | undefined;
   for (;;) {
-    const left = rest.left();
     if (left !== told) say(`${left} flows still go through Portolan`);
     told = left;
-    if (left === 0 && performance.now() >= answersBy) return 0;
+    if (done) return 0;
     if (performance.now() >= deadline) return left;
     await sleep(LOOK_MS);
+    ({ left, done } = leaving.look());
   }
 }
 

@@ -63,9 +63,8 @@ export class KubeProxyKeeper implements AsyncDisposable {
     this.#options = options;
   }
 
-  /** Before our socket hooks are attached. traces: as of the start; onWire: an earlier agent has left datagrams there. */
-  begin({ rules }: KubeProxyTraces, onWire: boolean): void {
-    if (rules.length === 0 && !onWire) return;
+  /** Before our socket hooks are attached. Netfilter may have begun datagrams: by what was there, or left there by an agent. */
+  leaveDatagrams(): void {
     this.#options.setDatagramsOnWire(true);
     const streamMs = this.#options.streamMs;
     this.#datagramTimer = setTimeout(() => this.#options.setDatagramsOnWire(false), streamMs);

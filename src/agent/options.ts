@@ -151,7 +151,6 @@ export type FileFlags = Partial<AgentFlags>;
 
 /** Throws UsageError for what cannot be, and for what is not there yet. */
 export function agentOptions(flags: AgentFlags): AgentOptions {
-  if (flags.mode !== "auto" && flags.mode !== "ebpf") throw notYet(`--mode ${flags.mode}`, "use --mode ebpf");
   return {
     config: flags.config === undefined ? undefined : resolve(flags.config),
     source: sourceOptions(flags),
@@ -208,8 +207,4 @@ function parseServiceCidr(text: string): Cidr {
   if (!cidr) throw new UsageError(`--service-cidr: ${JSON.stringify(text)} is no CIDR; give one such as 10.96.0.0/12`);
   if (cidr.prefixLength > 0) return cidr;
   throw new UsageError(`--service-cidr: ${text} is every address there is: name a smaller range`);
-}
-
-function notYet(flag: string, instead: string): UsageError {
-  return new UsageError(`${flag}: not yet supported; ${instead}`);
 }

@@ -4,11 +4,23 @@
 import type { OptedOutTable } from "../datapath/ebpf/opted-out.ts";
 import { datagramTimes } from "../datapath/netfilter/conntrack-times.ts";
 import { keepTranslating, removeKubeProxyRules } from "../datapath/netfilter/kube-proxy.ts";
-import { findKubeProxyHere, type Others } from "../datapath/others.ts";
+import { findKubeProxyHere, findOthers, type Others } from "../datapath/others.ts";
+import { BpfError } from "../libbpf/index.ts";
 import type { OnEvent } from "../model/cluster-event.ts";
 import { NodeError } from "./errors.ts";
 import { KubeProxyKeeper, refuseKubeProxy } from "./kube-proxy-keeper.ts";
 import type { Log } from "./log.ts";
+
+/** Where BPF programs may not be listed, those of rules alone; told is said why. Rejects with BpfError. */
+export async function findOthersByRules(bpffs: string, told: (reason: string) => void): Promise<Others> {
+  try {
+    return await findOthers(bpffs);
+  } catch (error) {
+    if (!(error instanceof BpfError) || error.code !== "EPERM") throw error;
+    told(error.message);
+    return { kubeProxy: await findKubeProxyHere(), programs: [] };
+  }
+}
 
 /**
  * Throws NodeError where another serves Services on this node and nothing of ours does yet; Cilium and Calico with
@@ -25,17 +37,22 @@ export function refuseOthers({ kubeProxy, programs }: Others, takeOver: boolean)
   );
 }
 
-/** The caller begins it, and disposes of it. */
-export function keepKubeProxy(takeOver: boolean, sockets: OptedOutTable, onEvent: OnEvent, log: Log): KubeProxyKeeper {
+/** sockets: those that our programs balance; undefined: rules of ours serve. The caller begins it, and disposes of it. */
+export function keepKubeProxy(
+  takeOver: boolean,
+  sockets: OptedOutTable | undefined,
+  onEvent: OnEvent,
+  log: Log,
+): KubeProxyKeeper {
   return new KubeProxyKeeper({
     takeOver,
     find: findKubeProxyHere,
     remove: async () => {
-      await keepTranslating();
+      if (sockets) await keepTranslating();
       return await removeKubeProxyRules();
     },
     setDatagramsOnWire: (onWire) => {
-      sockets.datagramsOnWire = onWire;
+      if (sockets) sockets.datagramsOnWire = onWire;
     },
     streamMs: datagramTimes().streamMs,
     onEvent,

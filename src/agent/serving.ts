@@ -5,12 +5,14 @@ import type { AdoptedService, Datapath } from "../datapath/contract.ts";
 import type { Counters } from "../datapath/ebpf/counters.ts";
 import type { OptedOutTable } from "../datapath/ebpf/opted-out.ts";
 import type { OnEvent } from "../model/cluster-event.ts";
+import type { Choice } from "./choose-mode.ts";
 import type { Log } from "./log.ts";
 import type { AgentOptions } from "./options.ts";
 
 /** What a mode is opened with. */
 export interface ServingContext {
   readonly options: AgentOptions;
+  readonly choice: Choice;
   readonly log: Log;
   readonly onEvent: OnEvent;
   /** The source may be read from now on: nobody else is at work on this node's datapath. */

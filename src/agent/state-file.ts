@@ -3,8 +3,10 @@
 
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import type { Mode } from "../datapath/contract.ts";
 import { legacyInUse } from "../datapath/netfilter/iptables.ts";
 import type { Features } from "../libbpf/index.ts";
+import type { Choice } from "./choose-mode.ts";
 import type { Log } from "./log.ts";
 import type { AgentOptions } from "./options.ts";
 import { lackingRights, type OptionalRight } from "./rights.ts";
@@ -15,18 +17,26 @@ interface StateFile {
   readonly pid: number;
   /** ISO 8601 */
   readonly started: string;
-  readonly mode: "ebpf";
+  readonly mode: Mode;
+  /** Why this one, for people. */
+  readonly reasons: readonly string[];
   readonly options: AgentOptions;
   readonly features: Features;
   /** Optional rights that it has not been granted. */
   readonly lacks: readonly OptionalRight[];
 }
 
+export interface StateOfAgent {
+  readonly options: AgentOptions;
+  readonly choice: Choice;
+  readonly features: Features;
+}
+
 /** The agent serves without it: a directory that cannot be written is a warning. */
-export function writeStateFile(options: AgentOptions, features: Features, log: Log): void {
+export function writeStateFile({ options, choice, features }: StateOfAgent, log: Log): void {
   const started = new Date(performance.timeOrigin).toISOString();
   const { pid } = process;
-  const state: StateFile = { version: VERSION, pid, started, mode: "ebpf", options, features, lacks: lacks() };
+  const state: StateFile = { version: VERSION, pid, started, ...choice, options, features, lacks: lacks() };
   const path = join(options.stateDir, "agent.json");
   try {
     mkdirSync(options.stateDir, { recursive: true });

@@ -29,12 +29,14 @@ export function cleanupCommand(): Command {
 async function run({ bpffs, handBack = false, wait }: CleanupFlags): Promise<void> {
   const { cleanup } = await import("../agent/cleanup.ts");
   const say = (line: string) => process.stderr.write(`portolan: ${line}\n`);
-  const { links, maps, chains, left } = await cleanup(bpffs, handBack ? { waitMs: wait, say } : undefined);
+  const { links, maps, chains, left, modes } = await cleanup(bpffs, handBack ? { waitMs: wait, say } : undefined);
   if (left > 0) {
     say(`${left} flows are served on; ask again to wait on, or without --hand-back to end them`);
     process.exitCode = EXIT_NO;
     return;
   }
   const parts = [`${links} links`, `${maps} maps`, ...(chains > 0 ? [`${chains} chains of netfilter`] : [])];
-  process.stdout.write(links + maps + chains === 0 ? "nothing to clean up\n" : `removed ${parts.join(" and ")}\n`);
+  for (const mode of modes) process.stdout.write(`removed the rules of mode ${mode}\n`);
+  if (links + maps + chains > 0) process.stdout.write(`removed ${parts.join(" and ")}\n`);
+  else if (modes.length === 0) process.stdout.write("nothing to clean up\n");
 }

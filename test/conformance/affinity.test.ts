@@ -67,8 +67,8 @@ async function answering(
 /** Writes the Service and waits until n1 serves it so. */
 async function publish(spec: ServiceSpec): Promise<void> {
   writeService(cluster().manifests, spec);
-  await until(`n1 serves ${spec.name} as written`, () => {
-    const listed = driverUnderTest().services(cluster().lab.node("n1"));
+  await until(`n1 serves ${spec.name} as written`, async () => {
+    const listed = await driverUnderTest().services(cluster().lab.node("n1"));
     const ports = listed.filter(({ service }) => service.startsWith(`test/${spec.name}:`));
     return ports.every(
       (port) =>

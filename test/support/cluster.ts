@@ -5,10 +5,11 @@ import { join } from "node:path";
 import { afterAll, beforeAll } from "vitest";
 import { openState } from "../../src/datapath/ebpf/state.ts";
 import { Lab } from "../../src/demo/lab/lab.ts";
-import type { Host, LabOptions } from "../../src/demo/lab/plan.ts";
+import type { Host, LabOptions, NodeHost } from "../../src/demo/lab/plan.ts";
 import type { LabProcess } from "../../src/demo/lab/process.ts";
 import type { TrafficAgent } from "../../src/demo/lab/traffic.ts";
 import { type AgentStart, startAgent } from "../../src/demo/portolan.ts";
+import type { ServiceRow } from "../../src/inspect/rows.ts";
 import { serviceRows } from "../../src/inspect/service-rows.ts";
 import { removeService, type ServiceSpec, writeService } from "./manifests.ts";
 import { until } from "./until.ts";
@@ -16,6 +17,8 @@ import { until } from "./until.ts";
 export interface ClusterOptions extends LabOptions {
   readonly services?: (lab: Lab) => readonly ServiceSpec[];
   readonly agentFlags?: readonly string[];
+  /** What a node serves, as `portolan services` lists it; default: by its pinned maps. */
+  readonly rows?: (node: NodeHost) => Promise<readonly ServiceRow[]>;
   /** Nodes that have an agent; default: all. */
   readonly agents?: readonly string[];
   /** Before the agents start. */
@@ -30,11 +33,13 @@ export class Cluster implements AsyncDisposable {
   readonly agents: Map<string, LabProcess> = new Map();
   readonly #clients = new Map<string, Promise<TrafficAgent>>();
   readonly #agentFlags: readonly string[];
+  readonly #rows: (node: NodeHost) => Promise<readonly ServiceRow[]>;
   #source: readonly string[];
 
-  private constructor(lab: Lab, agentFlags: readonly string[]) {
+  private constructor(lab: Lab, { agentFlags = [], rows = pinnedRows }: ClusterOptions) {
     this.lab = lab;
     this.#agentFlags = agentFlags;
+    this.#rows = rows;
     this.manifests = join(lab.plan.directory, "manifests");
     mkdirSync(this.manifests);
     this.#source = ["--manifests", this.manifests];
@@ -43,7 +48,7 @@ export class Cluster implements AsyncDisposable {
   static async create(options: ClusterOptions = {}): Promise<Cluster> {
     const lab = await Lab.create(options);
     try {
-      const cluster = new Cluster(lab, options.agentFlags ?? []);
+      const cluster = new Cluster(lab, options);
       await options.prepare?.(lab);
       if (options.source !== undefined) cluster.#source = await options.source(lab);
       for (const spec of options.services?.(lab) ?? []) writeService(cluster.manifests, spec);
@@ -106,9 +111,8 @@ export class Cluster implements AsyncDisposable {
   async served(name: string, endpoints: number | undefined, timeoutMs?: number): Promise<void> {
     for (const node of this.lab.nodes) {
       if (!this.agents.has(node.name)) continue;
-      using state = openState(node.bpffs);
-      const serves = () => {
-        const found = serviceRows(state.services()).filter(({ service }) => service.startsWith(`test/${name}:`));
+      const serves = async () => {
+        const found = (await this.#rows(node)).filter(({ service }) => service.startsWith(`test/${name}:`));
         return endpoints === undefined
           ? found.length === 0
           : found.length > 0 && found.every((service) => service.endpoints.total === endpoints);
@@ -116,6 +120,11 @@ export class Cluster implements AsyncDisposable {
       await until(`${node.name} serves ${name} with ${endpoints ?? "no"} endpoints`, serves, timeoutMs);
     }
   }
+}
+
+async function pinnedRows({ bpffs }: NodeHost): Promise<readonly ServiceRow[]> {
+  using state = openState(bpffs);
+  return serviceRows(state.services());
 }
 
 /** A cluster for one test file: made before its tests, taken down after them, failed or not. */

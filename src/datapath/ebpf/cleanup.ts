@@ -14,7 +14,7 @@ export interface CleanupReport {
   readonly maps: number;
 }
 
-/** Idempotent; the agent must have stopped. Hooks go before the maps they read; of all layouts. */
+/** Idempotent; no agent may serve by them. Hooks go before the maps they read; of all layouts. The root stays: locks are held on it. */
 export function cleanupPins(pins: Pins): CleanupReport {
   const layouts = layoutsUnder(pins.root);
   for (const layout of layouts) {
@@ -28,7 +28,7 @@ export function cleanupPins(pins: Pins): CleanupReport {
   for (const link of links) dropLink(linkPin(pins, link));
   if (existsSync(pins.serving)) unlinkSync(pins.serving);
   const maps = layouts.reduce((sum, layout) => sum + removeLayout(layout), 0);
-  for (const directory of [pins.links, pins.root]) if (isEmpty(directory)) rmdirSync(directory);
+  if (isEmpty(pins.links)) rmdirSync(pins.links);
   return { links: links.length, maps };
 }
 

@@ -23,8 +23,8 @@ export interface RuleDriverOptions {
   readonly onError: (error: unknown) => void;
   /** Told that rules of ours were gone, and are to be written anew. */
   readonly onHealing: () => void;
-  /** UDP services that were written. Rejects with NetfilterError. */
-  readonly forgetDatagrams: (services: readonly CompiledService[]) => Promise<void>;
+  /** UDP services that were written; local: addresses that serve NodePorts. Rejects with NetfilterError. */
+  readonly forgetDatagrams: (services: readonly CompiledService[], local: ReadonlySet<Ip>) => Promise<void>;
 }
 
 /** A write that others wait for. */
@@ -38,6 +38,8 @@ export class RuleDriver implements Datapath, AsyncDisposable {
   readonly #options: RuleDriverOptions;
   readonly #services = new Map<ServiceKey, CompiledService>();
   readonly #roles = new LastingRoles();
+  /** As last written. */
+  #written: ReadonlyMap<ServiceKey, CompiledService> = new Map();
   #surroundings: Surroundings;
   #localRanges: readonly Cidr[] = [];
   #uplinks: readonly string[] = [];
@@ -82,6 +84,11 @@ export class RuleDriver implements Datapath, AsyncDisposable {
 
   get serviceRanges(): readonly Cidr[] {
     return this.#surroundings.serviceRanges;
+  }
+
+  /** What new connections meet. */
+  get inForce(): Iterable<CompiledService> {
+    return this.#written.values();
   }
 
   sync(delta: Delta): Promise<ApplyReport> {
@@ -187,7 +194,9 @@ export class RuleDriver implements Datapath, AsyncDisposable {
   async #forgetDatagrams(): Promise<void> {
     const doubted = [...this.#doubted].flatMap((key) => this.#services.get(key) ?? []);
     const datagrams = doubted.filter(({ protocol }) => protocol === "UDP");
-    if (datagrams.length > 0) await this.#options.forgetDatagrams(datagrams);
+    const local = this.#surroundings.nodeAddresses.filter(({ nodePort }) => nodePort);
+    const addresses = new Set(local.map(({ address }) => address));
+    if (datagrams.length > 0) await this.#options.forgetDatagrams(datagrams, addresses);
     this.#doubted.clear();
   }
 
@@ -202,6 +211,7 @@ export class RuleDriver implements Datapath, AsyncDisposable {
       const surroundings = this.#surroundings;
       const report = await writer.write({ services, surroundings, changed, surroundingsChanged, whole });
       this.#failed = new Set();
+      this.#written = services;
       for (const key of whole ? services.keys() : changed) this.#doubted.add(key);
       return report;
     } catch (error) {

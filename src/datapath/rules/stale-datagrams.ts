@@ -20,13 +20,13 @@ const FAMILIES: readonly Family[] = [4, 6];
 /** services: UDP ones. local: this node's addresses that serve NodePorts. Rejects with NetfilterError. */
 export async function forgetStaleDatagrams(
   services: readonly CompiledService[],
-  local: () => ReadonlySet<Ip>,
+  local: ReadonlySet<Ip>,
 ): Promise<void> {
   for (const family of FAMILIES) {
     const ofFamily = services.filter((service) => service.family === family);
     if (ofFamily.length === 0) continue;
     const listed = await conntrack(["-L", "-p", "udp", "-f", `ipv${family}`]);
-    for (const stale of staleDatagrams(ofFamily, local(), trackedDatagrams(listed))) {
+    for (const stale of staleDatagrams(ofFamily, local, trackedDatagrams(listed))) {
       const asked = ["--orig-dst", stale.destination, "--orig-port-dst", String(stale.port)];
       const answered = ["--reply-src", stale.answerer, "--reply-port-src", String(stale.answererPort)];
       await forget(["-D", "-p", "udp", "-f", `ipv${family}`, ...asked, ...answered]);

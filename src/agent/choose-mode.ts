@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which mode serves this node, and why: the one that is asked for, or the best that the node can.
+
+import { MODES, type Mode } from "../datapath/probe/answer.ts";
+import { probeMode, probeModes } from "../datapath/probe/modes.ts";
+import { NodeError } from "./errors.ts";
+import type { AgentOptions } from "./options.ts";
+
+export interface Choice {
+  readonly mode: Mode;
+  /** For people: a sentence for each mode that would have been better, or why it is this one. */
+  readonly reasons: readonly string[];
+}
+
+type Options = Pick<AgentOptions, "mode" | "bpffs" | "cgroupRoot">;
+
+/** Throws NodeError where the node can serve in none that is asked for. */
+export async function chooseMode(options: Options): Promise<Choice> {
+  const asked = MODES.find((mode) => mode === options.mode);
+  if (asked === "ebpf") return { mode: asked, reasons: ["--mode ebpf"] }; // what it lacks is said as it begins
+  if (asked !== undefined) {
+    const { usable, reason } = await probeMode(asked, options);
+    if (usable) return { mode: asked, reasons: [`--mode ${asked}`] };
+    throw new NodeError(`this node cannot be served in mode ${asked}: ${reason}`);
+  }
+  const answers = await probeModes(options);
+  const best = answers.find(({ usable }) => usable);
+  const passed = answers
+    .filter(({ usable }) => !usable)
+    .map(({ mode, reason }) => `mode ${mode} cannot serve here: ${reason}`);
+  if (!best) throw new NodeError(`this node can be served in no mode: ${passed.join("; ")}`);
+  return { mode: best.mode, reasons: passed.length > 0 ? passed : [`the best of all, and ${best.reason}`] };
+}

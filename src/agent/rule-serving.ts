@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+// The modes that serve by rules of netfilter: checks, then the driver; with the first state written, what other modes and a
+// kube-proxy have left goes.
+
+import { LeavingEbpf } from "../datapath/ebpf/leaving.ts";
+import { pinsUnder } from "../datapath/ebpf/pins.ts";
+import { datagramTimes } from "../datapath/netfilter/conntrack-times.ts";
+import { findFilterTables } from "../datapath/netfilter/iptables.ts";
+import { RuleDriver } from "../datapath/rules/driver.ts";
+import { forgetStaleDatagrams } from "../datapath/rules/stale-datagrams.ts";
+import { openWriter, otherWriters, type RuleMode } from "../datapath/rules/writers.ts";
+import { probeFeatures } from "../libbpf/index.ts";
+import { ForwardKeeper } from "./forward-keeper.ts";
+import { lockNode } from "./lock.ts";
+import { OtherModes } from "./other-modes.ts";
+import { findOthersByRules, keepKubeProxy, refuseOthers } from "./other-proxies.ts";
+import { RuleReport } from "./rule-report.ts";
+import { ruleSettings } from "./rule-settings.ts";
+import type { Serve } from "./serving.ts";
+import { writeStateFile } from "./state-file.ts";
+import { VERSION } from "./version.ts";
+
+/** Throws NodeError where another one who serves the node does not let it begin. */
+export function serveByRules(mode: RuleMode): Serve {
+  return async ({ options, choice, log, onEvent, read }, run) => {
+    using _lock = lockNode(options);
+    read();
+    const settings = ruleSettings(options);
+    const writer = openWriter(mode, settings);
+    const leaving = new LeavingEbpf(pinsUnder(options.bpffs), datagramTimes);
+    await using others = await OtherModes.find([leaving, ...otherWriters(mode, settings)], log);
+    const servedBefore = await writer.present();
+    const proxies = await findOthersByRules(options.bpffs, (reason) =>
+      log.warn({ reason }, "whether programs of others serve this node cannot be seen"),
+    );
+    if (!servedBefore && others.modes.length === 0) refuseOthers(proxies, options.takeOver);
+    log.info({ version: VERSION, node: options.nodeName, servedBefore }, `starting, mode ${mode}`);
+    for (const reason of choice.reasons) log.info(reason);
+    const features = probeFeatures();
+    writeStateFile({ options, choice, features }, log);
+
+    await using driver = new RuleDriver({
+      writer,
+      local: options.localDetector,
+      servedBefore,
+      onError: (error) => log.error({ err: error }, "rules could not be written, it is tried again"),
+      onHealing: () => log.warn("rules of ours were gone, they are written anew"),
+      forgetDatagrams: forgetStaleDatagrams,
+    });
+    using _report = new RuleReport(options.stateDir, () => driver.inForce, log);
+    using forward = new ForwardKeeper(options.markBits.inbound, findFilterTables, log);
+    await using kubeProxyKeeper = keepKubeProxy(options.takeOver, undefined, onEvent, log);
+    await run({
+      datapath: driver,
+      servedBefore,
+      adopted: [],
+      counters: undefined,
+      sockets: undefined,
+      begin: async ({ published, attach }) => {
+        if (mode === "nftables") await forward.begin();
+        attach();
+        await published;
+        if (mode === "nftables") void forward.keep();
+        await others.leave();
+        kubeProxyKeeper.keep();
+      },
+      reconfigure: (now) => writeStateFile({ options: now, choice, features }, log),
+    });
+  };
+}

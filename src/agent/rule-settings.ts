@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+// What of the options rules depend on.
+
+import { existsSync } from "node:fs";
+import type { RuleSettings } from "../datapath/rules/writer.ts";
+import type { AgentOptions } from "./options.ts";
+
+/** The kernel has it only where it speaks IPv6. */
+const IPV6_ADDRESSES = "/proc/net/if_inet6";
+
+export function ruleSettings({ masqueradeAll, markBits, localhostNodePorts }: AgentOptions): RuleSettings {
+  return {
+    families: existsSync(IPV6_ADDRESSES) ? [4, 6] : [4],
+    masqueradeAll,
+    masqueradeMark: 2 ** markBits.outbound,
+    forwardMark: 2 ** markBits.inbound,
+    localhostNodePorts,
+  };
+}

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a driver is to the rows that are asked of it: how its agents are started, what they serve, and where it differs.
+
+import type { NodeHost } from "../../../src/demo/lab/plan.ts";
+import type { ServiceRow } from "../../../src/inspect/rows.ts";
+import { readReport } from "../../../src/inspect/rule-report.ts";
+import { ruleServices } from "../../../src/inspect/rule-state.ts";
+import { serviceRows } from "../../../src/inspect/service-rows.ts";
+import type { Question } from "../ask.ts";
+
+type Expectation = Pick<Question, "answers" | "source">;
+
+/** Where a driver does not do what the rows say: of such a question it has another answer. */
+export interface Difference {
+  readonly rows: readonly number[];
+  readonly by: Question["by"];
+  /** Absent: of both. */
+  readonly askers?: "pods" | "nodes";
+  /** Absent: of all. */
+  readonly frontends?: readonly Question["frontend"][];
+  readonly expected: Partial<Expectation>;
+  readonly instead: Partial<Expectation>;
+}
+
+export interface Driver {
+  readonly name: string;
+  readonly agentFlags: readonly string[];
+  /** What a node serves, as `portolan services` lists it. */
+  readonly services: (node: NodeHost) => Promise<readonly ServiceRow[]>;
+  readonly differences: readonly Difference[];
+}
+
+/** Of modes that serve by rules: as the agent says it has written them. */
+export async function servedByRules({ stateDir }: NodeHost): Promise<readonly ServiceRow[]> {
+  return serviceRows(ruleServices(await readReport(stateDir)));
+}

@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+// Rules of nftables.
+
+import { type Driver, servedByRules } from "./driver.ts";
+
+export const nftables: Driver = {
+  name: "nftables",
+  agentFlags: ["--mode", "nftables"],
+  services: servedByRules,
+  differences: [],
+};
