@@ -16,7 +16,7 @@ import { mapSizeTable } from "./map-sizes.ts";
 import type { AgentOptions } from "./options.ts";
 import { OtherModes } from "./other-modes.ts";
 import { keepKubeProxy, refuseOthers } from "./other-proxies.ts";
-import { ruleSettings } from "./rule-settings.ts";
+import { ruleSettings, writerOptions } from "./rule-settings.ts";
 import type { FirstState, Serve } from "./serving.ts";
 import { socketLog } from "./socket-log.ts";
 import { writeStateFile } from "./state-file.ts";
@@ -32,7 +32,10 @@ export const serveEbpf: Serve = async ({ options, choice, log, onEvent, read }, 
   read(); // while others are looked for and the kernel checks the programs
   const proxies = await findOthers(options.bpffs, cgroupRoot);
   const { kubeProxy } = proxies;
-  await using others = await OtherModes.find(otherWriters("ebpf", ruleSettings(options)), log);
+  await using others = await OtherModes.find(
+    otherWriters("ebpf", ruleSettings(options), writerOptions(options, log)),
+    log,
+  );
   if (!serves(pins) && others.modes.length === 0) refuseOthers(proxies, options.takeOver);
   for (const reason of kubeProxy.unseen)
     log.warn({ reason }, "whether a kube-proxy serves this node cannot be seen whole");

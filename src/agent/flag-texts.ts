@@ -18,6 +18,7 @@ const TEXTS: Readonly<Record<keyof AgentFlags, TextOf>> = {
   apiServer: ({ source }) => (source.kind === "kubernetes" ? source.servers.map(withoutUser).join() : undefined),
   nodeName: ({ nodeName }) => nodeName,
   mode: ({ mode }) => mode,
+  iptablesVariant: ({ iptablesVariant }) => iptablesVariant,
   devices: ({ devices }) => devices.join(),
   podDevices: ({ podDevices }) => podDevices.join(),
   nodeportAddresses: ({ nodePortAddresses }) => nodePortAddresses.join(),

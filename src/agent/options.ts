@@ -5,6 +5,7 @@
 import { hostname } from "node:os";
 import { resolve } from "node:path";
 import type { DetectLocalMode } from "../datapath/contract.ts";
+import type { VariantChoice } from "../datapath/iptables/variant.ts";
 import type { BindAddress } from "../health/route-server.ts";
 import { type Cidr, parseCidr } from "../model/ip.ts";
 import { parseBindAddress } from "./bind-address.ts";
@@ -17,6 +18,7 @@ import { type SourceFlags, type SourceOptions, sourceOptions } from "./source-op
 export type LogFormat = "json" | "text";
 export const LOG_FORMATS: readonly LogFormat[] = ["json", "text"];
 export const LOG_LEVELS: readonly string[] = ["trace", "debug", "info", "warn", "error", "fatal", "silent"];
+export const IPTABLES_VARIANTS: readonly VariantChoice[] = ["auto", "nft", "legacy"];
 export const MODES: readonly string[] = ["auto", "ebpf", "nftables", "ipvs", "iptables"];
 
 /** Bits of the packet mark that say "translated on the way in" and "on the way out"; nobody else may use them. */
@@ -50,6 +52,8 @@ export interface AgentOptions {
   readonly nodeName: string;
   /** As asked for; the driver's own name is the mode in force. */
   readonly mode: string;
+  /** Which of iptables' two places for rules mode iptables and mode ipvs write to. */
+  readonly iptablesVariant: VariantChoice;
   /** Glob patterns of device names that are uplinks, beside those found. */
   readonly devices: readonly string[];
   /** Glob patterns of device names that are host ends of pods, whatever they look like. */
@@ -105,6 +109,7 @@ export interface AgentFlags extends SourceFlags {
   readonly config?: string;
   readonly nodeName?: string;
   readonly mode: string;
+  readonly iptablesVariant: VariantChoice;
   readonly devices?: readonly string[];
   readonly podDevices?: readonly string[];
   readonly nodeportAddresses?: readonly string[];
@@ -156,6 +161,7 @@ export function agentOptions(flags: AgentFlags): AgentOptions {
     source: sourceOptions(flags),
     nodeName: (flags.nodeName ?? hostname()).toLowerCase(), // as the kubelet names its Node
     mode: flags.mode,
+    iptablesVariant: flags.iptablesVariant,
     devices: flags.devices ?? [],
     podDevices: flags.podDevices ?? [],
     nodePortAddresses: flags.nodeportAddresses ?? [],

@@ -15,7 +15,7 @@ import { lockNode } from "./lock.ts";
 import { OtherModes } from "./other-modes.ts";
 import { findOthersByRules, keepKubeProxy, refuseOthers } from "./other-proxies.ts";
 import { RuleReport } from "./rule-report.ts";
-import { ruleSettings } from "./rule-settings.ts";
+import { ruleSettings, writerOptions } from "./rule-settings.ts";
 import type { Serve } from "./serving.ts";
 import { writeStateFile } from "./state-file.ts";
 import { VERSION } from "./version.ts";
@@ -26,9 +26,10 @@ export function serveByRules(mode: RuleMode): Serve {
     using _lock = lockNode(options);
     read();
     const settings = ruleSettings(options);
-    const writer = openWriter(mode, settings);
+    const ofWriters = writerOptions(options, log);
+    const writer = openWriter(mode, settings, ofWriters);
     const leaving = new LeavingEbpf(pinsUnder(options.bpffs), datagramTimes);
-    await using others = await OtherModes.find([leaving, ...otherWriters(mode, settings)], log);
+    await using others = await OtherModes.find([leaving, ...otherWriters(mode, settings, ofWriters)], log);
     const servedBefore = await writer.present();
     const proxies = await findOthersByRules(options.bpffs, (reason) =>
       log.warn({ reason }, "whether programs of others serve this node cannot be seen"),

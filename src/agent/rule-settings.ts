@@ -3,6 +3,8 @@
 
 import { existsSync } from "node:fs";
 import type { RuleSettings } from "../datapath/rules/writer.ts";
+import type { WriterOptions } from "../datapath/rules/writers.ts";
+import type { Log } from "./log.ts";
 import type { AgentOptions } from "./options.ts";
 
 /** The kernel has it only where it speaks IPv6. */
@@ -16,4 +18,8 @@ export function ruleSettings({ masqueradeAll, markBits, localhostNodePorts }: Ag
     forwardMark: 2 ** markBits.inbound,
     localhostNodePorts,
   };
+}
+
+export function writerOptions({ iptablesVariant }: AgentOptions, log: Log): WriterOptions {
+  return { variant: iptablesVariant, warn: (message) => log.warn(message) };
 }

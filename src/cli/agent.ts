@@ -10,6 +10,7 @@ import {
   agentOptions,
   COUNT,
   type FileFlags,
+  IPTABLES_VARIANTS,
   LOG_FORMATS,
   LOG_LEVELS,
   MAP_LIMITS,
@@ -52,6 +53,14 @@ export function agentCommand(): Command {
     .option("--config <file>", "a PortolanConfiguration or a KubeProxyConfiguration, YAML or JSON; a flag beats it")
     .option("--node-name <name>", "this node's name in the cluster (default: the host's name)")
     .addOption(new Option("--mode <mode>", "driver of the datapath").choices(MODES).default("auto"))
+    .addOption(
+      new Option(
+        "--iptables-variant <variant>",
+        "where modes iptables and ipvs write: auto is where the node's rules are",
+      )
+        .choices(IPTABLES_VARIANTS)
+        .default("auto"),
+    )
     .option("--devices <patterns>", "devices that are uplinks, beside those found (eth*,bond0)", parseList)
     .option("--pod-devices <patterns>", "devices that lead to pods, whatever they look like (tap*)", parseList)
     .option(

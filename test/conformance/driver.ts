@@ -6,9 +6,10 @@ import { type Cluster, type ClusterOptions, useCluster } from "../support/cluste
 import type { Question } from "./ask.ts";
 import type { Difference, Driver } from "./drivers/driver.ts";
 import { ebpf } from "./drivers/ebpf.ts";
+import { iptablesDrivers } from "./drivers/iptables.ts";
 import { nftables } from "./drivers/nftables.ts";
 
-const DRIVERS: readonly Driver[] = [ebpf, nftables];
+const DRIVERS: readonly Driver[] = [ebpf, nftables, ...iptablesDrivers];
 
 /** Throws for a driver that there is not. */
 export function driverUnderTest(): Driver {

@@ -6,6 +6,7 @@ import { clusterCidrProblem, DETECT_LOCAL_MODES } from "../local-detector.ts";
 import {
   type AgentFlags,
   COUNT,
+  IPTABLES_VARIANTS,
   LOG_FORMATS,
   LOG_LEVELS,
   MAP_LIMITS,
@@ -48,6 +49,7 @@ export const FIELDS: readonly ConfigField[] = [
   { path: "inCluster", flag: "inCluster", kind: FLAG },
   { path: "apiServers", flag: "apiServer", kind: list(apiServersProblem) },
   { path: "mode", flag: "mode", kind: word(MODES) },
+  { path: "iptables.variant", flag: "iptablesVariant", kind: word(IPTABLES_VARIANTS) },
   { path: "devices", flag: "devices", kind: list(), live: true },
   { path: "podDevices", flag: "podDevices", kind: list(), live: true },
   { path: "nodePortAddresses", flag: "nodeportAddresses", kind: list(nodePortAddressProblem), live: true },

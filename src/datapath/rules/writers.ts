@@ -2,26 +2,33 @@
 // The modes that serve by rules, and who writes them.
 
 import type { Mode } from "../contract.ts";
+import { type IptablesOptions, IptablesWriter } from "../iptables/writer.ts";
 import { NftablesWriter } from "../nftables/writer.ts";
 import type { RuleSettings, RuleWriter } from "./writer.ts";
 
 export type RuleMode = Exclude<Mode, "ebpf">;
 
-const WRITERS: Readonly<Partial<Record<RuleMode, (settings: RuleSettings) => RuleWriter>>> = {
+/** What single modes ask for beside. */
+export type WriterOptions = IptablesOptions;
+
+type Open = (settings: RuleSettings, options: WriterOptions) => RuleWriter;
+
+const WRITERS: Readonly<Partial<Record<RuleMode, Open>>> = {
   nftables: (settings) => new NftablesWriter(settings),
+  iptables: (settings, options) => new IptablesWriter(settings, options),
 };
 
-export function openWriter(mode: RuleMode, settings: RuleSettings): RuleWriter {
+export function openWriter(mode: RuleMode, settings: RuleSettings, options: WriterOptions): RuleWriter {
   const open = WRITERS[mode];
-  if (open) return open(settings);
+  if (open) return open(settings, options);
   throw new Error(`mode ${mode} is not there yet`);
 }
 
-export function everyWriter(settings: RuleSettings): readonly RuleWriter[] {
-  return Object.values(WRITERS).map((open) => open(settings));
+export function everyWriter(settings: RuleSettings, options: WriterOptions): readonly RuleWriter[] {
+  return Object.values(WRITERS).map((open) => open(settings, options));
 }
 
 /** Those of all modes but this one: what is theirs can go. */
-export function otherWriters(mode: Mode, settings: RuleSettings): readonly RuleWriter[] {
-  return everyWriter(settings).filter((writer) => writer.mode !== mode);
+export function otherWriters(mode: Mode, settings: RuleSettings, options: WriterOptions): readonly RuleWriter[] {
+  return everyWriter(settings, options).filter((writer) => writer.mode !== mode);
 }

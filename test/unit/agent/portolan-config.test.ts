@@ -30,6 +30,7 @@ kubeconfig: /etc/kubeconfig
 inCluster: false
 apiServers: ["https://192.0.2.9:6443"]
 mode: ebpf
+iptables: {variant: legacy}
 devices: [eth*, bond0]
 podDevices: [tap*]
 nodePortAddresses: [192.0.2.0/24]
@@ -68,6 +69,7 @@ logging: {format: json, level: debug}
       inCluster: false,
       apiServer: ["https://192.0.2.9:6443"],
       mode: "ebpf",
+      iptablesVariant: "legacy",
       devices: ["eth*", "bond0"],
       podDevices: ["tap*"],
       nodeportAddresses: ["192.0.2.0/24"],

@@ -70,7 +70,6 @@ test.each([
     '"a:6443" is no URL; give one such',
   ],
   ["a kubeconfig that is not there", ["agent", "--kubeconfig", "/nowhere/f"], "--kubeconfig /nowhere/f: ENOENT"],
-  ["a fallback mode, so far", ["agent", "--mode", "ipvs"], "--mode ipvs: not yet supported; use --mode ebpf"],
 ])(
   "%s is wrong usage, with a hint",
   async (_what, args, hint) => {
