@@ -2,14 +2,17 @@
 // The modes that serve by rules of netfilter: checks, then the driver; with the first state written, what other modes and a
 // kube-proxy have left goes.
 
+import { readFileSync } from "node:fs";
+import { capabilityLack, missingCapabilities } from "../datapath/capabilities.ts";
 import { LeavingEbpf } from "../datapath/ebpf/leaving.ts";
-import { pinsUnder } from "../datapath/ebpf/pins.ts";
+import { pinsUnder, serves } from "../datapath/ebpf/pins.ts";
 import { datagramTimes } from "../datapath/netfilter/conntrack-times.ts";
 import { findFilterTables } from "../datapath/netfilter/iptables.ts";
 import { RuleDriver } from "../datapath/rules/driver.ts";
 import { forgetStaleDatagrams } from "../datapath/rules/stale-datagrams.ts";
 import { openWriter, otherWriters, type RuleMode } from "../datapath/rules/writers.ts";
 import { probeFeatures } from "../libbpf/index.ts";
+import { NodeError } from "./errors.ts";
 import { ForwardKeeper } from "./forward-keeper.ts";
 import { lockNode } from "./lock.ts";
 import { OtherModes } from "./other-modes.ts";
@@ -28,7 +31,9 @@ export function serveByRules(mode: RuleMode): Serve {
     const settings = ruleSettings(options);
     const ofWriters = writerOptions(options, log);
     const writer = openWriter(mode, settings, ofWriters);
-    const leaving = new LeavingEbpf(pinsUnder(options.bpffs), datagramTimes);
+    const pins = pinsUnder(options.bpffs);
+    const leaving = new LeavingEbpf(pins, datagramTimes);
+    if (serves(pins)) refuseUnableToLeave();
     await using others = await OtherModes.find([leaving, ...otherWriters(mode, settings, ofWriters)], log);
     const servedBefore = await writer.present();
     const proxies = await findOthersByRules(options.bpffs, (reason) =>
@@ -68,4 +73,11 @@ export function serveByRules(mode: RuleMode): Serve {
       reconfigure: (now) => writeStateFile({ options: now, choice, features }, log),
     });
   };
+}
+
+/** Programs come before rules: those that nobody may take away would serve what they knew last, for ever. */
+function refuseUnableToLeave(): void {
+  const lack = capabilityLack(missingCapabilities(readFileSync("/proc/self/status", "utf8")));
+  if (lack === undefined) return;
+  throw new NodeError(`programs of mode ebpf serve this node, and rules count only once they are gone: ${lack}`);
 }

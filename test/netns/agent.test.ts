@@ -148,7 +148,9 @@ describe("an agent's life", () => {
     const bounded = (set: string) => ["setpriv", "--inh-caps=-all", `--bounding-set=-all,${set}`];
     const poor = spawnAgent(lab, node, manifests, { under: bounded("+net_admin") });
     expect(await poor.exited).toEqual({ code: 3, signal: null });
-    expect(poor.stderr).toContain("this process lacks CAP_BPF, CAP_PERFMON: run it as root or grant");
+    expect(poor.stderr).toMatch(
+      /^portolan: programs of mode ebpf serve this node, .*: this process lacks CAP_BPF, CAP_PERFMON: run it as root or grant/m,
+    );
     const enough = await readyAgent(lab, node, manifests, { under: bounded("+bpf,+net_admin,+perfmon") });
     expect(enough.stderr).not.toMatch(/ (WARN|ERROR) /);
     expect(await answers(OTHER_VIP)).toBe(20);
@@ -178,11 +180,11 @@ describe("an agent's life", () => {
     expect(await portolan(node, ["cleanup"])).toBe("nothing to clean up\n");
   });
 
-  test("without a bpffs it says how to mount one and touches nothing", async () => {
+  test("in mode ebpf, without a bpffs it says how to mount one and touches nothing", async () => {
     const lab = getLab();
     const directory = join(lab.plan.directory, "no-bpffs");
     mkdirSync(directory);
-    const agent = spawnAgent(lab, { ...lab.node("n1"), bpffs: directory }, manifests);
+    const agent = spawnAgent(lab, { ...lab.node("n1"), bpffs: directory }, manifests, { flags: ["--mode", "ebpf"] });
     expect(await agent.exited).toEqual({ code: 3, signal: null });
     expect(agent.stderr).toBe(
       `portolan: no bpf file system is mounted at ${directory}: mount -t bpf bpf ${directory}\n`,
