@@ -8,10 +8,10 @@ import type { ApplyReport } from "../../src/datapath/contract.ts";
 import type { Surroundings, Wanted } from "../../src/datapath/rules/writer.ts";
 import { cidr, ip, member, service } from "../support/compiled.ts";
 import { NamespaceProcess } from "../support/namespace-process.ts";
-import type { NftablesAsk } from "../support/programs/nftables-child.ts";
+import type { RulesAsk } from "../support/programs/rules-child.ts";
 import { until } from "../support/until.ts";
 
-const CHILD = fileURLToPath(new URL("../support/programs/nftables-child.ts", import.meta.url));
+const CHILD = fileURLToPath(new URL("../support/programs/rules-child.ts", import.meta.url));
 const PORT = 8080;
 const SERVERS = ["10.9.1.2", "10.9.1.3", "10.9.1.4", "fd00:9:1::2", "fd00:9:1::3"];
 const [ONE, TWO, THREE, ONE6, TWO6] = SERVERS.map((address) => member(address, PORT)) as [
@@ -41,12 +41,12 @@ const NOTHING: ApplyReport = {
 let child: NamespaceProcess | undefined;
 let services: readonly CompiledService[] = [];
 
-const ask = (asked: NftablesAsk): Promise<unknown> => (child as NamespaceProcess).ask(asked);
+const ask = (asked: RulesAsk): Promise<unknown> => (child as NamespaceProcess).ask(asked);
 const run = async (command: string) => String(await ask({ do: "run", command: command.split(" ") }));
 const dial = (address: string, count = 40, port = 80) => ask({ do: "dial", address, port, count });
 
 /** changed: of the services of the last write; the rest stays. Without any: whole. */
-function write(
+async function write(
   changed: readonly CompiledService[] = [],
   more: Partial<Wanted> & { restart?: boolean } = {},
 ): Promise<unknown> {
@@ -61,7 +61,8 @@ function write(
     whole: changed.length === 0,
     ...wanted,
   };
-  return ask({ do: "write", wanted: state, restart });
+  if (restart) await ask({ do: "open", mode: "nftables" });
+  return await ask({ do: "write", wanted: state });
 }
 
 const members = (...all: readonly (typeof ONE | undefined)[]) => all.filter((one) => one !== undefined);

@@ -1,22 +1,36 @@
 // SPDX-License-Identifier: Apache-2.0
-// The process behind test/netns/nftables.test.ts: the writer of rules for nftables at work in a network namespace of its own, where
-// endpoints are addresses of it, and the node's sockets their clients.
+// The process behind test/netns/nftables.test.ts and test/netns/iptables.test.ts: a writer of rules at work in a network namespace of
+// its own, where endpoints are addresses of it, and the node's sockets their clients.
 
 import { execFileSync } from "node:child_process";
 import { connect, createServer } from "node:net";
+import type { VariantChoice } from "../../../src/datapath/iptables/variant.ts";
+import { IptablesWriter } from "../../../src/datapath/iptables/writer.ts";
+import { findKubeProxy } from "../../../src/datapath/netfilter/kube-proxy.ts";
 import { NftablesWriter } from "../../../src/datapath/nftables/writer.ts";
-import type { RuleSettings, Wanted } from "../../../src/datapath/rules/writer.ts";
+import type { RuleSettings, RuleWriter, Wanted } from "../../../src/datapath/rules/writer.ts";
 import { answerParent } from "../namespace-process.ts";
 
-export type NftablesAsk =
-  /** Of the namespace's only writer, or with restart of a new one. */
-  | { readonly do: "write"; readonly wanted: Wanted; readonly restart?: boolean }
+export type RulesAsk =
+  /** A new writer, as a new agent has it. variant: of iptables. */
+  | { readonly do: "open"; readonly mode: "nftables" | "iptables"; readonly variant?: VariantChoice }
+  | { readonly do: "write"; readonly wanted: Wanted }
+  /** What the last writer warned of. */
+  | { readonly do: "warnings" }
   | { readonly do: "intact" | "present" | "cleanup" }
   | { readonly do: "run"; readonly command: readonly string[] }
   /** Servers that answer with their address. */
   | { readonly do: "serve"; readonly addresses: readonly string[]; readonly port: number }
-  /** Answers, and errors by their codes, each with how many there were. */
-  | { readonly do: "dial"; readonly address: string; readonly port: number; readonly count: number };
+  /** Answers, and errors by their codes, each with how many there were. from: an address of the namespace. */
+  | {
+      readonly do: "dial";
+      readonly address: string;
+      readonly port: number;
+      readonly count: number;
+      readonly from?: string;
+    }
+  /** What findKubeProxy() takes for a kube-proxy's rules. */
+  | { readonly do: "kube-proxy" };
 
 const SETTINGS: RuleSettings = {
   families: [4, 6],
@@ -26,7 +40,16 @@ const SETTINGS: RuleSettings = {
   localhostNodePorts: false,
 };
 
-let writer = new NftablesWriter(SETTINGS);
+let writer: RuleWriter = new NftablesWriter(SETTINGS);
+let warnings: string[] = [];
+
+function open(mode: "nftables" | "iptables", variant: VariantChoice): RuleWriter {
+  if (mode === "nftables") return new NftablesWriter(SETTINGS);
+  const warn = (message: string) => {
+    warnings.push(message);
+  };
+  return new IptablesWriter({ ...SETTINGS, localhostNodePorts: true }, { variant, warn });
+}
 
 async function serve(addresses: readonly string[], port: number): Promise<void> {
   for (const address of addresses) {
@@ -37,12 +60,17 @@ async function serve(addresses: readonly string[], port: number): Promise<void> 
   }
 }
 
-async function dial(address: string, port: number, count: number): Promise<Readonly<Record<string, number>>> {
+async function dial(
+  address: string,
+  port: number,
+  count: number,
+  from?: string,
+): Promise<Readonly<Record<string, number>>> {
   const told: Record<string, number> = {};
   for (let n = 0; n < count; n++) {
     const answer = await new Promise<string>((resolve) => {
       let text = "";
-      const socket = connect({ host: address, port, timeout: 1000 });
+      const socket = connect({ host: address, port, timeout: 1000, ...(from && { localAddress: from }) });
       socket.on("data", (data) => {
         text += data;
       });
@@ -55,13 +83,18 @@ async function dial(address: string, port: number, count: number): Promise<Reado
   return told;
 }
 
-async function answer(ask: NftablesAsk): Promise<unknown> {
+async function answer(ask: RulesAsk): Promise<unknown> {
   switch (ask.do) {
+    case "open":
+      warnings = [];
+      writer = open(ask.mode, ask.variant ?? "auto");
+      return;
+    case "warnings":
+      return warnings;
     case "write":
-      if (ask.restart) writer = new NftablesWriter(SETTINGS);
       return await writer.write(ask.wanted);
     case "cleanup":
-      return await writer.cleanup();
+      return await writer.cleanup(true);
     case "intact":
     case "present":
       return await writer[ask.do]();
@@ -72,7 +105,9 @@ async function answer(ask: NftablesAsk): Promise<unknown> {
     case "serve":
       return await serve(ask.addresses, ask.port);
     case "dial":
-      return await dial(ask.address, ask.port, ask.count);
+      return await dial(ask.address, ask.port, ask.count, ask.from);
+    case "kube-proxy":
+      return (await findKubeProxy([])).rules;
   }
 }
 
