@@ -118,7 +118,7 @@ test("a change of endpoints counts with the next connection, and writes no other
   expect(await others()).toBe(before);
   await until("the old endpoints are reclaimed", async () => {
     expect(await ask({ do: "intact" })).toBe(true);
-    return !(await run("nft list map inet portolan endpoints4-0")).includes("elements = { 0 :");
+    return !(await run("nft list map inet portolan endpoints4-tcp-0")).includes("elements = { 0 :");
   });
   await write([web(ONE, TWO)]);
   expect(Object.keys((await dial("10.96.0.1")) as object).sort()).toEqual(["10.9.1.2", "10.9.1.3"]);
@@ -142,6 +142,21 @@ test("row 56: an endpoint that leaves is forgotten, and one that comes back find
   await write([sticky(left, ...others)]);
   expect(await dial("10.96.0.3", 15)).toEqual({ [next]: 15 });
 });
+
+test.each(["UDP", "SCTP"] as const)(
+  "row 48: a Service of %s alone is written, changed and taken away",
+  async (protocol) => {
+    const dns = (...cluster: readonly (typeof ONE | undefined)[]) =>
+      service({ name: "dns", at: "10.96.0.5", port: 53, protocol, cluster: members(...cluster) });
+    expect(await write([dns(ONE)])).toMatchObject({ servicesWritten: 1, frontendsWritten: 1 });
+    expect(await write([dns(ONE, TWO)])).toMatchObject({ servicesWritten: 1, backendsWritten: 2 });
+    const { key } = dns();
+    services = services.filter((one) => one.key !== key);
+    const left = new Map(services.map((one) => [one.key, one]));
+    expect(await write([dns()], { services: left, changed: new Set([key]) })).toMatchObject({ servicesRemoved: 1 });
+    services = services.filter((one) => one.key !== key);
+  },
+);
 
 test("a frontend passes from one Service to another, and a Service goes", async () => {
   const other = service({ name: "other", at: "10.96.0.1", port: 80, cluster: members(THREE) });

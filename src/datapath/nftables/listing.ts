@@ -60,7 +60,7 @@ export function readTable(text: string): FoundTable {
 
 function foundChain(name: string, rules: readonly RuleObject[]): FoundChain {
   const seal = sealOf(rules.length, rules[0]?.comment);
-  const shards = rules.flatMap(({ expr }) => /"@(endpoints[46]-\d+)"/.exec(JSON.stringify(expr))?.[1] ?? []);
+  const shards = rules.flatMap(({ expr }) => /"@(endpoints[46]-\w+-\d+)"/.exec(JSON.stringify(expr))?.[1] ?? []);
   return { name, seal, shards };
 }
 

@@ -5,6 +5,7 @@
 import { createHash } from "node:crypto";
 import type { Member } from "../../compile/state.ts";
 import type { Family } from "../../model/ip.ts";
+import type { Protocol } from "../../model/service.ts";
 
 /** family and name of our table */
 export const TABLE = "inet portolan";
@@ -19,6 +20,7 @@ export const WORDS: Readonly<Record<Family, { readonly ip: string; readonly type
 /** Translates to one of the members, at random. Where they are put is known only when it is written. */
 export interface Translation {
   readonly family: Family;
+  readonly protocol: Protocol;
   /** In front of the translation itself. */
   readonly match: string;
   /** At least one. */

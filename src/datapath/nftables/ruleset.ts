@@ -160,14 +160,13 @@ export class Ruleset {
     return blocks;
   }
 
-  #translation({ family, match, members }: Translation, blocks: Block[], fresh: string[]): string {
-    const { block, fresh: isNew } = this.#shards.place(family, members.length);
+  #translation({ family, protocol, match, members }: Translation, blocks: Block[], fresh: string[]): string {
+    const { block, fresh: isNew } = this.#shards.place(family, protocol, members.length);
     blocks.push(block);
     const { ip } = WORDS[family];
     const { name } = block.shard;
     this.#names.add(name);
-    // Any protocol's ports will do: what counts is their width.
-    const type = `typeof numgen random mod 1 : ${ip} daddr . tcp dport`;
+    const type = `typeof numgen random mod 1 : ${ip} daddr . ${protocol.toLowerCase()} dport`;
     if (isNew) fresh.push(`add map ${TABLE} ${name} { ${type} ; }`);
     const entries = members.map(({ address, port }, index) => {
       return { of: name, key: String(block.offset + index), value: `${address} . ${port}` };

@@ -138,8 +138,8 @@ class ServiceWriting {
 
   #choose({ members }: Way): readonly Rule[] {
     if (members.length === 0) return [];
-    const { affinitySeconds, family } = this.#service;
-    if (affinitySeconds === 0) return [{ family, match: this.#translates(), members }];
+    const { affinitySeconds, family, protocol } = this.#service;
+    if (affinitySeconds === 0) return [{ family, protocol, match: this.#translates(), members }];
     const chains = members.map((member) => this.#endpointName("endpoint", member));
     const { ip } = WORDS[family];
     const known = members.map(

@@ -3,6 +3,7 @@
 // it, so that one map for all takes time by the square of the Services, and a map of each rule's own takes longer still.
 
 import type { Family } from "../../model/ip.ts";
+import type { Protocol } from "../../model/service.ts";
 
 /** More blocks cost more with each change of one of them, fewer more with each map. */
 const BLOCKS = 32;
@@ -18,7 +19,8 @@ export interface Block {
 
 interface Shard {
   readonly name: string;
-  readonly family: Family;
+  /** Of family and protocol. */
+  readonly kind: string;
   /** An earlier agent's: which keys are free is not known, nothing new goes there, and it goes with its last block. */
   readonly closed: boolean;
   /** By their offsets, if not closed. */
@@ -27,16 +29,16 @@ interface Shard {
 
 export class Shards {
   readonly #shards = new Map<string, Shard>();
-  /** Not closed, and not full. */
-  readonly #roomy: Record<Family, Set<Shard>> = { 4: new Set(), 6: new Set() };
+  /** Not closed, and not full, by what their names begin with. */
+  readonly #roomy = new Map<string, Set<Shard>>();
   #next = 0;
 
   /** names: of the maps in the kernel. */
   constructor(names: readonly string[]) {
     for (const name of names) {
-      const [, family, number] = /^endpoints([46])-(\d+)$/.exec(name) ?? [];
+      const [, number] = /^endpoints[46]-\w+-(\d+)$/.exec(name) ?? [];
       if (number === undefined) continue;
-      this.#shards.set(name, { name, family: family === "4" ? 4 : 6, closed: true, blocks: [] });
+      this.#shards.set(name, { name, kind: "", closed: true, blocks: [] });
       this.#next = Math.max(this.#next, Number(number) + 1);
     }
   }
@@ -51,14 +53,17 @@ export class Shards {
   }
 
   /** Room for so many keys; fresh: its shard has to be made first. */
-  place(family: Family, size: number): { readonly block: Block; readonly fresh: boolean } {
-    for (const shard of this.#roomy[family]) {
+  place(family: Family, protocol: Protocol, size: number): { readonly block: Block; readonly fresh: boolean } {
+    const kind = `endpoints${family}-${protocol.toLowerCase()}`;
+    const roomy = this.#roomy.get(kind) ?? new Set();
+    this.#roomy.set(kind, roomy);
+    for (const shard of roomy) {
       const used = shard.blocks.reduce((sum, block) => sum + block.size, 0);
       if (shard.blocks.length === 0 || used + size <= KEYS) return { block: this.#put(shard, size), fresh: false };
     }
-    const shard: Shard = { name: `endpoints${family}-${this.#next++}`, family, closed: false, blocks: [] };
+    const shard: Shard = { name: `${kind}-${this.#next++}`, kind, closed: false, blocks: [] };
     this.#shards.set(shard.name, shard);
-    this.#roomy[family].add(shard);
+    roomy.add(shard);
     return { block: this.#put(shard, size), fresh: true };
   }
 
@@ -66,7 +71,7 @@ export class Shards {
   free(block: Block): void {
     const { shard } = block;
     shard.blocks.splice(shard.blocks.indexOf(block), 1);
-    if (!shard.closed) this.#roomy[shard.family].add(shard);
+    if (!shard.closed) this.#roomy.get(shard.kind)?.add(shard);
   }
 
   /** Takes earlier agents' shards out that nothing uses any more; returns their names. */
@@ -86,7 +91,7 @@ export class Shards {
     }
     const block = { shard, offset, size };
     shard.blocks.splice(index, 0, block);
-    if (shard.blocks.length === BLOCKS) this.#roomy[shard.family].delete(shard);
+    if (shard.blocks.length === BLOCKS) this.#roomy.get(shard.kind)?.delete(shard);
     return block;
   }
 }

@@ -5,9 +5,9 @@ import { readElements, readTable } from "../../../src/datapath/nftables/listing.
 
 const META = '{"metainfo": {"version": "1.0.6", "release_name": "Lester Gooch #5", "json_schema_version": 1}}';
 const TRANSLATION =
-  '{"dnat": {"family": "ip", "addr": {"map": {"key": {"numgen": {"mode": "random", "mod": 2, "offset": 5000}}, "data": "@endpoints4-3"}}}}';
+  '{"dnat": {"family": "ip", "addr": {"map": {"key": {"numgen": {"mode": "random", "mod": 2, "offset": 5000}}, "data": "@endpoints4-tcp-3"}}}}';
 const TABLE = `{"nftables": [${META}, {"table": {"family": "inet", "name": "portolan", "handle": 1}},
-  {"map": {"family": "inet", "name": "endpoints4-3", "table": "portolan", "type": "integer", "handle": 1, "map": "ipv4_addr . inet_service"}},
+  {"map": {"family": "inet", "name": "endpoints4-tcp-3", "table": "portolan", "type": "integer", "handle": 1, "map": "ipv4_addr . inet_service"}},
   {"set": {"family": "inet", "name": "hairpins4", "table": "portolan", "type": ["ipv4_addr", "ipv4_addr"], "handle": 4}},
   {"chain": {"family": "inet", "table": "portolan", "name": "a", "handle": 6}},
   {"chain": {"family": "inet", "table": "portolan", "name": "b", "handle": 7}},
@@ -16,9 +16,9 @@ const TABLE = `{"nftables": [${META}, {"table": {"family": "inet", "name": "port
 
 test("chains with their seals and the maps that they choose from", () => {
   expect(readTable(TABLE)).toEqual({
-    names: ["endpoints4-3", "hairpins4"],
+    names: ["endpoints4-tcp-3", "hairpins4"],
     chains: [
-      { name: "a", seal: "2 0123456789abcdef", shards: ["endpoints4-3"] },
+      { name: "a", seal: "2 0123456789abcdef", shards: ["endpoints4-tcp-3"] },
       { name: "b", seal: "", shards: [] },
     ],
   });

@@ -38,16 +38,16 @@ test("a change of endpoints writes a fresh block and the chain's rules; the old 
   const change = ruleset.change([part(web())], [part(web({ cluster: ENDPOINTS.slice(0, 2) }))], 5000);
   expect(short(change.lines)).toEqual([
     "delete element hairpins4 { 10.9.1.4 . 10.9.1.4 }",
-    "add element endpoints4-0 { 3 : 10.9.1.2 . 8080, 4 : 10.9.1.3 . 8080 }",
+    "add element endpoints4-tcp-0 { 3 : 10.9.1.2 . 8080, 4 : 10.9.1.3 . 8080 }",
     `flush chain ${CHAIN}`,
     `add rule ${CHAIN} jump masquerade-internal`,
-    translates(2, 3, "endpoints4-0"),
+    translates(2, 3, "endpoints4-tcp-0"),
   ]);
   expect(ruleset.reclaim(5999)).toEqual([]);
-  expect(short(ruleset.reclaim(6000))).toEqual(["delete element endpoints4-0 { 0, 1, 2 }"]);
+  expect(short(ruleset.reclaim(6000))).toEqual(["delete element endpoints4-tcp-0 { 0, 1, 2 }"]);
   expect(ruleset.reclaim(99_000)).toEqual([]);
   const next = ruleset.change([part(web({ cluster: ENDPOINTS.slice(0, 2) }))], [part(web())], 100_000);
-  expect(short(next.lines)).toContain(translates(3, 0, "endpoints4-0")); // the first gap that is wide enough
+  expect(short(next.lines)).toContain(translates(3, 0, "endpoints4-tcp-0")); // the first gap that is wide enough
 });
 
 test("what is the same is not written", () => {
@@ -63,7 +63,10 @@ test("row 79: a Service that goes: its frontends and rules at once, its chain a 
     "delete element hairpins4 { 10.9.1.2 . 10.9.1.2, 10.9.1.3 . 10.9.1.3, 10.9.1.4 . 10.9.1.4 }",
     `flush chain ${CHAIN}`,
   ]);
-  expect(short(ruleset.reclaim(6000))).toEqual([`delete chain ${CHAIN}`, "delete element endpoints4-0 { 0, 1, 2 }"]);
+  expect(short(ruleset.reclaim(6000))).toEqual([
+    `delete chain ${CHAIN}`,
+    "delete element endpoints4-tcp-0 { 0, 1, 2 }",
+  ]);
 });
 
 test("one that comes back before that has its chain", () => {
@@ -71,10 +74,10 @@ test("one that comes back before that has its chain", () => {
   ruleset.change([part(web())], [NOTHING], 5000);
   expect(short(ruleset.change([], [part(web())], 5500).lines).filter((line) => line.includes(CHAIN))).toEqual([
     `add rule ${CHAIN} jump masquerade-internal`,
-    translates(3, 3, "endpoints4-0"),
+    translates(3, 3, "endpoints4-tcp-0"),
     `add element frontends4 { 10.96.0.1 . 6 . 80 : goto ${CHAIN} }`,
   ]);
-  expect(short(ruleset.reclaim(9000))).toEqual(["delete element endpoints4-0 { 0, 1, 2 }"]);
+  expect(short(ruleset.reclaim(9000))).toEqual(["delete element endpoints4-tcp-0 { 0, 1, 2 }"]);
 });
 
 test("a frontend that passes to another Service is taken away and added in one transaction", () => {
@@ -173,12 +176,12 @@ test("it puts changed endpoints into a map of its own; the earlier agent's goes 
   const less = part(web({ cluster: ENDPOINTS.slice(0, 2) }));
   const change = next.replace([less, other], 0);
   expect(short(change.lines).slice(1, 3)).toEqual([
-    "add map endpoints4-1 { typeof numgen random mod 1 : ip daddr . tcp dport ; }",
-    "add element endpoints4-1 { 0 : 10.9.1.2 . 8080, 1 : 10.9.1.3 . 8080 }",
+    "add map endpoints4-tcp-1 { typeof numgen random mod 1 : ip daddr . tcp dport ; }",
+    "add element endpoints4-tcp-1 { 0 : 10.9.1.2 . 8080, 1 : 10.9.1.3 . 8080 }",
   ]);
   expect(next.reclaim(5000)).toEqual([]);
   next.change([other], [NOTHING], 5000);
-  expect(short(next.reclaim(9000))).toContain("delete map endpoints4-0");
+  expect(short(next.reclaim(9000))).toContain("delete map endpoints4-tcp-0");
 });
 
 test("what an earlier agent left of Services that are gone goes, and rules that somebody has added to a chain", () => {

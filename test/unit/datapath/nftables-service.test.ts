@@ -32,10 +32,10 @@ const web = (more: Partial<ServiceOptions> = {}) =>
 test("row 24: a ClusterIP leads to a chain with one rule for its endpoints, which are a block of a map", () => {
   expect(written(web({ portName: "http" }))).toEqual([
     "add chain internal4-e97d844c-test/web/tcp/http",
-    "add map endpoints4-0 { typeof numgen random mod 1 : ip daddr . tcp dport ; }",
-    "add element endpoints4-0 { 0 : 10.9.1.2 . 8080, 1 : 10.9.2.2 . 8081 }",
+    "add map endpoints4-tcp-0 { typeof numgen random mod 1 : ip daddr . tcp dport ; }",
+    "add element endpoints4-tcp-0 { 0 : 10.9.1.2 . 8080, 1 : 10.9.2.2 . 8081 }",
     "add rule internal4-e97d844c-test/web/tcp/http jump masquerade-internal",
-    "add rule internal4-e97d844c-test/web/tcp/http meta l4proto 6 meta mark set meta mark or 0x8000 dnat ip to numgen random mod 2 offset 0 map @endpoints4-0",
+    "add rule internal4-e97d844c-test/web/tcp/http meta l4proto 6 meta mark set meta mark or 0x8000 dnat ip to numgen random mod 2 offset 0 map @endpoints4-tcp-0",
     "add element frontends4 { 10.96.0.1 . 6 . 80 : goto internal4-e97d844c-test/web/tcp/http }",
     "add element cluster-ips4 { 10.96.0.1 }",
     "add element hairpins4 { 10.9.1.2 . 10.9.1.2 }",
@@ -46,10 +46,10 @@ test("row 48: SCTP over IPv6 in the same words, its protocol by number", () => {
   const cluster = [member("fd00:9:1::2", 9000, { local: false })];
   expect(written(service({ name: "s", at: "fd00:10:96::1", port: 80, protocol: "SCTP", cluster }))).toEqual([
     "add chain internal6-1cd6fcc9-test/s/sctp",
-    "add map endpoints6-0 { typeof numgen random mod 1 : ip6 daddr . tcp dport ; }",
-    "add element endpoints6-0 { 0 : fd00:9:1::2 . 9000 }",
+    "add map endpoints6-sctp-0 { typeof numgen random mod 1 : ip6 daddr . sctp dport ; }",
+    "add element endpoints6-sctp-0 { 0 : fd00:9:1::2 . 9000 }",
     "add rule internal6-1cd6fcc9-test/s/sctp jump masquerade-internal",
-    "add rule internal6-1cd6fcc9-test/s/sctp meta l4proto 132 meta mark set meta mark or 0x8000 dnat ip6 to numgen random mod 1 offset 0 map @endpoints6-0",
+    "add rule internal6-1cd6fcc9-test/s/sctp meta l4proto 132 meta mark set meta mark or 0x8000 dnat ip6 to numgen random mod 1 offset 0 map @endpoints6-sctp-0",
     "add element frontends6 { fd00:10:96::1 . 132 . 80 : goto internal6-1cd6fcc9-test/s/sctp }",
     "add element cluster-ips6 { fd00:10:96::1 }",
     "add element hairpins6 { fd00:9:1::2 . fd00:9:1::2 }", // without a node's name it may be here
@@ -63,10 +63,10 @@ test("rows 25 to 27, 36: external frontends share a chain that masquerades", () 
   ] as const;
   expect(written({ ...web(), frontends })).toEqual([
     "add chain external4-e97d844c-test/web/tcp",
-    "add map endpoints4-0 { typeof numgen random mod 1 : ip daddr . tcp dport ; }",
-    "add element endpoints4-0 { 0 : 10.9.1.2 . 8080, 1 : 10.9.2.2 . 8081 }",
+    "add map endpoints4-tcp-0 { typeof numgen random mod 1 : ip daddr . tcp dport ; }",
+    "add element endpoints4-tcp-0 { 0 : 10.9.1.2 . 8080, 1 : 10.9.2.2 . 8081 }",
     "add rule external4-e97d844c-test/web/tcp meta mark set meta mark or 0x4000",
-    "add rule external4-e97d844c-test/web/tcp meta l4proto 6 meta mark set meta mark or 0x8000 dnat ip to numgen random mod 2 offset 0 map @endpoints4-0",
+    "add rule external4-e97d844c-test/web/tcp meta l4proto 6 meta mark set meta mark or 0x8000 dnat ip to numgen random mod 2 offset 0 map @endpoints4-tcp-0",
     "add element frontends4 { 10.96.0.1 . 6 . 80 : goto external4-e97d844c-test/web/tcp }",
     "add element left-alone4 { 10.96.0.1 }",
     "add element nodeports4 { 6 . 30080 : goto external4-e97d844c-test/web/tcp }",
@@ -79,15 +79,15 @@ test("row 34: policy Local: pods and the node go to all, the node masqueraded, o
     /rule|endpoints/.test(line),
   );
   expect(chains).toEqual([
-    "add map endpoints4-0 { typeof numgen random mod 1 : ip daddr . tcp dport ; }",
-    "add element endpoints4-0 { 0 : 10.9.1.2 . 8080 }",
-    "add element endpoints4-0 { 1 : 10.9.1.2 . 8080, 2 : 10.9.2.2 . 8081 }",
+    "add map endpoints4-tcp-0 { typeof numgen random mod 1 : ip daddr . tcp dport ; }",
+    "add element endpoints4-tcp-0 { 0 : 10.9.1.2 . 8080 }",
+    "add element endpoints4-tcp-0 { 1 : 10.9.1.2 . 8080, 2 : 10.9.2.2 . 8081 }",
     "add rule external4-e97d844c-test/web/tcp jump mark-unless-pod",
     "add rule external4-e97d844c-test/web/tcp meta mark and 0x4000 == 0 goto cluster4-e97d844c-test/web/tcp",
     "add rule external4-e97d844c-test/web/tcp fib saddr type local goto cluster4-e97d844c-test/web/tcp",
     "add rule external4-e97d844c-test/web/tcp meta mark set meta mark and 0xffffbfff",
-    "add rule external4-e97d844c-test/web/tcp meta l4proto 6 meta mark set meta mark or 0x8000 dnat ip to numgen random mod 1 offset 0 map @endpoints4-0",
-    "add rule cluster4-e97d844c-test/web/tcp meta l4proto 6 meta mark set meta mark or 0x8000 dnat ip to numgen random mod 2 offset 1 map @endpoints4-0",
+    "add rule external4-e97d844c-test/web/tcp meta l4proto 6 meta mark set meta mark or 0x8000 dnat ip to numgen random mod 1 offset 0 map @endpoints4-tcp-0",
+    "add rule cluster4-e97d844c-test/web/tcp meta l4proto 6 meta mark set meta mark or 0x8000 dnat ip to numgen random mod 2 offset 1 map @endpoints4-tcp-0",
   ]);
 });
 
