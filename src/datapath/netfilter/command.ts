@@ -14,7 +14,7 @@ const SYSTEM_DIRECTORIES = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
 export class NetfilterError extends Error {
   override readonly name = "NetfilterError";
   readonly code = "PORTOLAN_NETFILTER";
-  /** The command's own words, on one line; undefined: it did not run. */
+  /** The command's own words, on one line, or how it ended; undefined: it did not run. */
   readonly said: string | undefined;
 
   constructor(message: string, options: { readonly said?: string; readonly cause?: unknown } = {}) {
@@ -44,8 +44,9 @@ export async function runCommand(command: string, args: readonly string[], input
   if (status === 0) return stdout;
   const told = input === "" ? [] : ["<", JSON.stringify(input.slice(0, 1000))];
   const end = status === null ? "killed" : `exit ${status}`;
-  const said = oneLine(stderr);
-  throw new NetfilterError(`${[command, ...args, ...told].join(" ")}: ${end}: ${said}`, { said });
+  const words = oneLine(stderr);
+  const said = words === "" ? end : words;
+  throw new NetfilterError(`${[command, ...args, ...told].join(" ")}: ${end}: ${words}`, { said });
 }
 
 /** Without the marks that nft puts under what it means, and warnings of iptables about its other variant. */

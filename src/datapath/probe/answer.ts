@@ -51,6 +51,6 @@ export async function refusal(asked: Promise<unknown>): Promise<string | undefin
     return undefined;
   } catch (error) {
     if (!(error instanceof NetfilterError)) throw error;
-    return error.said === undefined || error.said === "" ? error.message : error.said;
+    return error.said ?? error.message;
   }
 }

@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 // Whether the drivers that write rules for netfilter could serve here: their commands are there, and command and kernel take
-// rules like the driver's. Nothing is changed; but asking makes the kernel load the modules that the rules are for.
+// the driver's rules for a few Services. Nothing is changed; but asking makes the kernel load the modules that rules are for.
 
 import { existsSync, readFileSync } from "node:fs";
+import type { Family } from "../../model/ip.ts";
 import { type Capability, capabilityLack, missingCapabilities } from "../capabilities.ts";
 import { answer, type Commands, type ModeAnswer, nodeCommands, notInstalled, refusal } from "./answer.ts";
-import { IPTABLES_RULES, NFT_RULES } from "./rules.ts";
+import { iptablesRules, nftRules } from "./rules.ts";
 
 /** Maps of verdicts by concatenations whose elements come and go, and numgen with an offset, are in order since then. */
 const NFT_OLDEST = [1, 0, 1];
 
 export interface NodeFacts {
   readonly missingCapabilities: readonly Capability[];
-  /** The kernel has IPv6: its tables are needed too. */
-  readonly ipv6: boolean;
+  /** Of the kernel. */
+  readonly families: readonly Family[];
   /** The kernel has IPVS, asked anew each time. */
   hasIpvs(): boolean;
 }
@@ -21,7 +22,7 @@ export interface NodeFacts {
 export function nodeFacts(): NodeFacts {
   return {
     missingCapabilities: missingCapabilities(readFileSync("/proc/self/status", "utf8"), ["CAP_NET_ADMIN"]),
-    ipv6: existsSync("/proc/net/if_inet6"),
+    families: existsSync("/proc/net/if_inet6") ? [4, 6] : [4],
     hasIpvs: () => existsSync("/proc/net/ip_vs"),
   };
 }
@@ -33,14 +34,15 @@ export async function probeNftables(
   const nft = commands.find("nft");
   const version = nft === undefined ? undefined : versionIn(await commands.run(nft, ["--version"]));
   const able = capabilityLack(facts.missingCapabilities);
-  const lacks = [able, await nftLack(nft, version, able === undefined, commands)].filter((lack) => lack !== undefined);
+  const rules = able === undefined ? nftRules(facts.families) : undefined;
+  const lacks = [able, await nftLack(nft, version, rules, commands)].filter((lack) => lack !== undefined);
   return answer("nftables", lacks, `nft ${version} and the kernel take the rules`, { nft, version });
 }
 
 async function nftLack(
   nft: string | undefined,
   version: string | undefined,
-  mayAsk: boolean,
+  rules: string | undefined,
   commands: Commands,
 ): Promise<string | undefined> {
   const oldest = NFT_OLDEST.join(".");
@@ -48,7 +50,7 @@ async function nftLack(
   if (version === undefined || isOlder(version, NFT_OLDEST)) {
     return `${nft} is of version ${version ?? "unknown"}: install the package nftables in ${oldest} or newer`;
   }
-  const said = mayAsk ? await refusal(commands.run(nft, ["-c", "-f", "-"], NFT_RULES)) : undefined;
+  const said = rules === undefined ? undefined : await refusal(commands.run(nft, ["-c", "-f", "-"], rules));
   // It quotes the line too.
   return said && `nft ${version} and this kernel do not take the rules: ${/Error: ([^;]+)/.exec(said)?.[1] ?? said}`;
 }
@@ -58,11 +60,7 @@ export async function probeIptables(
   commands: Commands = nodeCommands,
 ): Promise<ModeAnswer> {
   const able = capabilityLack(facts.missingCapabilities);
-  const asked = await Promise.all(
-    (facts.ipv6 ? ["iptables", "ip6tables"] : ["iptables"]).map((base) =>
-      askVariants(base, able === undefined, commands),
-    ),
-  );
+  const asked = await Promise.all(facts.families.map((family) => askVariants(family, able === undefined, commands)));
   const lacks = [able, ...new Set(asked.map(({ lack }) => lack))].filter((lack) => lack !== undefined);
   const used = asked.map(({ command }) => command).filter((command) => command !== undefined);
   return answer("iptables", lacks, `${used.join(" and ")} take the rules`, { commands: used });
@@ -76,7 +74,8 @@ interface Asked {
 }
 
 /** The tables of old last: asking makes the kernel have them. */
-async function askVariants(base: string, mayAsk: boolean, commands: Commands): Promise<Asked> {
+async function askVariants(family: Family, mayAsk: boolean, commands: Commands): Promise<Asked> {
+  const base = family === 4 ? "iptables" : "ip6tables";
   const found = [`${base}-nft-restore`, `${base}-restore`, `${base}-legacy-restore`]
     .map((name) => commands.find(name))
     .filter((path) => path !== undefined);
@@ -84,7 +83,7 @@ async function askVariants(base: string, mayAsk: boolean, commands: Commands): P
   if (!mayAsk) return {};
   const refusals: string[] = [];
   for (const path of found) {
-    const said = await refusal(commands.run(path, ["--test", "--noflush"], IPTABLES_RULES));
+    const said = await refusal(commands.run(path, ["--test", "--noflush"], iptablesRules(family)));
     if (said === undefined) return { command: path };
     refusals.push(`${path} and this kernel do not take the rules: ${said}`);
   }

@@ -69,7 +69,7 @@ describe("ebpf", () => {
   });
 });
 
-const able: NodeFacts = { missingCapabilities: [], ipv6: true, hasIpvs: () => true };
+const able: NodeFacts = { missingCapabilities: [], families: [4, 6], hasIpvs: () => true };
 const unable: NodeFacts = { ...able, missingCapabilities: ["CAP_NET_ADMIN"] };
 
 /** A node with these in /sbin; each prints what it is given, or refuses in its own words. */
@@ -152,7 +152,7 @@ describe("iptables", () => {
 
   test("a kernel without IPv6 needs no tables of it", async () => {
     const commands = node({ "iptables-restore": "", "ip6tables-restore": refusing("no") });
-    expect((await probeIptables({ ...able, ipv6: false }, commands)).usable).toBe(true);
+    expect((await probeIptables({ ...able, families: [4] }, commands)).usable).toBe(true);
   });
 
   test("a node without iptables is told the package, once", async () => {
