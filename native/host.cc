@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // detachTc(): takes one of our clsact filters away again. connectPrograms(): whose programs choose for connect().
+// tcPrograms(): whose see packets of devices.
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
@@ -17,13 +18,16 @@ namespace {
 
 constexpr size_t kMostPrograms = 64;  // on one cgroup and those above it, of one type: the kernel's limit for each
 
-std::string ProgramName(uint32_t id) {
+// Zeroes of one that is gone, or that we may not look at.
+bpf_prog_info ProgramInfo(uint32_t id) {
   const Fd fd(bpf_prog_get_fd_by_id(id));
   bpf_prog_info program{};
   uint32_t length = sizeof(program);
   if (!fd.valid() || bpf_obj_get_info_by_fd(fd.get(), &program, &length) < 0) return {};
-  return program.name;
+  return program;
 }
+
+std::string ProgramName(uint32_t id) { return ProgramInfo(id).name; }
 
 // detachTc(ifindex, direction, priority, program) -> whether there was such a filter
 Napi::Value DetachTc(const Napi::CallbackInfo& info) {
@@ -69,11 +73,25 @@ Napi::Value ConnectPrograms(const Napi::CallbackInfo& info) {
   return names;
 }
 
+// tcPrograms() -> names of those that are loaded, as far as the kernel keeps them
+Napi::Value TcPrograms(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  Napi::Array names = Napi::Array::New(env);
+  uint32_t id = 0;
+  while (bpf_prog_get_next_id(id, &id) == 0) {
+    const bpf_prog_info program = ProgramInfo(id);
+    if (program.type == BPF_PROG_TYPE_SCHED_CLS) names.Set(names.Length(), std::string(program.name));
+  }
+  if (errno != ENOENT) Throw(env, {.syscall = "bpf(BPF_PROG_GET_NEXT_ID)", .error = errno, .object = "programs"});
+  return names;
+}
+
 }  // namespace
 
 void InitHost(Napi::Env env, Napi::Object exports) {
   exports.Set("detachTc", Napi::Function::New(env, DetachTc, "detachTc"));
   exports.Set("connectPrograms", Napi::Function::New(env, ConnectPrograms, "connectPrograms"));
+  exports.Set("tcPrograms", Napi::Function::New(env, TcPrograms, "tcPrograms"));
 }
 
 }  // namespace portolan

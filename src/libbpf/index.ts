@@ -19,5 +19,6 @@ export {
   netnsCookie,
   possibleCpus,
   rcuSync,
+  tcPrograms,
 } from "./system.ts";
 export type * from "./types.ts";

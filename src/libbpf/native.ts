@@ -119,6 +119,7 @@ export interface Addon {
   batchOtherThreads(): void;
   netnsCookie(path: string | undefined): bigint;
   connectPrograms(cgroup: string): string[];
+  tcPrograms(): string[];
   detachTc(ifindex: number, direction: string, priority: number, program: string): boolean;
 }
 

@@ -52,6 +52,14 @@ export function connectPrograms(cgroup: string): readonly string[] {
   return addon().connectPrograms(cgroup);
 }
 
+/**
+ * Names of the programs for devices' packets (clsact, TCX) that are loaded on this machine, as the kernel keeps them. Throws
+ * BpfError, EPERM without CAP_SYS_ADMIN.
+ */
+export function tcPrograms(): readonly string[] {
+  return addon().tcPrograms();
+}
+
 /** Takes a clsact filter away if attachTc() put it there with a program of this name; false: there is none. */
 export function detachTc(ifindex: number, direction: TcDirection, priority: number, program: string): boolean {
   return addon().detachTc(ifindex, direction, priority, program);

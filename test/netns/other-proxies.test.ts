@@ -76,6 +76,35 @@ test.each([
   }
 });
 
+test("Cilium that balances on devices alone, while its programs run there; what it has left behind is no sign", async () => {
+  const lab = getLab();
+  using fixture = compileFixture("others");
+  const directory = join(node().bpffs, "tc/globals");
+  mkdirSync(directory, { recursive: true });
+  const [pin, program] = [join(directory, "cilium_nodeport_neigh4"), join(node().bpffs, "program")];
+  {
+    using object = openObject(fixture.path);
+    using loaded = object.load();
+    loaded.program("cil_sock4_connect").pin(pin);
+    loaded.program("cil_from_netdev").pin(program);
+  }
+  try {
+    await lab.exec(node(), ["tc", "qdisc", "add", "dev", "eth0", "clsact"]);
+    const filter = ["dev", "eth0", "ingress", "prio", "7", "bpf", "direct-action", "pinned", program];
+    await lab.exec(node(), ["tc", "filter", "add", ...filter]);
+    rmSync(program);
+    expect(await refusal()).toContain(
+      `Cilium serves Services on this node (${pin}, program cil_from_netdev on devices)`,
+    );
+    await lab.exec(node(), ["tc", "qdisc", "delete", "dev", "eth0", "clsact"]);
+    const agent = await readyAgent(lab, node(), manifests);
+    await agent.stop();
+  } finally {
+    rmSync(pin);
+    rmSync(program, { force: true });
+  }
+});
+
 test("with nothing of theirs in use the agent begins", async () => {
   const agent = await readyAgent(getLab(), node(), manifests);
   await agent.stop();

@@ -4,7 +4,7 @@
 
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { connectPrograms } from "../../libbpf/index.ts";
+import { BpfError, connectPrograms, tcPrograms } from "../../libbpf/index.ts";
 
 export interface OtherProxy {
   readonly name: "Cilium" | "Calico";
@@ -14,12 +14,16 @@ export interface OtherProxy {
   readonly advice: string;
 }
 
+type Pins = readonly [directory: string, names: RegExp];
+
 interface Signs {
   readonly name: OtherProxy["name"];
   /** How names of programs on connect() begin, as the kernel cuts them. */
   readonly programs: RegExp;
   /** Below the bpffs: directory, and names in it. Only while it serves is anything pinned there. */
-  readonly pins: readonly (readonly [directory: string, names: RegExp])[];
+  readonly pins: readonly Pins[];
+  /** Likewise, but it may have left the pins behind: it serves while tc programs of such names are loaded. */
+  readonly devices?: { readonly pins: Pins; readonly programs: RegExp };
   readonly advice: string;
 }
 
@@ -28,6 +32,8 @@ const SIGNS: readonly Signs[] = [
     name: "Cilium",
     programs: /^cil_sock[46]_conn/,
     pins: [["cilium/socketlb/links/cgroup", /^cil_sock[46]_connect$/]], // pkg/socketlb of Cilium 1.14 and later
+    // bpf/lib/neigh.h. Without NodePorts of its own its agent takes that pin away; its other maps of Services stay.
+    devices: { pins: ["tc/globals", /^cilium_nodeport_neigh[46]$/], programs: /^cil_(?:from|to)_/ },
     advice: "set kubeProxyReplacement=false and socketLB.enabled=false in Cilium's Helm values and restart its agents",
   },
   {
@@ -49,15 +55,30 @@ export function findOtherProxies(bpffs: string, cgroup: string): readonly OtherP
     name: signs.name,
     places: [
       ...new Set(programs.filter((name) => signs.programs.test(name)).map((name) => `program ${name} on ${cgroup}`)),
-      ...signs.pins.flatMap(([directory, names]) => pinned(join(bpffs, directory), names)),
+      ...signs.pins.flatMap((pins) => pinned(bpffs, pins)),
+      ...(signs.devices ? onDevices(bpffs, signs.devices) : []),
     ],
     advice: signs.advice,
   })).filter(({ places }) => places.length > 0);
 }
 
-function pinned(directory: string, names: RegExp): readonly string[] {
-  if (!existsSync(directory)) return [];
-  return readdirSync(directory)
+function pinned(bpffs: string, [directory, names]: Pins): readonly string[] {
+  const path = join(bpffs, directory);
+  if (!existsSync(path)) return [];
+  return readdirSync(path)
     .filter((name) => names.test(name))
-    .map((name) => join(directory, name));
+    .map((name) => join(path, name));
+}
+
+/** Who may not look at programs believes the pins. */
+function onDevices(bpffs: string, { pins, programs }: NonNullable<Signs["devices"]>): readonly string[] {
+  const places = pinned(bpffs, pins);
+  if (places.length === 0) return [];
+  try {
+    const running = [...new Set(tcPrograms().filter((name) => programs.test(name)))];
+    return running.length === 0 ? [] : [...places, ...running.map((name) => `program ${name} on devices`)];
+  } catch (error) {
+    if (error instanceof BpfError && error.code === "EPERM") return places;
+    throw error;
+  }
 }
