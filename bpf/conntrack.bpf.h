@@ -40,7 +40,6 @@ struct nf_conn {
 
 #define CT_EXPECTED (1 << 0)   /* IPS_EXPECTED: it comes of another connection */
 #define CT_SEEN_REPLY (1 << 1) /* IPS_SEEN_REPLY: both ends have spoken */
-#define CT_DST_NAT (1 << 5)    /* IPS_DST_NAT: sent to another destination than it asked for */
 #define CT_REPLY 1             /* IP_CT_DIR_REPLY */
 
 struct bpf_ct_opts {
@@ -115,7 +114,10 @@ struct destination {
 	__be16 port;
 };
 
-/* Where netfilter leads a datagram with this tuple for a rule that it once met, be that still there or not. */
+/*
+ * Where netfilter leads a datagram with this tuple for a rule that it once met, be that still there or not; or IPVS,
+ * which tells netfilter where answers come from, but not that it has translated anything (no IPS_DST_NAT).
+ */
 static __noinline int conntrack_leads(struct __sk_buff *skb, const struct flow_key *packet, struct destination *to)
 {
 	struct bpf_ct_opts opts;
@@ -129,15 +131,16 @@ static __noinline int conntrack_leads(struct __sk_buff *skb, const struct flow_k
 		return LED_NOWHERE;
 	if (opts.dir == CT_REPLY) {
 		led = LED_BACK;
-	} else if (ct->status & CT_DST_NAT) {
+	} else {
 		const struct nf_conntrack_man *end = &ct->tuplehash[CT_REPLY].tuple.src;
 
-		led = LED_TO;
 		to->port = end->u.all;
 		if (addr_is_v4(&packet->dst))
 			to->addr = addr_v4(end->u3.ip);
 		else
 			to->addr = (struct ip_addr){{end->u3.ip6[0], end->u3.ip6[1], end->u3.ip6[2], end->u3.ip6[3]}};
+		if (to->port != packet->dport || !addr_equal(&to->addr, &packet->dst))
+			led = LED_TO;
 	}
 	bpf_ct_release(ct);
 	return led;

@@ -10,7 +10,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
 
 packages=(clang-19 llvm-19 libbpf-dev libelf-dev zlib1g-dev pkg-config g++ make python3 bpftool
-  iproute2 iptables nftables curl ethtool conntrack procps util-linux mount traceroute iputils-ping)
+  iproute2 iptables ipset ipvsadm nftables curl ethtool conntrack procps util-linux mount traceroute iputils-ping)
 read -ra extra <<<"${PORTOLAN_EXTRA_PACKAGES:-}" # what lint needs on top
 packages+=("${extra[@]}")
 

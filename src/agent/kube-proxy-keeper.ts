@@ -38,8 +38,11 @@ export function refuseKubeProxy({ rules, listening }: KubeProxyTraces, takeOver:
 export interface KubeProxyKeeperOptions {
   readonly takeOver: boolean;
   readonly find: () => Promise<KubeProxyTraces>;
-  /** Sees to it that netfilter goes on translating what they began, then takes the rules away. */
-  readonly remove: () => Promise<Removed>;
+  /**
+   * Sees to it that netfilter goes on translating what they began, then takes the rules away; or resolves with how many
+   * connections virtual servers still carry, and has done nothing.
+   */
+  readonly remove: () => Promise<Removed | { readonly carried: number }>;
   /** Datagrams of pods' unconnected sockets go by the wire, where netfilter is asked for their endpoint, or do not. */
   readonly setDatagramsOnWire: (onWire: boolean) => void;
   /** So long netfilter remembers a stream of datagrams that is silent. */
@@ -89,7 +92,6 @@ export class KubeProxyKeeper implements AsyncDisposable {
       const { rules } = await this.#options.find();
       if (rules.length === 0) this.#told = undefined;
       else if (!this.#options.takeOver) this.#tell(`${BESIDE} (${placesOf(rules)}): ${REMOVE_IT}`);
-      else if (rules.some(({ mode }) => mode === "ipvs")) this.#tell(`${BESIDE} (${placesOf(rules)}): ${IPVS_STAYS}`);
       else await this.#takeAway(placesOf(rules));
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
@@ -103,11 +105,17 @@ export class KubeProxyKeeper implements AsyncDisposable {
       this.#tell(`${BACK} (${places}): ${STOP_IT}`);
       if (performance.now() - before < AGAIN_MS) return;
     }
-    const { chains, nftTables, kept } = await this.#options.remove();
+    const removed = await this.#options.remove();
+    if ("carried" in removed) {
+      this.#tell(`${BESIDE} (${places}): ${CARRIES}`);
+      this.#options.log.debug(removed, "connections that kube-proxy's virtual servers carry");
+      return;
+    }
     this.#removedAt = performance.now();
-    this.#options.log.info({ places, chains, nftTables }, "took over from kube-proxy: its rules are gone, ours serve");
+    const { kept, ...gone } = removed;
+    this.#options.log.info({ places, ...gone }, "took over from kube-proxy: its rules are gone, ours serve");
     if (kept.length > 0)
-      this.#options.log.warn({ kept }, "rules of others lead to these chains of kube-proxy: they stay");
+      this.#options.log.warn({ kept }, "rules of others lead to these chains and sets of kube-proxy: they stay");
   }
 
   #tell(message: string): void {
@@ -123,5 +131,5 @@ export class KubeProxyKeeper implements AsyncDisposable {
 const BESIDE = "a kube-proxy's rules are at work beside ours, which come first";
 const BACK = "a kube-proxy's rules are back, so it still runs; ours come first";
 const STOP_IT = "stop it (its DaemonSet); they are removed again every ten minutes";
-const IPVS_STAYS =
-  "virtual servers and their device are not taken away: stop kube-proxy, and once the connections that it began have ended run `kube-proxy --cleanup` or reboot";
+const CARRIES =
+  "its virtual servers carry connections that it began, and go with all that belongs to them when these have ended, some minutes after the last packet (`ipvsadm -Lnc` lists them); stop kube-proxy";

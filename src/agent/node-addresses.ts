@@ -2,6 +2,7 @@
 // The node's addresses, and which of them serve NodePorts (behaviour rows 27 and 28). Pure.
 
 import type { NodeAddress } from "../datapath/contract.ts";
+import { IPVS_DEVICE } from "../datapath/netfilter/ipvs-names.ts";
 import type { NetworkView } from "../datapath/network.ts";
 import type { HealthPlaces } from "../health/health-servers.ts";
 import { type Cidr, type Family, familyOf, type Ip, ipFromBytes, isInCidr, parseCidr } from "../model/ip.ts";
@@ -38,10 +39,7 @@ export function nodePortWarnings(rule: NodePortRule): readonly string[] {
     );
 }
 
-/** Where kube-proxy's IPVS mode puts all ClusterIPs: no addresses of the node. */
-const IPVS_DEVICE = "kube-ipvs0";
-
-/** Addresses on interfaces of this node. */
+/** Addresses on interfaces of this node, but for those that IPVS mode makes it hold. */
 export function localAddresses({ links, addresses }: Pick<NetworkView, "links" | "addresses">): ReadonlySet<Ip> {
   const ipvs = links.find(({ name }) => name === IPVS_DEVICE)?.ifindex;
   const own = addresses.filter(({ ifindex }) => ifindex !== ipvs);

@@ -4,7 +4,7 @@
 import type { OptedOutTable } from "../datapath/ebpf/opted-out.ts";
 import { datagramTimes } from "../datapath/netfilter/conntrack-times.ts";
 import { keepTranslating, removeKubeProxyRules } from "../datapath/netfilter/kube-proxy.ts";
-import { findKubeProxyHere, findOthers, type Others } from "../datapath/others.ts";
+import { findKubeProxyHere, findKubeProxyIpvsHere, findOthers, type Others } from "../datapath/others.ts";
 import { BpfError } from "../libbpf/index.ts";
 import type { OnEvent } from "../model/cluster-event.ts";
 import { NodeError } from "./errors.ts";
@@ -48,8 +48,10 @@ export function keepKubeProxy(
     takeOver,
     find: findKubeProxyHere,
     remove: async () => {
+      const ipvs = await findKubeProxyIpvsHere();
+      if (ipvs && ipvs.carried > 0) return { carried: ipvs.carried };
       if (sockets) await keepTranslating();
-      return await removeKubeProxyRules();
+      return await removeKubeProxyRules(ipvs);
     },
     setDatagramsOnWire: (onWire) => {
       if (sockets) sockets.datagramsOnWire = onWire;

@@ -4,9 +4,13 @@
 
 import { readFileSync } from "node:fs";
 import { openNetlink } from "../libbpf/index.ts";
+import { ipFromBytes } from "../model/ip.ts";
 import { findOtherProxies, type OtherProxy } from "./ebpf/other-proxies.ts";
 import { cgroup2Mount } from "./mounts.ts";
+import { isIpvsOurs } from "./netfilter/ipvs-mode.ts";
+import { IPVS_DEVICE } from "./netfilter/ipvs-names.ts";
 import { findKubeProxy, type KubeProxyTraces } from "./netfilter/kube-proxy.ts";
+import { findKubeProxyIpvs, type KubeProxyIpvs } from "./netfilter/kube-proxy-ipvs.ts";
 
 export interface Others {
   readonly kubeProxy: KubeProxyTraces;
@@ -25,4 +29,17 @@ export async function findOthers(
 export async function findKubeProxyHere(): Promise<KubeProxyTraces> {
   using netlink = openNetlink();
   return await findKubeProxy(netlink.links().map(({ name }) => name));
+}
+
+/** undefined: no kube-proxy is or was here in IPVS mode. Rejects with NetfilterError. */
+export async function findKubeProxyIpvsHere(): Promise<KubeProxyIpvs | undefined> {
+  using netlink = openNetlink();
+  const device = netlink.links().find(({ name }) => name === IPVS_DEVICE);
+  if (!device || (await isIpvsOurs())) return undefined;
+  const addresses = netlink.addresses();
+  const ipsOf = (some: typeof addresses) => new Set(some.map(({ address }) => ipFromBytes(address)));
+  return await findKubeProxyIpvs({
+    vips: ipsOf(addresses.filter(({ ifindex }) => ifindex === device.ifindex)),
+    others: ipsOf(addresses.filter(({ ifindex }) => ifindex !== device.ifindex)),
+  });
 }

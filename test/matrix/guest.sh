@@ -13,7 +13,7 @@ ip link set lo up
 cd "$PORTOLAN_CHECKOUT" || exit
 
 echo "matrix: $(uname -srv)"
-CI=1 NO_COLOR=1 node node_modules/vitest/vitest.mjs run --config test/matrix/vitest.config.ts 2>&1
+CI=1 NO_COLOR=1 node node_modules/vitest/vitest.mjs run --config test/matrix/vitest.config.ts $PORTOLAN_TESTS 2>&1
 status=$?
 printf "\nmatrix: exit %s\n" "$status" # a line of its own: the reporter leaves the cursor where it likes
 echo o >/proc/sysrq-trigger

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# test/matrix/run.sh VERSION: the tests of this directory on another kernel, Debian's, in QEMU under software emulation
+# test/matrix/run.sh VERSION [NAME]: the tests of this directory, or those in files with NAME in their path, on another kernel, Debian's, in QEMU under software emulation
 # (so that it runs wherever root does). The guest has this machine's root directory, read-only below a layer in memory:
 # its Node.js, its libraries and this checkout as they are. VERSION: 6.1.
 #
@@ -27,7 +27,7 @@ version=$1
 [ "$(id -u)" = 0 ] || skip "only root may read all that the guest needs"
 command -v apt-get >/dev/null || skip "no apt-get: QEMU and the kernel are Debian packages"
 
-tools=(qemu-system-x86 busybox-static cpio kmod)
+tools=(qemu-system-x86 busybox-static cpio kmod ipset ipvsadm)
 if ! dpkg-query -W -f '${db:Status-Status}\n' "${tools[@]}" 2>/dev/null | grep -cx installed | grep -qx ${#tools[@]}; then
   say "installing by apt: ${tools[*]}"
   { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${tools[@]}"; } \
@@ -66,6 +66,7 @@ if [ ! -e "$kernel/vmlinuz" ]; then
 fi
 
 bash deploy/setup.sh
+bash test/cluster/build.sh >/dev/null # the real kube-proxy
 node_modules/.bin/tsx test/matrix/prepare.ts
 
 # An initramfs with just what mounts the root directory, in the order in which it loads.
@@ -86,7 +87,7 @@ begun=$SECONDS
 timeout --foreground "$deadline" qemu-system-x86_64 -accel tcg,thread=multi -cpu max -smp 2 -m 3G \
   -nodefaults -display none -serial stdio -no-reboot \
   -kernel "$kernel/vmlinuz" -initrd "$work/initramfs.gz" \
-  -append "console=ttyS0 quiet panic=-1 PORTOLAN_CHECKOUT=$PWD PORTOLAN_MODULES=$kernel/lib/modules/$release PORTOLAN_NODE=$(command -v node)" \
+  -append "console=ttyS0 quiet panic=-1 PORTOLAN_CHECKOUT=$PWD PORTOLAN_MODULES=$kernel/lib/modules/$release PORTOLAN_NODE=$(command -v node) PORTOLAN_TESTS=${2:-}" \
   -virtfs local,path=/,mount_tag=root,security_model=none,readonly=on,multidevs=remap </dev/null 2>&1 |
   sed -u 's/\r$//' | tee "$work/console" || true
 if grep -qx 'matrix: exit 0' "$work/console"; then

@@ -5,7 +5,14 @@
 import type { TableName } from "./iptables.ts";
 
 const NAMES: Readonly<Record<TableName, readonly string[]>> = {
-  nat: ["KUBE-SERVICES", "KUBE-NODEPORTS", "KUBE-POSTROUTING", "KUBE-MARK-MASQ", "KUBE-PROXY-CANARY"],
+  nat: [
+    "KUBE-SERVICES",
+    "KUBE-NODEPORTS",
+    "KUBE-POSTROUTING",
+    "KUBE-MARK-MASQ",
+    "KUBE-PROXY-CANARY",
+    ...["KUBE-NODE-PORT", "KUBE-LOAD-BALANCER"], // these, as below, of IPVS mode
+  ],
   filter: [
     "KUBE-SERVICES",
     "KUBE-EXTERNAL-SERVICES",
@@ -13,6 +20,7 @@ const NAMES: Readonly<Record<TableName, readonly string[]>> = {
     "KUBE-NODEPORTS",
     "KUBE-PROXY-FIREWALL",
     "KUBE-PROXY-CANARY",
+    ...["KUBE-NODE-PORT", "KUBE-SOURCE-RANGES-FIREWALL", "KUBE-IPVS-FILTER", "KUBE-IPVS-OUT-FILTER"],
   ],
   mangle: ["KUBE-PROXY-CANARY"],
 };

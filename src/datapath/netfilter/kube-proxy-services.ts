@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which ClusterIPs the rules of a kube-proxy serve, mode by mode.
 
-import { existsSync, readFileSync } from "node:fs";
-import { ipFromBytes } from "../../model/ip.ts";
 import { findTables } from "./iptables.ts";
 import { FAMILIES, type KubeProxyRules, NFT_TABLES, nameOf, nftPlace } from "./kube-proxy.ts";
 import { nft } from "./nftables.ts";
-
-const VIRTUAL_SERVERS = "/proc/net/ip_vs";
+import { readVirtualServers, serverName } from "./virtual-servers.ts";
 
 /** protocol: "TCP" */
 export function clusterIpName(protocol: string, address: string, port: number): string {
@@ -36,7 +33,7 @@ const SERVED: Readonly<Record<KubeProxyRules["mode"], Served>> = {
     const maps = await Promise.all(tables.map((table) => nft(["list", "map", ...table.split(" "), "service-ips"])));
     return maps.flatMap(nftServices);
   },
-  ipvs: async () => (existsSync(VIRTUAL_SERVERS) ? virtualServers(readFileSync(VIRTUAL_SERVERS, "utf8")) : []),
+  ipvs: async () => (await readVirtualServers()).map(serverName),
 };
 
 /** rules: of table nat, as `iptables -S` prints them. */
@@ -54,13 +51,4 @@ export function nftServices(map: string): readonly string[] {
   return [...map.matchAll(element)].map(([, address = "", protocol = "", port]) =>
     clusterIpName(protocol, address, Number(port)),
   );
-}
-
-/** procNetIpVs: "TCP  0A600001:01BB rr", "TCP  [fd00:0010:0096:0000:0000:0000:0000:0001]:01BB rr" */
-export function virtualServers(procNetIpVs: string): readonly string[] {
-  const server = /^(TCP|UDP|SCTP)\s+(?:([0-9A-F]{8})|\[([0-9a-f:]+)\]):([0-9A-F]{4}) /gm;
-  return [...procNetIpVs.matchAll(server)].map(([, protocol = "", v4, v6 = "", port = ""]) => {
-    const address = ipFromBytes(Buffer.from(v4 ?? v6.replaceAll(":", ""), "hex"));
-    return clusterIpName(protocol, address, Number.parseInt(port, 16));
-  });
 }

@@ -5,7 +5,10 @@
 import { existsSync, readFileSync } from "node:fs";
 import type { Family } from "../../model/ip.ts";
 import { findTables, type RuleTable, type TableName } from "./iptables.ts";
+import { isIpvsOurs } from "./ipvs-mode.ts";
+import { IPVS_DEVICE } from "./ipvs-names.ts";
 import { keptChains, removal } from "./kube-proxy-chains.ts";
+import { type KubeProxyIpvs, removeKubeProxyIpvs } from "./kube-proxy-ipvs.ts";
 import { deleteNftTables, type NftTable, nftTables } from "./nftables.ts";
 import { areOurs, CANARY, KUBE_PROXY_CANARY } from "./own-chains.ts";
 import { ensureTranslation } from "./translation.ts";
@@ -13,8 +16,6 @@ import { ensureTranslation } from "./translation.ts";
 export const FAMILIES: readonly Family[] = [4, 6];
 const TABLES: readonly TableName[] = ["nat", "filter", "mangle"];
 export const NFT_TABLES: readonly NftTable[] = ["ip kube-proxy", "ip6 kube-proxy"];
-/** The device that holds the VIPs in IPVS mode. */
-const IPVS_DEVICE = "kube-ipvs0";
 /** Where a kube-proxy says that it is healthy, and its metrics. */
 const PORTS: readonly number[] = [10_256, 10_249];
 const TCP_LISTEN = "0A";
@@ -46,7 +47,7 @@ export async function findKubeProxy(devices: readonly string[]): Promise<KubePro
   const looks = tables.map((table) => sees(() => leadsToServices(table), unseen));
   const [leads, nftables = []] = await Promise.all([Promise.all(looks), sees(nftPlaces, unseen)]);
   const iptables = tables.filter((_, index) => leads[index]).map(nameOf);
-  const ipvs = devices.includes(IPVS_DEVICE) ? [`device ${IPVS_DEVICE}`] : [];
+  const ipvs = devices.includes(IPVS_DEVICE) && !(await sees(isIpvsOurs, unseen)) ? [`device ${IPVS_DEVICE}`] : [];
   const found = [
     // IPVS mode has chains of the same names beside its virtual servers.
     { mode: "iptables", places: ipvs.length > 0 ? [] : iptables },
@@ -103,15 +104,17 @@ export function listens(procNetTcp: string): boolean {
 export interface Removed {
   readonly chains: number;
   readonly nftTables: readonly string[];
-  /** Chains that rules of others lead to, so that they stay. */
+  readonly virtualServers: number;
+  /** Chains that rules of others lead to and sets that they name, so that they stay. */
   readonly kept: readonly string[];
 }
 
 /**
- * Takes away the rules of iptables and nftables mode, of both families, each table at once. What netfilter has begun goes on by
- * its connection tracking (translation.ts sees to that). Rejects with NetfilterError; it may be tried again.
+ * Takes away the rules of all modes, of both families, each table at once. What netfilter has begun goes on by its connection
+ * tracking (translation.ts sees to that). ipvs: what of that mode is there and carries nothing. Rejects with NetfilterError; it
+ * may be tried again.
  */
-export async function removeKubeProxyRules(): Promise<Removed> {
+export async function removeKubeProxyRules(ipvs: KubeProxyIpvs | undefined): Promise<Removed> {
   let chains = 0;
   const kept: string[] = [];
   for (const family of FAMILIES) {
@@ -133,7 +136,8 @@ export async function removeKubeProxyRules(): Promise<Removed> {
   const present = (await nftTables()) ?? [];
   const tables = NFT_TABLES.filter((table) => present.includes(table));
   if (tables.length > 0) await deleteNftTables(tables);
-  return { chains, nftTables: tables, kept };
+  if (ipvs) kept.push(...(await removeKubeProxyIpvs(ipvs)).map((set) => `set ${set}`));
+  return { chains, nftTables: tables, virtualServers: ipvs?.servers.length ?? 0, kept };
 }
 
 /** Sees to it that what these rules have begun is translated on when they are gone. Rejects with NetfilterError. */

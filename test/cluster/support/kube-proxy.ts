@@ -10,17 +10,21 @@ import { binary } from "./components.ts";
 /** The lab's pods, by which kube-proxy tells them from other clients. */
 const CLUSTER_CIDR = "10.9.0.0/16,fd00:9::/32";
 
-export type KubeProxyMode = "iptables" | "nftables";
+export type KubeProxyMode = "iptables" | "nftables" | "ipvs";
 
-/** Does not wait. The node's Node object must be there: kube-proxy takes the node's addresses from it. */
+/**
+ * Does not wait. The node's Node object must be there: kube-proxy takes the node's addresses from it. settings: fields of its
+ * configuration, in place of ours.
+ */
 export function startKubeProxy(
   lab: Lab,
   node: NodeHost,
   kubeconfig: string,
   mode: KubeProxyMode = "nftables",
+  settings: object = {},
 ): LabProcess {
   const file = join(node.stateDir, "kube-proxy.json");
-  writeFileSync(file, JSON.stringify(configuration(node, kubeconfig, mode)));
+  writeFileSync(file, JSON.stringify({ ...configuration(node, kubeconfig, mode), ...settings }));
   return lab.spawn(node, [binary("kube-proxy"), "--config", file, "-v", "2"]);
 }
 

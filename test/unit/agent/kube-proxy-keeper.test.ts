@@ -35,6 +35,7 @@ describe("refusal", () => {
 describe("keeping", () => {
   let traces: KubeProxyTraces;
   let removals: number;
+  let carried: number;
   let refusal: Error | undefined;
   let log: string[];
   let events: string[];
@@ -43,7 +44,7 @@ describe("keeping", () => {
 
   beforeEach(() => {
     vi.useFakeTimers();
-    [traces, removals, refusal] = [IPTABLES, 0, undefined];
+    [traces, removals, carried, refusal] = [IPTABLES, 0, 0, undefined];
     [log, events, onWire, keepers] = [[], [], [], []];
   });
 
@@ -58,8 +59,9 @@ describe("keeping", () => {
       find: async () => traces,
       remove: async () => {
         if (refusal) throw refusal;
+        if (carried > 0) return { carried };
         removals++;
-        return { chains: 3, nftTables: [], kept: [] };
+        return { chains: 3, nftTables: [], virtualServers: 0, kept: [] };
       },
       setDatagramsOnWire: (now) => void onWire.push(now),
       streamMs: 120_000,
@@ -94,14 +96,16 @@ describe("keeping", () => {
     expect(log).toEqual([expect.stringMatching(/^a kube-proxy's rules are at work beside ours/)]);
   });
 
-  test("virtual servers stay, and who left them is told what to do", async () => {
-    traces = IPVS;
+  test("virtual servers stay while they carry connections, which is said once, and go when these have ended", async () => {
+    [traces, carried] = [IPVS, 3];
     keeper().keep();
-    await pass(0);
+    await pass(90_000);
     expect(removals).toBe(0);
-    expect(log).toEqual([
-      expect.stringMatching(/virtual servers and their device are not taken away: stop kube-proxy/),
-    ]);
+    expect(log).toEqual([expect.stringMatching(/device kube-ipvs0\): its virtual servers carry connections/)]);
+    carried = 0;
+    await pass(30_000);
+    expect(removals).toBe(1);
+    expect(log.slice(1)).toEqual(["took over from kube-proxy: its rules are gone, ours serve"]);
   });
 
   test("what could not be removed is said, and tried again", async () => {

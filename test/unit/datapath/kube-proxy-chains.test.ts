@@ -70,3 +70,24 @@ test("a name that is a Service's in nat is nobody's elsewhere, and where nothing
     "-X KUBE-PROXY-CANARY",
   ]);
 });
+
+test("chains of IPVS mode, which has the jumps of the others and some in INPUT and OUTPUT", () => {
+  const names = [
+    "KUBE-FORWARD",
+    "KUBE-NODE-PORT",
+    "KUBE-SOURCE-RANGES-FIREWALL",
+    "KUBE-IPVS-FILTER",
+    "KUBE-IPVS-OUT-FILTER",
+  ];
+  const jumps = [
+    '-A INPUT -m comment --comment "kubernetes ipvs access filter" -j KUBE-IPVS-FILTER',
+    '-A INPUT -m comment --comment "kubernetes health check rules" -j KUBE-NODE-PORT',
+    '-A OUTPUT -m comment --comment "kubernetes ipvs access filter" -j KUBE-IPVS-OUT-FILTER',
+  ];
+  expect(removal("filter", [...names.map((name) => `-N ${name}`), "-A INPUT -j ACCEPT", ...jumps]).lines).toEqual([
+    ...names.map((name) => `:${name} - [0:0]`),
+    ...jumps.map(deleted),
+    ...names.map((name) => `-X ${name}`),
+  ]);
+  expect(removal("nat", ["-N KUBE-NODE-PORT", "-N KUBE-LOAD-BALANCER"]).removed).toBe(2);
+});

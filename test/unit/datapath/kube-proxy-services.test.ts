@@ -2,7 +2,7 @@
 // Which ClusterIPs a kube-proxy serves, read from what it leaves in each mode.
 import { expect, test } from "vitest";
 import { listens } from "../../../src/datapath/netfilter/kube-proxy.ts";
-import { iptablesServices, nftServices, virtualServers } from "../../../src/datapath/netfilter/kube-proxy-services.ts";
+import { iptablesServices, nftServices } from "../../../src/datapath/netfilter/kube-proxy-services.ts";
 
 test("iptables: rules that lead to a Service's chain, neither those without endpoints nor external addresses", () => {
   const to = (address: string, protocol: string, port: number, target: string) =>
@@ -29,17 +29,6 @@ test("nftables: elements of service-ips that go to a Service", () => {
 	}
 }`;
   expect(nftServices(map)).toEqual(["fd00:10:96::a 80/TCP", "10.96.0.10 53/UDP"]);
-});
-
-test("IPVS: virtual servers of both families, whatever their scheduler", () => {
-  const text = `IP Virtual Server version 1.2.1 (size=4096)
-Prot LocalAddress:Port Scheduler Flags
-  -> RemoteAddress:Port Forward Weight ActiveConn InActConn
-TCP  0A600001:01BB rr
-  -> C0A83201:192B      Masq    1      0          0
-UDP  [fd00:0010:0096:0000:0000:0000:0000:000a]:0035 rr
-`;
-  expect(virtualServers(text)).toEqual(["10.96.0.1 443/TCP", "fd00:10:96::a 53/UDP"]);
 });
 
 test("somebody listens where a kube-proxy does: its ports, and no connection to one", () => {
