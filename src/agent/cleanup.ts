@@ -56,7 +56,7 @@ export async function cleanup(bpffs: string, handingBack?: Omit<HandBackOptions,
 
 async function removeModes(): Promise<readonly RuleMode[]> {
   const removed: RuleMode[] = [];
-  for (const writer of everyWriter(NO_SETTINGS, { variant: "auto", warn: () => undefined })) {
+  for (const writer of everyWriter(NO_SETTINGS, { variant: "auto", scheduler: "rr", warn: () => undefined })) {
     if (!(await writer.present())) continue;
     await writer.cleanup(true);
     removed.push(writer.mode);

@@ -19,6 +19,7 @@ const TEXTS: Readonly<Record<keyof AgentFlags, TextOf>> = {
   nodeName: ({ nodeName }) => nodeName,
   mode: ({ mode }) => mode,
   iptablesVariant: ({ iptablesVariant }) => iptablesVariant,
+  ipvsScheduler: ({ ipvsScheduler }) => ipvsScheduler,
   devices: ({ devices }) => devices.join(),
   podDevices: ({ podDevices }) => podDevices.join(),
   nodeportAddresses: ({ nodePortAddresses }) => nodePortAddresses.join(),

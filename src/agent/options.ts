@@ -19,6 +19,10 @@ export type LogFormat = "json" | "text";
 export const LOG_FORMATS: readonly LogFormat[] = ["json", "text"];
 export const LOG_LEVELS: readonly string[] = ["trace", "debug", "info", "warn", "error", "fatal", "silent"];
 export const IPTABLES_VARIANTS: readonly VariantChoice[] = ["auto", "nft", "legacy"];
+/** Of the kernel (net/netfilter/ipvs); each is a module of its own. */
+export const IPVS_SCHEDULERS: readonly string[] = [
+  ...["rr", "wrr", "lc", "wlc", "lblc", "lblcr", "sh", "dh", "sed", "nq", "mh", "fo", "ovf", "twos"],
+];
 export const MODES: readonly string[] = ["auto", "ebpf", "nftables", "ipvs", "iptables"];
 
 /** Bits of the packet mark that say "translated on the way in" and "on the way out"; nobody else may use them. */
@@ -54,6 +58,8 @@ export interface AgentOptions {
   readonly mode: string;
   /** Which of iptables' two places for rules mode iptables and mode ipvs write to. */
   readonly iptablesVariant: VariantChoice;
+  /** Of virtual servers in mode ipvs, unless a Service asks for another. */
+  readonly ipvsScheduler: string;
   /** Glob patterns of device names that are uplinks, beside those found. */
   readonly devices: readonly string[];
   /** Glob patterns of device names that are host ends of pods, whatever they look like. */
@@ -110,6 +116,7 @@ export interface AgentFlags extends SourceFlags {
   readonly nodeName?: string;
   readonly mode: string;
   readonly iptablesVariant: VariantChoice;
+  readonly ipvsScheduler: string;
   readonly devices?: readonly string[];
   readonly podDevices?: readonly string[];
   readonly nodeportAddresses?: readonly string[];
@@ -162,6 +169,7 @@ export function agentOptions(flags: AgentFlags): AgentOptions {
     nodeName: (flags.nodeName ?? hostname()).toLowerCase(), // as the kubelet names its Node
     mode: flags.mode,
     iptablesVariant: flags.iptablesVariant,
+    ipvsScheduler: flags.ipvsScheduler,
     devices: flags.devices ?? [],
     podDevices: flags.podDevices ?? [],
     nodePortAddresses: flags.nodeportAddresses ?? [],

@@ -20,6 +20,6 @@ export function ruleSettings({ masqueradeAll, markBits, localhostNodePorts }: Ag
   };
 }
 
-export function writerOptions({ iptablesVariant }: AgentOptions, log: Log): WriterOptions {
-  return { variant: iptablesVariant, warn: (message) => log.warn(message) };
+export function writerOptions({ iptablesVariant, ipvsScheduler }: AgentOptions, log: Log): WriterOptions {
+  return { variant: iptablesVariant, scheduler: ipvsScheduler, warn: (message) => log.warn(message) };
 }

@@ -11,6 +11,7 @@ import {
   COUNT,
   type FileFlags,
   IPTABLES_VARIANTS,
+  IPVS_SCHEDULERS,
   LOG_FORMATS,
   LOG_LEVELS,
   MAP_LIMITS,
@@ -60,6 +61,11 @@ export function agentCommand(): Command {
       )
         .choices(IPTABLES_VARIANTS)
         .default("auto"),
+    )
+    .addOption(
+      new Option("--ipvs-scheduler <scheduler>", "of virtual servers in mode ipvs")
+        .choices(IPVS_SCHEDULERS)
+        .default("rr"),
     )
     .option("--devices <patterns>", "devices that are uplinks, beside those found (eth*,bond0)", parseList)
     .option("--pod-devices <patterns>", "devices that lead to pods, whatever they look like (tap*)", parseList)

@@ -3,25 +3,25 @@
 
 import type { Mode } from "../contract.ts";
 import { type IptablesOptions, IptablesWriter } from "../iptables/writer.ts";
+import { type IpvsOptions, IpvsWriter } from "../ipvs/writer.ts";
 import { NftablesWriter } from "../nftables/writer.ts";
 import type { RuleSettings, RuleWriter } from "./writer.ts";
 
 export type RuleMode = Exclude<Mode, "ebpf">;
 
 /** What single modes ask for beside. */
-export type WriterOptions = IptablesOptions;
+export type WriterOptions = IptablesOptions & IpvsOptions;
 
 type Open = (settings: RuleSettings, options: WriterOptions) => RuleWriter;
 
-const WRITERS: Readonly<Partial<Record<RuleMode, Open>>> = {
+const WRITERS: Readonly<Record<RuleMode, Open>> = {
   nftables: (settings) => new NftablesWriter(settings),
+  ipvs: (settings, options) => new IpvsWriter(settings, options),
   iptables: (settings, options) => new IptablesWriter(settings, options),
 };
 
 export function openWriter(mode: RuleMode, settings: RuleSettings, options: WriterOptions): RuleWriter {
-  const open = WRITERS[mode];
-  if (open) return open(settings, options);
-  throw new Error(`mode ${mode} is not there yet`);
+  return WRITERS[mode](settings, options);
 }
 
 export function everyWriter(settings: RuleSettings, options: WriterOptions): readonly RuleWriter[] {

@@ -31,6 +31,7 @@ inCluster: false
 apiServers: ["https://192.0.2.9:6443"]
 mode: ebpf
 iptables: {variant: legacy}
+ipvs: {scheduler: wrr}
 devices: [eth*, bond0]
 podDevices: [tap*]
 nodePortAddresses: [192.0.2.0/24]
@@ -70,6 +71,7 @@ logging: {format: json, level: debug}
       apiServer: ["https://192.0.2.9:6443"],
       mode: "ebpf",
       iptablesVariant: "legacy",
+      ipvsScheduler: "wrr",
       devices: ["eth*", "bond0"],
       podDevices: ["tap*"],
       nodeportAddresses: ["192.0.2.0/24"],
