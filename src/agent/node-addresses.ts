@@ -66,7 +66,8 @@ export function nodeAddresses(
   return [...new Set([...local, ...own])].map((address) => {
     const loopback = isLoopback(address);
     const chosen = rule === "primary" ? !loopback && primary.includes(address) : isWithin(address, rule);
-    return { address, loopback, nodePort: chosen && local.has(address) && (localhost || !loopback) };
+    const entry = { address, loopback, nodePort: chosen && local.has(address) && (localhost || !loopback) };
+    return local.has(address) ? entry : { ...entry, elsewhere: true };
   });
 }
 

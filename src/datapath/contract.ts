@@ -12,6 +12,8 @@ export interface NodeAddress {
   readonly loopback: boolean;
   /** Whether NodePorts are served on it (--nodeport-addresses). */
   readonly nodePort: boolean;
+  /** The Node object names it, but no interface has it: another translates it to one that has. */
+  readonly elsewhere?: true;
 }
 
 /**

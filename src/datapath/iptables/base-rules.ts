@@ -150,5 +150,5 @@ function nodePorts(family: Family, { nodeAddresses }: Surroundings, localhost: b
 }
 
 function ofFamily(family: Family, addresses: Surroundings["nodeAddresses"]): Surroundings["nodeAddresses"] {
-  return addresses.filter(({ address }) => familyOf(address) === family);
+  return addresses.filter(({ address, elsewhere }) => familyOf(address) === family && !elsewhere);
 }

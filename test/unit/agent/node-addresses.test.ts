@@ -69,7 +69,7 @@ test("an address of the Node object that is on no interface is the node's, and s
   const all = nodeAddresses(localAddresses(view), [], [ip("203.0.113.1"), ip("192.0.2.10")]);
   expect(all.filter((entry) => entry.address === "203.0.113.1" || entry.address === "192.0.2.10")).toEqual([
     { address: "192.0.2.10", loopback: false, nodePort: true },
-    { address: "203.0.113.1", loopback: false, nodePort: false },
+    { address: "203.0.113.1", loopback: false, nodePort: false, elsewhere: true },
   ]);
 });
 

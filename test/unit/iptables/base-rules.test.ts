@@ -55,6 +55,9 @@ test("rows 42 and 43: forwards what is masqueraded and what goes on, drops what 
 describe("NodePorts", () => {
   test("rows 27 and 29: are served on every local address; on those of loopback for IPv4 alone", () => {
     expect(baseRules(4, around(), OPTIONS).nodePorts).toEqual([LAST]);
+    const outside = { address: ip("198.51.100.1"), loopback: false, nodePort: false, elsewhere: true } as const;
+    const translated = around({ nodeAddresses: [NODE, outside, LOOPBACK] });
+    expect(baseRules(4, translated, OPTIONS).nodePorts).toEqual([LAST]);
     expect(baseRules(6, around(), OPTIONS).nodePorts).toEqual([`! -d ::1/128 ${LAST}`]);
     const none = { ...OPTIONS, localhostNodePorts: false };
     expect(baseRules(4, around(), none).nodePorts).toEqual([`! -d 127.0.0.0/8 ${LAST}`]);
