@@ -29,6 +29,8 @@ export interface AgentStart {
   readonly command?: readonly string[];
   /** Beside this process's own. */
   readonly environment?: Readonly<Record<string, string>>;
+  /** Until it is ready; an emulated processor takes its time. */
+  readonly timeoutMs?: number;
 }
 
 /**
@@ -40,11 +42,11 @@ export async function startAgent(
   node: NodeHost,
   source: readonly string[],
   flags: readonly string[] = [],
-  { command = portolanCommand(), environment = {} }: AgentStart = {},
+  { command = portolanCommand(), environment = {}, timeoutMs = START_TIMEOUT_MS }: AgentStart = {},
 ): Promise<LabProcess> {
   const where = ["--node-name", node.name, "--devices", "eth0", "--cgroup-root", node.cgroupRoot, ...locations(node)];
   const agent = lab.spawn(node, [...command, "agent", ...source, ...where, ...flags], { environment });
-  await agent.waitForOutput(/INFO ready$/m, START_TIMEOUT_MS);
+  await agent.waitForOutput(/INFO ready$/m, timeoutMs);
   return agent;
 }
 

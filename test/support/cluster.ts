@@ -11,6 +11,7 @@ import type { TrafficAgent } from "../../src/demo/lab/traffic.ts";
 import { type AgentStart, startAgent } from "../../src/demo/portolan.ts";
 import type { ServiceRow } from "../../src/inspect/rows.ts";
 import { serviceRows } from "../../src/inspect/service-rows.ts";
+import { GUEST_AGENT, inGuest } from "./guest.ts";
 import { removeService, type ServiceSpec, writeService } from "./manifests.ts";
 import { until } from "./until.ts";
 
@@ -62,7 +63,8 @@ export class Cluster implements AsyncDisposable {
 
   /** flags: default those of the cluster. */
   async startAgent(node: string, flags: readonly string[] = this.#agentFlags, start?: AgentStart): Promise<LabProcess> {
-    const agent = await startAgent(this.lab, this.lab.node(node), this.#source, flags, start);
+    const how = { ...(inGuest ? GUEST_AGENT : {}), ...start };
+    const agent = await startAgent(this.lab, this.lab.node(node), this.#source, flags, how);
     this.agents.set(node, agent);
     return agent;
   }

@@ -32,9 +32,28 @@ export function removeLab(plan: Plan): readonly unknown[] {
   return failures;
 }
 
-/** cgroup.kill reaches what our processes have started themselves. */
+/** Reaches what our processes have started themselves. */
 export function killAll(cgroup: string): void {
-  if (existsSync(cgroup)) writeFileSync(`${cgroup}/cgroup.kill`, "1");
+  if (!existsSync(cgroup)) return;
+  if (existsSync(`${cgroup}/cgroup.kill`)) writeFileSync(`${cgroup}/cgroup.kill`, "1");
+  else killOneByOne(cgroup);
+}
+
+/** Kernels before 5.14 cannot kill a cgroup. */
+function killOneByOne(cgroup: string): void {
+  for (const entry of readdirSync(cgroup, { withFileTypes: true })) {
+    if (entry.isDirectory()) killOneByOne(`${cgroup}/${entry.name}`);
+  }
+  const pids = readFileSync(`${cgroup}/cgroup.procs`, "utf8")
+    .split("\n")
+    .filter((line) => line !== "");
+  for (const pid of pids) {
+    try {
+      process.kill(Number(pid), "SIGKILL");
+    } catch (error) {
+      if (!(error instanceof Error && "code" in error && error.code === "ESRCH")) throw error; // it ended meanwhile
+    }
+  }
 }
 
 function command(name: string, ...args: readonly string[]): void {

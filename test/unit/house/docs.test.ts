@@ -19,6 +19,7 @@ test.each([
   "docs/migrate.md",
   "docs/configuration.md",
   "docs/install.md",
+  "docs/kernels.md",
   "docs/upgrade.md",
   "docs/rolling-update.md",
   "docs/coexistence.md",
