@@ -7,7 +7,7 @@ import { Network } from "../datapath/network.ts";
 import { netnsCookie, openNetlink } from "../libbpf/index.ts";
 import type { ClusterEvent, OnEvent } from "../model/cluster-event.ts";
 import type { Source } from "../source/source.ts";
-import { chooseMode } from "./choose-mode.ts";
+import { chooseMode, reconsiderOnHangup } from "./choose-mode.ts";
 import { type ConfigFile, ConfigFollower } from "./config/config-follower.ts";
 import { serveEbpf } from "./ebpf-serving.ts";
 import { startSource } from "./followers.ts";
@@ -41,11 +41,30 @@ export async function runAgent(
 ): Promise<void> {
   parseNodePortRule(options.nodePortAddresses); // what cannot be is said before anything is touched
   deferHelpers(log);
+  let now = options;
+  const renewed = (later: AgentOptions): void => {
+    now = later;
+  };
+  while (!stop.aborted) await serveOnce(now, { log, stop, configFile, renewed });
+}
+
+interface Life {
+  readonly log: Log;
+  readonly stop: AbortSignal;
+  readonly configFile: ConfigFile | undefined;
+  /** Told of options that are in force from now on. */
+  readonly renewed: (options: AgentOptions) => void;
+}
+
+/** Until stop, or until another mode is to serve: the next one then finds what this one has left at work. */
+async function serveOnce(options: AgentOptions, { log, stop, configFile, renewed }: Life): Promise<void> {
   await using source: Source = await openSource(options);
   const onEvent = (event: ClusterEvent): void => source.record(event);
   const read = (): void => beginReading(source, log);
   const choice = await chooseMode(options);
-  const following = { options, log, stop, configFile, source, onEvent };
+  using reconsidered = reconsiderOnHangup(options, choice, log);
+  const end = AbortSignal.any([stop, reconsidered.signal]);
+  const following = { options, log, stop: end, configFile, source, onEvent, renewed };
   const serve = choice.mode === "ebpf" ? serveEbpf : serveByRules(choice.mode);
   await serve({ options, choice, log, onEvent, read }, (serving) => follow(serving, following));
 }
@@ -57,10 +76,12 @@ interface Following {
   readonly configFile: ConfigFile | undefined;
   readonly source: Source;
   readonly onEvent: OnEvent;
+  readonly renewed: Life["renewed"];
 }
 
 /** From the first state to the last, as long as this mode serves. */
-async function follow(serving: Serving, { options, log, stop, configFile, source, onEvent }: Following): Promise<void> {
+async function follow(serving: Serving, following: Following): Promise<void> {
+  const { options, log, stop, configFile, source, onEvent, renewed } = following;
   const { datapath, adopted, servedBefore, sockets } = serving;
   applyKernelSettings(options.kernel, log);
   const nodePortRule = parseNodePortRule(options.nodePortAddresses);
@@ -124,6 +145,7 @@ async function follow(serving: Serving, { options, log, stop, configFile, source
     node.reconfigure(now, rule);
     status.reconfigure(now);
     serving.reconfigure(now);
+    renewed(now);
   };
   using _config = configFile && new ConfigFollower(configFile, reconfigure, log);
   collectGarbage();

@@ -4,6 +4,7 @@
 import { MODES, type Mode } from "../datapath/probe/answer.ts";
 import { probeMode, probeModes } from "../datapath/probe/modes.ts";
 import { NodeError } from "./errors.ts";
+import type { Log } from "./log.ts";
 import type { AgentOptions } from "./options.ts";
 
 export interface Choice {
@@ -30,4 +31,28 @@ export async function chooseMode(options: Options): Promise<Choice> {
     .map(({ mode, reason }) => `mode ${mode} cannot serve here: ${reason}`);
   if (!best) throw new NodeError(`this node can be served in no mode: ${passed.join("; ")}`);
   return { mode: best.mode, reasons: passed.length > 0 ? passed : [`the best of all, and ${best.reason}`] };
+}
+
+/** At each SIGHUP the node is asked again; signal is aborted once another mode than this one is to serve. */
+export function reconsiderOnHangup(
+  options: Options,
+  { mode }: Choice,
+  log: Log,
+): Disposable & { readonly signal: AbortSignal } {
+  const other = new AbortController();
+  const ask = async (): Promise<void> => {
+    try {
+      const choice = await chooseMode(options);
+      log.info(
+        { mode: choice.mode },
+        choice.mode === mode ? "asked again: the mode stays" : "asked again: the mode changes",
+      );
+      if (choice.mode !== mode) other.abort(`mode ${choice.mode} follows`);
+    } catch (error) {
+      log.error({ err: error }, "the node could not be asked again, the mode stays");
+    }
+  };
+  const hangup = (): void => void ask();
+  process.on("SIGHUP", hangup);
+  return { signal: other.signal, [Symbol.dispose]: () => void process.off("SIGHUP", hangup) };
 }

@@ -1,23 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-// Says what an agent that serves by rules has in force, to whoever asks at a socket in its state directory: its rules hold no
-// names, and nothing is pinned that could be read without it.
+// Says what an agent that serves by rules has in force, to whoever asks at a socket in its state directory.
 
 import { rmSync } from "node:fs";
 import { createServer, type Server } from "node:http";
-import type { CompiledService } from "../compile/state.ts";
-import { reportSocket } from "../inspect/rule-report.ts";
+import { type RuleReport, reportSocket } from "../inspect/rule-report.ts";
 import type { Log } from "./log.ts";
 
-export class RuleReport implements Disposable {
+export class RuleReporter implements Disposable {
   readonly #server: Server;
   readonly #path: string;
 
-  /** services: as last written. A socket that cannot be made is a warning: the node is served without. */
-  constructor(stateDir: string, services: () => Iterable<CompiledService>, log: Log) {
+  /** A socket that cannot be made is a warning: the node is served without. */
+  constructor(stateDir: string, report: () => RuleReport, log: Log) {
     this.#path = reportSocket(stateDir);
     rmSync(this.#path, { force: true }); // of an agent that was killed
     this.#server = createServer((_request, response) => {
-      response.setHeader("Content-Type", "application/json").end(JSON.stringify([...services()]));
+      response.setHeader("Content-Type", "application/json").end(JSON.stringify(report()));
     });
     this.#server.on("error", ({ message }) => log.warn(`what is served cannot be asked for: ${message}`));
     this.#server.listen(this.#path);

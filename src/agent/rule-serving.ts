@@ -11,13 +11,14 @@ import { findFilterTables } from "../datapath/netfilter/iptables.ts";
 import { RuleDriver } from "../datapath/rules/driver.ts";
 import { forgetStaleDatagrams } from "../datapath/rules/stale-datagrams.ts";
 import { openWriter, otherWriters, type RuleMode } from "../datapath/rules/writers.ts";
+import type { RuleReport } from "../inspect/rule-report.ts";
 import { probeFeatures } from "../libbpf/index.ts";
 import { NodeError } from "./errors.ts";
 import { ForwardKeeper } from "./forward-keeper.ts";
 import { lockNode } from "./lock.ts";
 import { OtherModes } from "./other-modes.ts";
 import { findOthersByRules, keepKubeProxy, refuseOthers } from "./other-proxies.ts";
-import { RuleReport } from "./rule-report.ts";
+import { RuleReporter } from "./rule-report.ts";
 import { ruleSettings, writerOptions } from "./rule-settings.ts";
 import type { Serve } from "./serving.ts";
 import { writeStateFile } from "./state-file.ts";
@@ -53,7 +54,11 @@ export function serveByRules(mode: RuleMode): Serve {
       onHealing: () => log.warn("rules of ours were gone, they are written anew"),
       forgetDatagrams: forgetStaleDatagrams,
     });
-    using _report = new RuleReport(options.stateDir, () => driver.inForce, log);
+    const report = (): RuleReport => {
+      const { lastWritten, problems, inForce } = driver;
+      return { lastSync: lastWritten?.toISOString() ?? null, problems, services: [...inForce] };
+    };
+    using _reporter = new RuleReporter(options.stateDir, report, log);
     using forward = new ForwardKeeper(options.markBits.inbound, findFilterTables, log);
     await using kubeProxyKeeper = keepKubeProxy(options.takeOver, undefined, onEvent, log);
     await run({

@@ -6,6 +6,7 @@ import { Command } from "commander";
 import type { DatapathState } from "../datapath/ebpf/state-types.ts";
 import { type Filterable, filterRows, type RowFilter } from "../inspect/filter.ts";
 import type { AffinityRow, BackendRow, DropRow, FlowRow, FrontendRow, ServiceRow, SourceRow } from "../inspect/rows.ts";
+import type { ServedState } from "../inspect/state-rows.ts";
 import { type Listing, renderListing } from "./format/listing.ts";
 import { diffCommand } from "./inspect-diff.ts";
 import { dnsCommand } from "./inspect-dns.ts";
@@ -47,6 +48,8 @@ export function inspectCommands(): readonly Command[] {
 interface RowSource<Row> {
   readonly listing: Listing<Row>;
   readonly rows: (rows: StateRows) => (state: DatapathState) => readonly Row[];
+  /** Where rules serve, which know Services alone; absent: they have no such thing. */
+  readonly byRules?: (rows: StateRows) => (state: ServedState) => readonly Row[];
   readonly filter: (rows: readonly Row[], filter: RowFilter) => readonly Row[];
 }
 
@@ -60,24 +63,28 @@ function filterBy<Row extends Filterable>(addresses: (row: Row) => readonly stri
 const SERVICES: RowSource<ServiceRow> = {
   listing: SERVICE_LISTING,
   rows: ({ servicesOf }) => servicesOf,
+  byRules: ({ servicesOf }) => servicesOf,
   filter: filterBy((row) => row.frontends),
 };
 
 const BACKENDS: RowSource<BackendRow> = {
   listing: BACKEND_LISTING,
   rows: ({ backendsOf }) => backendsOf,
+  byRules: ({ backendsOf }) => backendsOf,
   filter: filterBy((row) => [row.endpoint]),
 };
 
 const FRONTENDS: RowSource<FrontendRow> = {
   listing: FRONTEND_LISTING,
   rows: ({ frontendsOf }) => frontendsOf,
+  byRules: ({ frontendsOf }) => frontendsOf,
   filter: filterBy((row) => [row.frontend]),
 };
 
 const SOURCES: RowSource<SourceRow> = {
   listing: SOURCE_LISTING,
   rows: ({ sourcesOf }) => sourcesOf,
+  byRules: ({ sourcesOf }) => sourcesOf,
   filter: filterBy(({ range }) => [range ?? ""]),
 };
 
@@ -119,15 +126,19 @@ function backendsCommand(): Command {
 }
 
 async function runListing<Row>(source: RowSource<Row>, options: ListingOptions): Promise<void> {
-  const [{ openInspection }, stateRows] = await Promise.all([
+  const [{ openInspection }, { openRules }, stateRows] = await Promise.all([
     import("./inspect-state.ts"),
+    import("./inspect-rules.ts"),
     import("../inspect/state-rows.ts"),
   ]);
+  const render = (rows: readonly Row[]) => renderListing(source.listing, source.filter(rows, options), options.output);
+  const rules = await openRules(options, source.byRules !== undefined);
+  if (rules) {
+    const rowsOf = source.byRules?.(stateRows) ?? (() => []);
+    await printOrWatch(async () => render(rowsOf((await rules()).state)), options.watch ?? false);
+    return;
+  }
   const rowsOf = source.rows(stateRows);
   using opened = openInspection(options);
-  const read = (): string => {
-    const rows = source.filter(rowsOf(opened.state), options);
-    return renderListing(source.listing, rows, options.output);
-  };
-  await printOrWatch(read, options.watch ?? false);
+  await printOrWatch(() => render(rowsOf(opened.state)), options.watch ?? false);
 }

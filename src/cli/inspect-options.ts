@@ -42,8 +42,8 @@ export function addFilterOptions(command: Command): Command {
 }
 
 /** Prints once; with watch on a terminal it repaints, elsewhere every changed state is printed whole. */
-export async function printOrWatch(read: () => string, watch: boolean): Promise<void> {
-  let shown = read();
+export async function printOrWatch(read: () => string | Promise<string>, watch: boolean): Promise<void> {
+  let shown = await read();
   if (!watch) {
     process.stdout.write(shown);
     return;
@@ -52,7 +52,7 @@ export async function printOrWatch(read: () => string, watch: boolean): Promise<
   process.stdout.write(clear + shown);
   for (;;) {
     await delay(WATCH_INTERVAL_MS);
-    const now = read();
+    const now = await read();
     if (now === shown) continue;
     shown = now;
     process.stdout.write(clear + shown);

@@ -6,6 +6,7 @@ import { NodeError } from "../agent/errors.ts";
 import { type Pins, pinsUnder } from "../datapath/ebpf/pins.ts";
 import { NoStateError, openState } from "../datapath/ebpf/state.ts";
 import type { DatapathState } from "../datapath/ebpf/state-types.ts";
+import { readServingMode } from "../inspect/settings.ts";
 import { BpfError } from "../libbpf/index.ts";
 import type { StateOptions } from "./inspect-options.ts";
 
@@ -14,8 +15,14 @@ export interface OpenedState extends Disposable {
   readonly pins: Pins;
 }
 
-/** Throws NodeError (exit status 3) with what is missing. */
+/** Throws NodeError (exit status 3) with what is missing, or where rules serve, which pin nothing. */
 export function openInspection(options: StateOptions): OpenedState {
+  const mode = readServingMode(options.stateDir)?.mode ?? "ebpf";
+  if (mode !== "ebpf") {
+    throw new NodeError(
+      `this node is served in mode ${mode}, which keeps no maps to read: status, services, backends, frontends and sources tell what is served`,
+    );
+  }
   const state = open(options.bpffs);
   return { state, pins: pinsUnder(options.bpffs), [Symbol.dispose]: () => state[Symbol.dispose]() };
 }

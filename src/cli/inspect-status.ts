@@ -28,11 +28,28 @@ export function statusCommand(): Command {
 }
 
 async function run(options: StatusOptions): Promise<void> {
-  const [{ openInspection }, { readStatus }, { netnsCookie, openNetlink, probeFeatures }] = await Promise.all([
+  const [
+    { openInspection },
+    { readStatus, ruleStatus },
+    { netnsCookie, openNetlink, probeFeatures },
+    { readServingMode },
+    { readReport },
+  ] = await Promise.all([
     import("./inspect-state.ts"),
     import("../inspect/status.ts"),
     import("../libbpf/index.ts"),
+    import("../inspect/settings.ts"),
+    import("../inspect/rule-report.ts"),
   ]);
+  const serving = readServingMode(options.stateDir);
+  if (serving && serving.mode !== "ebpf") {
+    await printOrWatch(async () => {
+      const status = ruleStatus(serving, await readReport(options.stateDir), options.stateDir);
+      process.exitCode = status.synced ? 0 : EXIT_NODE;
+      return renderStatus(status, options.verbose ? probeFeatures() : undefined, options.output);
+    }, options.watch ?? false);
+    return;
+  }
   using opened = openInspection(options);
   using netlink = openNetlink();
   const features = options.verbose ? probeFeatures() : undefined;
@@ -58,7 +75,8 @@ export function statusText(status: Status, features?: Features): string {
   const { agent } = status;
   const parts = [
     fields([
-      ["Mode", `${status.mode} (the one mode there is so far)`],
+      ["Mode", status.mode],
+      ...status.reasons.map((reason, i) => [i === 0 ? "Why" : "", reason] as const),
       ["Node", status.node ?? "unknown"],
       ["Agent", agent ? agentState(agent) : "never started here"],
       ...settingsLines(agent?.settings),
@@ -66,12 +84,9 @@ export function statusText(status: Status, features?: Features): string {
       ["Services", `${status.services} service ports, ${status.endpoints} endpoints`],
       ...problemLines(status.problems),
       ...(status.detectLocalMode ? [["Pods", `told by detectLocalMode ${status.detectLocalMode}`] as const] : []),
-      ["Sockets", status.sockets.length > 0 ? status.sockets.join(" ") : "no hook attached"],
-      ...unbalancedLines(status.unbalancedPods),
-      ["Drops", `${status.drops} (portolan drops says why)`],
-      ["Pins", status.pins],
+      ...(status.mode === "ebpf" ? hookLines(status) : []),
     ]),
-    columns(["DEVICE", "ROLES", "HOOKS"], status.devices.map(deviceCells)),
+    ...(status.mode === "ebpf" ? [columns(["DEVICE", "ROLES", "HOOKS"], status.devices.map(deviceCells))] : []),
   ];
   if (features) {
     parts.push(
@@ -86,6 +101,15 @@ export function statusText(status: Status, features?: Features): string {
     );
   }
   return parts.join("\n");
+}
+
+function hookLines({ sockets, unbalancedPods, drops, pins }: Status): readonly (readonly [string, string])[] {
+  return [
+    ["Sockets", sockets.length > 0 ? sockets.join(" ") : "no hook attached"],
+    ...unbalancedLines(unbalancedPods),
+    ["Drops", `${drops} (portolan drops says why)`],
+    ["Pins", pins],
+  ];
 }
 
 function unbalancedLines(pods: Status["unbalancedPods"]): readonly (readonly [string, string])[] {

@@ -1,24 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
-// What an agent that serves by rules says it has in force.
+// What an agent that serves by rules says it has in force: rules hold no names, and nothing is pinned.
 
 import { request } from "node:http";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import type { CompiledService } from "../compile/state.ts";
 
+export interface RuleReport {
+  /** When rules were last written, ISO 8601; null: not yet. */
+  readonly lastSync: string | null;
+  /** Objects of which something cannot be used. */
+  readonly problems: number;
+  readonly services: readonly CompiledService[];
+}
+
 /** Where it is asked; the file is there while the agent runs. */
 export function reportSocket(stateDir: string): string {
   return join(stateDir, "agent.sock");
 }
 
-/** Rejects with ENOENT or ECONNREFUSED where no such agent runs. */
-export async function readReport(stateDir: string): Promise<readonly CompiledService[]> {
-  const body = await new Promise<string>((resolve, reject) => {
-    const asked = request({ socketPath: reportSocket(stateDir), path: "/services" }, (answer) => {
+/** undefined: no agent that serves by rules runs there. */
+export async function readReport(stateDir: string): Promise<RuleReport | undefined> {
+  const body = await new Promise<string | undefined>((resolve, reject) => {
+    const asked = request({ socketPath: reportSocket(stateDir) }, (answer) => {
       text(answer).then(resolve, reject);
     });
-    asked.on("error", reject);
+    asked.on("error", (error: NodeJS.ErrnoException) => {
+      if (error.code === "ENOENT" || error.code === "ECONNREFUSED") resolve(undefined);
+      else reject(error);
+    });
     asked.end();
   });
-  return JSON.parse(body);
+  return body === undefined ? undefined : JSON.parse(body);
 }

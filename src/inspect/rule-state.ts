@@ -5,9 +5,16 @@
 import type { CompiledService, Frontend, Member } from "../compile/state.ts";
 import type { BackendState, FrontendState, ServiceState } from "../datapath/ebpf/state-types.ts";
 import type { Family, Ip } from "../model/ip.ts";
+import type { ServedState } from "./state-rows.ts";
 
 const WILDCARD: Readonly<Record<Family, Ip>> = { 4: "0.0.0.0" as Ip, 6: "::" as Ip };
 const UNCOUNTED = { connections: 0n, packets: 0n, bytes: 0n, rejects: 0n };
+
+/** For rows of Services. */
+export function ruleState(services: readonly CompiledService[]): ServedState {
+  const states = ruleServices(services);
+  return { services: () => states, frontends: () => states.flatMap(({ frontends }) => frontends) };
+}
 
 export function ruleServices(services: readonly CompiledService[]): readonly ServiceState[] {
   const ids = new Map<string, number>();

@@ -4,9 +4,14 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as v from "valibot";
+import { MODES, type Mode } from "../datapath/probe/answer.ts";
 
 const STATE_FILE = v.object({
   pid: v.number(),
+  version: v.optional(v.string(), ""),
+  started: v.optional(v.string(), ""),
+  mode: v.optional(v.picklist(MODES), "ebpf"),
+  reasons: v.optional(v.array(v.string()), []),
   options: v.object({
     nodeName: v.optional(v.string()),
     source: v.variant("kind", [
@@ -45,6 +50,26 @@ export interface ServedOptions {
     | { readonly kind: "manifests"; readonly directory: string }
     | { readonly kind: "kubernetes"; readonly kubeconfig?: string | undefined; readonly servers: readonly string[] };
   readonly nodeName?: string | undefined;
+}
+
+/** How the node is served, by the word of the agent that was last started with this directory. */
+export interface ServingMode {
+  readonly mode: Mode;
+  /** Why this mode, a sentence each. */
+  readonly reasons: readonly string[];
+  readonly pid: number;
+  readonly version: string;
+  /** ISO 8601 */
+  readonly started: string;
+  readonly nodeName: string | null;
+}
+
+/** undefined: no agent left a record there. */
+export function readServingMode(stateDir: string): ServingMode | undefined {
+  const file = readStateFile(stateDir);
+  if (!file) return undefined;
+  const { mode, reasons, pid, version, started, options } = file;
+  return { mode, reasons, pid, version, started, nodeName: options.nodeName ?? null };
 }
 
 /** Null when there is no such file, or it is another agent's. */

@@ -8,12 +8,15 @@ import type { AffinityRow, BackendRow, DropRow, FlowRow, FrontendRow, ServiceRow
 import { backendRows, frontendRows, serviceRows } from "./service-rows.ts";
 import { sourceRows } from "./source-rows.ts";
 
-type RowsOf<Row> = (state: DatapathState) => readonly Row[];
+/** What rows of Services are made of, whatever the mode. */
+export type ServedState = Pick<DatapathState, "services" | "frontends">;
 
-export const servicesOf: RowsOf<ServiceRow> = (state) => serviceRows(state.services());
-export const backendsOf: RowsOf<BackendRow> = (state) => backendRows(state.services());
-export const frontendsOf: RowsOf<FrontendRow> = (state) => frontendRows(state.frontends());
-export const sourcesOf: RowsOf<SourceRow> = (state) => sourceRows(state.services());
+type RowsOf<Row, State = DatapathState> = (state: State) => readonly Row[];
+
+export const servicesOf: RowsOf<ServiceRow, ServedState> = (state) => serviceRows(state.services());
+export const backendsOf: RowsOf<BackendRow, ServedState> = (state) => backendRows(state.services());
+export const frontendsOf: RowsOf<FrontendRow, ServedState> = (state) => frontendRows(state.frontends());
+export const sourcesOf: RowsOf<SourceRow, ServedState> = (state) => sourceRows(state.services());
 export const dropsOf: RowsOf<DropRow> = (state) => dropRows(state.drops());
 export const affinityOf: RowsOf<AffinityRow> = (state) =>
   affinityRows(state.affinity(), {

@@ -2,18 +2,21 @@
 // What `status` says: the agent, its state in the kernel, the hooks by device, how full the maps are.
 
 import { readdirSync } from "node:fs";
-import type { DetectLocalMode } from "../datapath/contract.ts";
+import type { DetectLocalMode, Mode } from "../datapath/contract.ts";
 import { AgentConfig, deviceFlagsNames } from "../datapath/ebpf/abi.gen.ts";
 import { detectLocalMode } from "../datapath/ebpf/client-kinds.ts";
 import type { Pins } from "../datapath/ebpf/pins.ts";
 import type { DatapathState, DeviceState, MapFill } from "../datapath/ebpf/state-types.ts";
 import type { LinkInfo } from "../libbpf/types.ts";
 import { holdsLock } from "./agent-process.ts";
-import { type AgentSettings, readSettings } from "./settings.ts";
+import type { RuleReport } from "./rule-report.ts";
+import { type AgentSettings, readServingMode, readSettings, type ServingMode } from "./settings.ts";
 
 /** The stable JSON of `status`. Times are ISO 8601, UTC. */
 export interface Status {
-  readonly mode: "ebpf";
+  readonly mode: Mode;
+  /** Why this mode, a sentence each; empty: by the word of no agent's record. */
+  readonly reasons: readonly string[];
   readonly node: string | null;
   /** The first complete state is in the kernel. */
   readonly synced: boolean;
@@ -60,6 +63,7 @@ export function readStatus(state: DatapathState, pins: Pins, stateDir: string, l
   const services = state.services();
   return {
     mode: "ebpf",
+    reasons: readServingMode(stateDir)?.reasons ?? [],
     node: agent?.nodeName || null,
     synced: agent?.synced === 1,
     lastSync: agent && agent.lastSyncMs > 0n ? isoTime(agent.lastSyncMs) : null,
@@ -83,6 +87,24 @@ export function readStatus(state: DatapathState, pins: Pins, stateDir: string, l
     maps: state.fill(),
     drops: state.drops().reduce((sum, { count }) => sum + Number(count), 0),
     pins: pins.version,
+  };
+}
+
+/** Where rules serve: no hooks, no maps, and nothing is counted. */
+export function ruleStatus(serving: ServingMode, report: RuleReport | undefined, stateDir: string): Status {
+  const { mode, reasons, nodeName: node, pid, version, started } = serving;
+  const services = report?.services ?? [];
+  const endpoints = services.flatMap(({ cluster, local, protocol }) =>
+    [...cluster, ...local].map(({ address, port }) => [address, port, protocol].join(" ")),
+  );
+  return {
+    ...{ mode, reasons, node, synced: typeof report?.lastSync === "string", lastSync: report?.lastSync ?? null },
+    agent: { running: report !== undefined, pid, version, started, settings: readSettings(stateDir, pid) },
+    ...{ masqueradeAll: false, detectLocalMode: null },
+    services: services.length,
+    endpoints: new Set(endpoints).size,
+    problems: report?.problems ?? 0,
+    ...{ sockets: [], unbalancedPods: [], devices: [], maps: [], drops: 0, pins: "" },
   };
 }
 

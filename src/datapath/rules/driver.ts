@@ -38,6 +38,7 @@ export class RuleDriver implements Datapath, AsyncDisposable {
   readonly #options: RuleDriverOptions;
   readonly #services = new Map<ServiceKey, CompiledService>();
   readonly #roles = new LastingRoles();
+  #lastWritten: Date | undefined;
   /** As last written. */
   #written: ReadonlyMap<ServiceKey, CompiledService> = new Map();
   #surroundings: Surroundings;
@@ -84,6 +85,11 @@ export class RuleDriver implements Datapath, AsyncDisposable {
 
   get serviceRanges(): readonly Cidr[] {
     return this.#surroundings.serviceRanges;
+  }
+
+  /** undefined: not yet. */
+  get lastWritten(): Date | undefined {
+    return this.#lastWritten;
   }
 
   /** What new connections meet. */
@@ -212,6 +218,7 @@ export class RuleDriver implements Datapath, AsyncDisposable {
       const report = await writer.write({ services, surroundings, changed, surroundingsChanged, whole });
       this.#failed = new Set();
       this.#written = services;
+      this.#lastWritten = new Date();
       for (const key of whole ? services.keys() : changed) this.#doubted.add(key);
       return report;
     } catch (error) {

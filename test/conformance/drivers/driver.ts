@@ -32,5 +32,5 @@ export interface Driver {
 
 /** Of modes that serve by rules: as the agent says it has written them. */
 export async function servedByRules({ stateDir }: NodeHost): Promise<readonly ServiceRow[]> {
-  return serviceRows(ruleServices(await readReport(stateDir)));
+  return serviceRows(ruleServices((await readReport(stateDir))?.services ?? []));
 }

@@ -6,6 +6,7 @@ import type { Status } from "../../../src/inspect/status.ts";
 
 const STATUS: Status = {
   mode: "ebpf",
+  reasons: ["the best of all, and the kernel has all that the programs call"],
   node: "n1",
   synced: true,
   lastSync: "2026-11-21T14:11:40.588Z",
@@ -33,7 +34,8 @@ const STATUS: Status = {
 };
 
 test("status of a node that is served", () => {
-  expect(statusText(STATUS)).toBe(`Mode:       ebpf (the one mode there is so far)
+  expect(statusText(STATUS)).toBe(`Mode:       ebpf
+Why:        the best of all, and the kernel has all that the programs call
 Node:       n1
 Agent:      running as process 4711, version 0.1.0, started 2026-11-21T14:11:40.402Z
 Source:     manifests in /etc/portolan
@@ -66,7 +68,7 @@ test("status names each pod whose sockets are not balanced", () => {
   expect(
     statusText({ ...STATUS, unbalancedPods })
       .split("\n")
-      .slice(9, 11),
+      .slice(10, 12),
   ).toEqual([
     "Wire:       default/mesh, told by its cgroup: its sockets are not balanced",
     "            default/vm, told by its netns: its sockets are not balanced",
@@ -75,7 +77,7 @@ test("status names each pod whose sockets are not balanced", () => {
 
 test("status of a node whose agent has stopped", () => {
   const agent = { running: false, pid: 4711, version: "0.1.0", started: "2026-11-21T14:11:40.402Z", settings: null };
-  expect(statusText({ ...STATUS, agent }).split("\n")[2]).toBe(
+  expect(statusText({ ...STATUS, agent }).split("\n")[3]).toBe(
     "Agent:      stopped (version 0.1.0, started 2026-11-21T14:11:40.402Z); the datapath works on without it",
   );
 });
@@ -91,7 +93,8 @@ test("status says what is missing: the agent, the first state, the hooks", () =>
     sockets: [],
     devices: [],
   };
-  expect(statusText(status)).toBe(`Mode:       ebpf (the one mode there is so far)
+  expect(statusText(status)).toBe(`Mode:       ebpf
+Why:        the best of all, and the kernel has all that the programs call
 Node:       unknown
 Agent:      never started here
 State:      not yet in the kernel
