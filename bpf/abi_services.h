@@ -271,10 +271,10 @@ struct client_range_kind {
  */
 
 enum opt_out_level {
-	OPT_OUT_NETNS = 0,   /* opt_out_key.id is the cookie of a network namespace */
-	OPT_OUT_LEVELS = 16, /* 1 to 15: .id is a cgroup so far below the root of cgroup2, as inode number */
-	OPT_OUT_DATAGRAMS =
-	    63, /* no level, and without keys: datagrams of all pods, while flows of a kube-proxy live */
+	OPT_OUT_NETNS = 0,      /* opt_out_key.id is the cookie of a network namespace */
+	OPT_OUT_LEVELS = 16,    /* 1 to 15: .id is a cgroup so far below the root of cgroup2, as inode number */
+	OPT_OUT_SOCKETS = 62,   /* no level, and without keys: sockets of all pods, while IPVS may carry connections */
+	OPT_OUT_DATAGRAMS = 63, /* likewise: their datagrams, while flows of a kube-proxy live */
 };
 
 struct opt_out_key {
@@ -292,7 +292,7 @@ struct opt_out {
 };
 
 struct opt_out_levels {
-	__u64 bits; /* 1 << level of the keys there are, 1 << OPT_OUT_DATAGRAMS; 0: nobody is opted out */
+	__u64 bits; /* 1 << level of the keys there are, 1 << those without; 0: nobody is opted out */
 };
 
 #endif

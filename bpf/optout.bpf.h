@@ -18,7 +18,9 @@ static __always_inline bool is_opted_out(__u64 id, __u32 level)
 /*
  * Whether the calling process is such a pod's. Never one in the host's network namespace, where no tc program would
  * serve its packets. datagram: of a socket that is not connected; which may have gone to an endpoint that a kube-proxy
- * chose, and only netfilter knows: while that may be, all go by the wire, where it is asked. One test where no pod asks
+ * chose, and only netfilter knows: while that may be, all go by the wire, where it is asked. While IPVS is there, all
+ * sockets do: it takes an answer for one to a connection that it remembers of the same two ends, and only on the wire
+ * such a connection gets another port (clause E1). One test where no pod asks
  * for it, else a look at each level that a pod's cgroup is on. Global, so that it is verified once, not for each way
  * that leads to it: a quarter of all that the verifier does for sendmsg.
  */
@@ -30,6 +32,8 @@ __noinline int opted_out_socket(enum client_kind who, __u64 netns, bool datagram
 	if (!in_use || !in_use->bits || who == CLIENT_HOST)
 		return 0;
 	if (datagram && in_use->bits & 1ULL << OPT_OUT_DATAGRAMS)
+		return 1;
+	if (in_use->bits & 1ULL << OPT_OUT_SOCKETS)
 		return 1;
 	if (in_use->bits & 1 << OPT_OUT_NETNS && is_opted_out(netns, OPT_OUT_NETNS))
 		return 1;

@@ -69,6 +69,7 @@ export const serveEbpf: Serve = async ({ options, choice, log, onEvent, read }, 
       await takeOver.attempt();
       const byNetfilter = others.modes.length > 0 || (options.takeOver && kubeProxy.rules.length > 0);
       if (byNetfilter || driver.optedOut.datagramsOnWire) kubeProxyKeeper.leaveDatagrams();
+      kubeProxyKeeper.leaveSockets();
       driver.attachSockets(cgroupRoot, options);
       void forward.keep();
       if (others.modes.length > 0) await keepTranslating();

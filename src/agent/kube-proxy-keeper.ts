@@ -45,6 +45,10 @@ export interface KubeProxyKeeperOptions {
   readonly remove: () => Promise<Removed | { readonly carried: number }>;
   /** Datagrams of pods' unconnected sockets go by the wire, where netfilter is asked for their endpoint, or do not. */
   readonly setDatagramsOnWire: (onWire: boolean) => void;
+  /** Whether somebody serves by IPVS here, or has left what does. Throws BpfError. */
+  readonly ipvsThere: () => boolean;
+  /** Connections of pods' sockets are balanced as packets, which do not get in IPVS's way, or where they begin. */
+  readonly setSocketsOnWire: (onWire: boolean) => void;
   /** So long netfilter remembers a stream of datagrams that is silent. */
   readonly streamMs: number;
   readonly onEvent: OnEvent;
@@ -73,6 +77,11 @@ export class KubeProxyKeeper implements AsyncDisposable {
     this.#datagramTimer = setTimeout(() => this.#options.setDatagramsOnWire(false), streamMs);
   }
 
+  /** Likewise; until IPVS is gone. Throws BpfError. */
+  leaveSockets(): void {
+    this.#options.setSocketsOnWire(this.#options.ipvsThere());
+  }
+
   /** Once ours serve; then again and again. Never rejects. */
   keep(): void {
     this.#running = this.#look().finally(() => {
@@ -93,6 +102,7 @@ export class KubeProxyKeeper implements AsyncDisposable {
       if (rules.length === 0) this.#told = undefined;
       else if (!this.#options.takeOver) this.#tell(`${BESIDE} (${placesOf(rules)}): ${REMOVE_IT}`);
       else await this.#takeAway(placesOf(rules));
+      this.leaveSockets();
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
       this.#tell(`the rules of a kube-proxy could not be looked after, it is tried again: ${message}`);

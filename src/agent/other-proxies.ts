@@ -4,7 +4,7 @@
 import type { OptedOutTable } from "../datapath/ebpf/opted-out.ts";
 import { datagramTimes } from "../datapath/netfilter/conntrack-times.ts";
 import { keepTranslating, removeKubeProxyRules } from "../datapath/netfilter/kube-proxy.ts";
-import { findKubeProxyHere, findKubeProxyIpvsHere, findOthers, type Others } from "../datapath/others.ts";
+import { findKubeProxyHere, findKubeProxyIpvsHere, findOthers, ipvsThere, type Others } from "../datapath/others.ts";
 import { BpfError } from "../libbpf/index.ts";
 import type { OnEvent } from "../model/cluster-event.ts";
 import { NodeError } from "./errors.ts";
@@ -55,6 +55,10 @@ export function keepKubeProxy(
     },
     setDatagramsOnWire: (onWire) => {
       if (sockets) sockets.datagramsOnWire = onWire;
+    },
+    ipvsThere,
+    setSocketsOnWire: (onWire) => {
+      if (sockets) sockets.socketsOnWire = onWire;
     },
     streamMs: datagramTimes().streamMs,
     onEvent,

@@ -31,6 +31,12 @@ export async function findKubeProxyHere(): Promise<KubeProxyTraces> {
   return await findKubeProxy(netlink.links().map(({ name }) => name));
 }
 
+/** Whose ever. Throws BpfError. */
+export function ipvsThere(): boolean {
+  using netlink = openNetlink();
+  return netlink.links().some(({ name }) => name === IPVS_DEVICE);
+}
+
 /** undefined: no kube-proxy is or was here in IPVS mode. Rejects with NetfilterError. */
 export async function findKubeProxyIpvsHere(): Promise<KubeProxyIpvs | undefined> {
   using netlink = openNetlink();

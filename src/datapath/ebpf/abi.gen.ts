@@ -318,12 +318,14 @@ export const clientKindNames: Readonly<Record<number, string>> = {
 export const OptOutLevel = {
   OPT_OUT_NETNS: 0,
   OPT_OUT_LEVELS: 16,
+  OPT_OUT_SOCKETS: 62,
   OPT_OUT_DATAGRAMS: 63,
 } as const;
 /** value → name without its prefix */
 export const optOutLevelNames: Readonly<Record<number, string>> = {
   0: "netns",
   16: "levels",
+  62: "sockets",
   63: "datagrams",
 };
 

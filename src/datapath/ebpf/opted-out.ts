@@ -9,6 +9,7 @@ import { decode, encode } from "./codec.ts";
 
 const CELL = new Uint8Array(4);
 const DATAGRAMS = 1n << BigInt(abi.OptOutLevel.OPT_OUT_DATAGRAMS);
+const SOCKETS = 1n << BigInt(abi.OptOutLevel.OPT_OUT_SOCKETS);
 const NO_ADDRESS = new Uint8Array(16);
 
 /** Levels of cgroups that a hook can be told to ask for: 1 to this. */
@@ -32,6 +33,7 @@ export class OptedOutTable {
   /** How many keys there are of each level. */
   readonly #used: number[] = Array<number>(abi.OptOutLevel.OPT_OUT_LEVELS).fill(0);
   #datagramsOnWire = false;
+  #socketsOnWire = false;
 
   constructor(map: BpfMap, levels: BpfMap) {
     this.#map = map;
@@ -47,6 +49,7 @@ export class OptedOutTable {
     }
     const { bits } = decode(abi.optOutLevels, this.#levels.lookup(CELL) ?? new Uint8Array(abi.optOutLevels.size));
     this.#datagramsOnWire = (bits & DATAGRAMS) !== 0n;
+    this.#socketsOnWire = (bits & SOCKETS) !== 0n;
   }
 
   /** Datagrams of all pods' unconnected sockets go by the wire. */
@@ -56,6 +59,12 @@ export class OptedOutTable {
 
   set datagramsOnWire(onWire: boolean) {
     this.#datagramsOnWire = onWire;
+    this.#publishLevels();
+  }
+
+  /** All pods' sockets are left to the wire. */
+  set socketsOnWire(onWire: boolean) {
+    this.#socketsOnWire = onWire;
     this.#publishLevels();
   }
 
@@ -108,7 +117,7 @@ export class OptedOutTable {
 
   #publishLevels(): void {
     const levels = this.#used.reduce((sum, count, level) => (count > 0 ? sum | (1n << BigInt(level)) : sum), 0n);
-    const bits = this.#datagramsOnWire ? levels | DATAGRAMS : levels;
+    const bits = levels | (this.#datagramsOnWire ? DATAGRAMS : 0n) | (this.#socketsOnWire ? SOCKETS : 0n);
     const cell = encode(abi.optOutLevels, { bits });
     if (latin1(this.#levels.lookup(CELL) ?? new Uint8Array()) !== latin1(cell)) this.#levels.update(CELL, cell);
   }

@@ -40,12 +40,13 @@ describe("keeping", () => {
   let log: string[];
   let events: string[];
   let onWire: boolean[];
+  let sockets: boolean[];
   let keepers: KubeProxyKeeper[];
 
   beforeEach(() => {
     vi.useFakeTimers();
     [traces, removals, carried, refusal] = [IPTABLES, 0, 0, undefined];
-    [log, events, onWire, keepers] = [[], [], [], []];
+    [log, events, onWire, sockets, keepers] = [[], [], [], [], []];
   });
 
   afterEach(async () => {
@@ -64,6 +65,8 @@ describe("keeping", () => {
         return { chains: 3, nftTables: [], virtualServers: 0, kept: [] };
       },
       setDatagramsOnWire: (now) => void onWire.push(now),
+      ipvsThere: () => traces.rules.some(({ mode }) => mode === "ipvs"),
+      setSocketsOnWire: (now) => void sockets.push(now),
       streamMs: 120_000,
       onEvent: ({ reason, note }) => void events.push(`${reason}: ${note}`),
       log: pino({}, { write: (line: string) => void log.push(JSON.parse(line).msg) }),
@@ -102,9 +105,13 @@ describe("keeping", () => {
     await pass(90_000);
     expect(removals).toBe(0);
     expect(log).toEqual([expect.stringMatching(/device kube-ipvs0\): its virtual servers carry connections/)]);
+    expect(new Set(sockets)).toEqual(new Set([true]));
     carried = 0;
     await pass(30_000);
     expect(removals).toBe(1);
+    traces = NONE;
+    await pass(30_000);
+    expect(sockets.at(-1)).toBe(false);
     expect(log.slice(1)).toEqual(["took over from kube-proxy: its rules are gone, ours serve"]);
   });
 
