@@ -29,6 +29,7 @@ export const KUBE_PROXY_NAMES: Readonly<Partial<Record<keyof AgentFlags, string>
   nodeportAddresses: "nodePortAddresses",
   masqueradeAll: "masqueradeAll",
   localhostNodeports: "iptables.localhostNodePorts",
+  ipvsScheduler: "ipvs.scheduler",
   healthzBindAddress: "healthzBindAddress",
   metricsBindAddress: "metricsBindAddress",
   bindAddressHardFail: "bindAddressHardFail",
@@ -78,10 +79,11 @@ function periodProblem(config: KubeProxyConfiguration): Path | undefined {
 
 /** kube-proxy's nftables mode has a section and a default of its own. */
 function flagsOf(config: KubeProxyConfiguration): FileFlags {
-  const { iptables, nftables, detectLocal, nodePortAddresses, logging } = config;
+  const { iptables, ipvs, nftables, detectLocal, nodePortAddresses, logging } = config;
   const ownAddresses = config.mode === "nftables" ? ["primary"] : undefined;
   return withoutAbsent({
     kubeconfig: config.clientConnection?.kubeconfig || undefined,
+    ipvsScheduler: ipvs?.scheduler || undefined,
     nodeName: config.hostnameOverride?.trim().toLowerCase() || undefined,
     clusterCidr: config.clusterCIDR?.trim() ? listOf(config.clusterCIDR) : undefined,
     detectLocalMode: config.detectLocalMode || undefined,
@@ -141,6 +143,7 @@ const EFFECTIVE: readonly string[] = [
   "detectLocal",
   "nodePortAddresses",
   "iptables.localhostNodePorts",
+  "ipvs.scheduler",
   "healthzBindAddress",
   "metricsBindAddress",
   "bindAddressHardFail",

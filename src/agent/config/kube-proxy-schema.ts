@@ -119,7 +119,7 @@ export interface KubeProxyConfiguration {
   readonly metricsBindAddress?: Nullish<string>;
   readonly bindAddressHardFail?: Nullish<boolean>;
   readonly iptables?: Nullish<ProxierSection & { readonly localhostNodePorts?: Nullish<boolean> }>;
-  readonly ipvs?: Nullish<ProxierSection>;
+  readonly ipvs?: Nullish<ProxierSection & { readonly scheduler?: Nullish<string> }>;
   readonly nftables?: Nullish<ProxierSection>;
   readonly clientConnection?: Nullish<{ readonly kubeconfig?: Nullish<string> }>;
   readonly logging?: Nullish<{ readonly format?: Nullish<"" | LogFormat>; readonly verbosity?: Nullish<number> }>;

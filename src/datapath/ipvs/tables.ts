@@ -3,13 +3,13 @@
 
 import type { Family } from "../../model/ip.ts";
 import { NetfilterError } from "../netfilter/command.ts";
-import { findTables, type RuleTable, type TableName } from "../netfilter/iptables.ts";
+import { findTables, type RuleTable, type TableName, type Variant, variantTable } from "../netfilter/iptables.ts";
 import { type TableRules, tableRules } from "./rules.ts";
 
 /** Each table at once. Rejects with NetfilterError. */
-export async function writeTables(family: Family, tables: readonly TableRules[]): Promise<void> {
+export async function writeTables(family: Family, variant: Variant, tables: readonly TableRules[]): Promise<void> {
   for (const wanted of tables) {
-    const table = tableOf(family, wanted.table);
+    const table = tableOf(family, wanted.table, variant);
     await table.restore(writing(wanted, await table.rules()));
   }
 }
@@ -25,8 +25,8 @@ export function writing({ chains, jumps }: TableRules, rules: readonly string[])
 }
 
 /** Whether what leads to our chains is there, and every chain has as many rules as it had. Rejects with NetfilterError. */
-export async function tablesHold(family: Family, tables: readonly TableRules[]): Promise<boolean> {
-  for (const wanted of tables) if (!holds(wanted, await tableOf(family, wanted.table).rules())) return false;
+export async function tablesHold(family: Family, variant: Variant, tables: readonly TableRules[]): Promise<boolean> {
+  for (const wanted of tables) if (!holds(wanted, await tableOf(family, wanted.table, variant).rules())) return false;
   return true;
 }
 
@@ -78,9 +78,8 @@ const NOBODY = {
 } as const;
 const NO_MARKS = { families: [], masqueradeAll: false, masqueradeMark: 0, forwardMark: 0, localhostNodePorts: false };
 
-/** Of the nf_tables variant where that is installed. */
-function tableOf(family: Family, name: TableName): RuleTable {
-  const [table] = findTables(family, name);
+function tableOf(family: Family, name: TableName, variant: Variant): RuleTable {
+  const table = variantTable(family, name, variant);
   if (table) return table;
   throw new NetfilterError(`${family === 4 ? "iptables" : "ip6tables"} is not installed: install the package iptables`);
 }

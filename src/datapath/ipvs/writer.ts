@@ -4,8 +4,10 @@
 
 import type { Family } from "../../model/ip.ts";
 import type { ApplyReport } from "../contract.ts";
+import { chooseVariant, type VariantChoice } from "../iptables/variant.ts";
 import { runIp } from "../netfilter/ip.ts";
 import { destroySets, restoreSets } from "../netfilter/ipset.ts";
+import type { Variant } from "../netfilter/iptables.ts";
 import { isIpvsOurs } from "../netfilter/ipvs-mode.ts";
 import { IPVS_DEVICE } from "../netfilter/ipvs-names.ts";
 import { deleteVirtualServers, ipvsadm, readCarried, readIpVs, serverName } from "../netfilter/virtual-servers.ts";
@@ -24,6 +26,8 @@ const THOROUGH_MS = 30_000;
 const FAMILIES: readonly Family[] = [4, 6];
 
 export interface IpvsOptions {
+  /** Where the rules around IPVS are written. */
+  readonly variant: VariantChoice;
   /** How IPVS chooses, by the kernel's name for it: "rr". */
   readonly scheduler: string;
   /** Told what does not keep Services from being served. */
@@ -36,6 +40,8 @@ export class IpvsWriter implements RuleWriter {
   readonly #options: IpvsOptions;
   readonly #ledger = new Ledger();
   #mirror = new Mirror();
+  /** As found at the last whole write. */
+  #variant: Variant = "nft";
   /** As they were last written; undefined: not known. */
   #tables: ReadonlyMap<Family, readonly TableRules[]> | undefined;
   #lookedAt = Number.NEGATIVE_INFINITY;
@@ -66,7 +72,7 @@ export class IpvsWriter implements RuleWriter {
     if (thorough) this.#lookedAt = performance.now();
     const { device, vips } = readAddresses();
     if (!device || vips.size < this.#mirror.vipCount || !this.#tables) return false;
-    for (const [family, tables] of this.#tables) if (!(await tablesHold(family, tables))) return false;
+    for (const [family, tables] of this.#tables) if (!(await tablesHold(family, this.#variant, tables))) return false;
     if (thorough) return this.#mirror.isIn(await readKernel());
     return this.#mirror.serverCount === 0 || /^(?:TCP|UDP|SCTP) /m.test(await readIpVs());
   }
@@ -121,6 +127,7 @@ export class IpvsWriter implements RuleWriter {
     if (!found.device) await runIp(["link", "add", IPVS_DEVICE, "type", "dummy"]);
     await restoreSets(families.flatMap((family) => creation(family, found.sets)));
     this.#mirror = new Mirror(found);
+    this.#variant = await chooseVariant(families, this.#options.variant);
     this.#tables = undefined;
   }
 
@@ -130,7 +137,8 @@ export class IpvsWriter implements RuleWriter {
     const before = this.#tables;
     this.#tables = undefined;
     for (const [family, wanted] of tables) {
-      if (JSON.stringify(before?.get(family)) !== JSON.stringify(wanted)) await writeTables(family, wanted);
+      if (JSON.stringify(before?.get(family)) !== JSON.stringify(wanted))
+        await writeTables(family, this.#variant, wanted);
     }
     this.#tables = tables;
   }

@@ -215,7 +215,7 @@ configSyncPeriod: 15m
 `;
   expect(readConfig("c.yaml", text).warnings).toEqual([
     'c.yaml:3: mode: "ipvs" does not choose the driver: --mode does',
-    "c.yaml: has no effect: featureGates.SomeGate, showHiddenMetricsForVersion, ipvs.scheduler, ipvs.strictARP, " +
+    "c.yaml: has no effect: featureGates.SomeGate, showHiddenMetricsForVersion, ipvs.strictARP, " +
       "nftables.masqueradeAll, configSyncPeriod, portRange",
   ]);
 });
