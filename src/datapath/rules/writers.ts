@@ -18,7 +18,6 @@ const WRITERS: Readonly<Record<RuleMode, Open>> = {
   nftables: (settings) => new NftablesWriter(settings),
   ipvs: (settings, options) => new IpvsWriter(settings, options),
   iptables: (settings, options) => new IptablesWriter(settings, options),
-  ipvs: (settings, options) => new IpvsWriter(settings, options),
 };
 
 export function openWriter(mode: RuleMode, settings: RuleSettings, options: WriterOptions): RuleWriter {
