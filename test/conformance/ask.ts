@@ -16,6 +16,8 @@ export const families: Families = ["v4", "v6"];
 
 export type Frontend = "clusterIP" | "nodePort" | "nodePort of n2" | "externalIP" | "loadBalancer";
 
+type Refusal = "TIMEOUT" | "ECONNREFUSED" | "EHOSTUNREACH" | "EACCES" | "EPERM";
+
 export interface Question {
   readonly row: number;
   /** A pod, a node or the client outside. */
@@ -25,9 +27,11 @@ export interface Question {
   readonly service: string;
   readonly frontend: Frontend;
   /** Exactly these, in the order of their names; or how it is refused. */
-  readonly answers: readonly string[] | "TIMEOUT" | "ECONNREFUSED" | "EHOSTUNREACH" | "EACCES";
-  /** Whom they see: the asker itself, or its node. */
-  readonly source: "asker" | "node";
+  readonly answers: readonly string[] | Refusal;
+  /** How connected datagrams are refused, if otherwise. */
+  readonly datagrams?: Refusal;
+  /** Whom they see: the asker itself, its node by the address of the uplink, or by any of its addresses. */
+  readonly source: "asker" | "node" | "any of the node";
   readonly families: Families;
 }
 
@@ -93,10 +97,11 @@ async function refused(
   // the second SYN, a second later, whoever rejects.
   const timeoutMs = asked.answers === "TIMEOUT" ? 400 : 4000;
   const target = { ...targetOf(cluster.lab, services, asked, family), count: 2, timeoutMs };
-  const failures = { [String(asked.answers)]: 2 };
+  const failures = (refusal: Question["answers"]) => ({ [String(refusal)]: 2 });
   const client = await clientOf(cluster, asked);
-  expect(await client.tcp(target)).toMatchObject({ answered: 0, failures });
-  expect(await client.udp({ ...target, connected: true })).toMatchObject({ answered: 0, failures });
+  expect(await client.tcp(target)).toMatchObject({ answered: 0, failures: failures(asked.answers) });
+  const datagrams = failures(asked.datagrams ?? asked.answers);
+  expect(await client.udp({ ...target, connected: true })).toMatchObject({ answered: 0, failures: datagrams });
 }
 
 export function clientOf(cluster: Cluster, { by, from }: Pick<Question, "by" | "from">): Promise<TrafficAgent> {
@@ -123,5 +128,5 @@ function sourcesOf(lab: Lab, { from, source, by }: Question, family: keyof DualA
   if (source === "asker") return [hostOf(lab, from).address[family]];
   const node = lab.node(lab.pods.find(({ name }) => name === from)?.nodeName ?? "n1");
   const uplink = node.address[family];
-  return by === "socket" ? [uplink, node.bridgeAddress[family].replace(/\/.*/, "")] : [uplink];
+  return by === "socket" || source !== "node" ? [uplink, node.bridgeAddress[family].replace(/\/.*/, "")] : [uplink];
 }

@@ -22,8 +22,17 @@ export function driverUnderTest(): Driver {
 
 /** A cluster whose agents run the driver under test. */
 export function useDriver(options: ClusterOptions = {}): () => Cluster {
-  const { agentFlags, services } = driverUnderTest();
-  return useCluster({ ...options, rows: services, agentFlags: [...agentFlags, ...(options.agentFlags ?? [])] });
+  const driver = driverUnderTest();
+  return useCluster({
+    ...driver.lab,
+    ...options,
+    rows: driver.services,
+    agentFlags: [...driver.agentFlags, ...(options.agentFlags ?? [])],
+    prepare: async (lab) => {
+      await driver.prepare?.(lab);
+      await options.prepare?.(lab);
+    },
+  });
 }
 
 /** The question with what this driver answers: of differences that apply the first counts. */

@@ -5,13 +5,30 @@ import { beforeAll, describe, expect, test } from "vitest";
 import type { NodeHost } from "../../src/demo/lab/plan.ts";
 import type { TrafficAgent } from "../../src/demo/lab/traffic.ts";
 import { portolan } from "../../src/demo/portolan.ts";
-import { useDriver } from "./driver.ts";
+import { driverUnderTest, useDriver } from "./driver.ts";
 
 const NODE_PORT = 30080;
 const LOOPBACK = { v4: "127.0.0.1", v6: "::1" };
 const families = ["v4", "v6"] as const;
+const { localhost } = driverUnderTest();
 
-describe("NodePorts at localhost", () => {
+describe.runIf(localhost.length === 0)("NodePorts, not at localhost", () => {
+  const getCluster = useDriver({
+    services: (lab) => [{ name: "web", number: 1, nodePort: NODE_PORT, endpoints: [lab.pod("p1b")] }],
+  });
+
+  beforeAll(() => getCluster().lab.serve(getCluster().lab.pod("p1b")));
+
+  test.each(families)("row 29: nobody answers at localhost (%s)", async (family) => {
+    const { lab } = getCluster();
+    const host = await getCluster().socket(lab.node("n1"));
+    const ask = (address: string) => host.tcp({ address, port: NODE_PORT, count: 3 });
+    expect((await ask(LOOPBACK[family])).failures).toEqual({ ECONNREFUSED: 3 });
+    expect((await ask(lab.node("n1").address[family])).answered).toBe(3);
+  });
+});
+
+describe.skipIf(localhost.length === 0)("NodePorts at localhost", () => {
   const getCluster = useDriver({
     nodes: [
       { name: "n1", routedPods: ["p1a", "p1b"] },

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a driver is to the rows that are asked of it: how its agents are started, what they serve, and where it differs.
 
-import type { NodeHost } from "../../../src/demo/lab/plan.ts";
+import type { Lab } from "../../../src/demo/lab/lab.ts";
+import type { DualAddress, LabOptions, NodeHost } from "../../../src/demo/lab/plan.ts";
 import type { ServiceRow } from "../../../src/inspect/rows.ts";
 import { readReport } from "../../../src/inspect/rule-report.ts";
 import { ruleServices } from "../../../src/inspect/rule-state.ts";
 import { serviceRows } from "../../../src/inspect/service-rows.ts";
 import type { Question } from "../ask.ts";
 
-type Expectation = Pick<Question, "answers" | "source">;
+type Expectation = Pick<Question, "answers" | "datagrams" | "source">;
 
 /** Where a driver does not do what the rows say: of such a question it has another answer. */
 export interface Difference {
@@ -27,6 +28,15 @@ export interface Driver {
   readonly agentFlags: readonly string[];
   /** What a node serves, as `portolan services` lists it. */
   readonly services: (node: NodeHost) => Promise<readonly ServiceRow[]>;
+  readonly balancesSockets: boolean;
+  /** An endpoint that serves no more (row 57): with their next datagram, or a moment after new ones meet another. */
+  readonly datagramsLeave: "at once" | "soon";
+  /** Over which families NodePorts are served at localhost (row 29). */
+  readonly localhost: readonly (keyof DualAddress)[];
+  /** Of the nodes that it needs. */
+  readonly lab?: Pick<LabOptions, "brNetfilter">;
+  /** Before its agents start. */
+  readonly prepare?: (lab: Lab) => Promise<void>;
   readonly differences: readonly Difference[];
 }
 

@@ -12,6 +12,9 @@ export const ebpf: Driver = {
     using state = openState(bpffs);
     return serviceRows(state.services());
   },
+  balancesSockets: true,
+  localhost: ["v4", "v6"],
+  datagramsLeave: "at once",
   differences: [
     // A balanced socket sends no packet that could be masqueraded: the backend sees the pod itself.
     {

@@ -2,10 +2,12 @@
 // Virtual servers of IPVS.
 
 import { type Driver, servedByRules } from "./driver.ts";
+import { byNetfilter } from "./netfilter.ts";
 
 export const ipvs: Driver = {
   name: "ipvs",
   agentFlags: ["--mode", "ipvs"],
   services: servedByRules,
-  differences: [],
+  ...byNetfilter,
+  localhost: [],
 };
