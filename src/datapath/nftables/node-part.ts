@@ -25,7 +25,18 @@ export function nodePart(surroundings: Surroundings, settings: RuleSettings): Pa
 function entries(families: readonly Family[]): readonly Chain[] {
   const words = families.map((family) => ({ family, ...WORDS[family] }));
   return [
-    { name: "prerouting", hook: "type nat hook prerouting priority dstnat", rules: ["jump services"] },
+    {
+      name: "prerouting",
+      hook: "type nat hook prerouting priority dstnat",
+      rules: [
+        // A socket that is bound to the address itself, as NodeLocal DNSCache's. Of what the node itself sends nobody can ask it:
+        // there the socket that a packet knows is its sender's.
+        ...words.map(({ family, ip }) => {
+          return `${ip} daddr . meta l4proto . th dport @on-node${family} socket wildcard 0 accept`;
+        }),
+        "jump services",
+      ],
+    },
     { name: "output", hook: "type nat hook output priority -100", rules: ["jump services"] },
     {
       name: "services",

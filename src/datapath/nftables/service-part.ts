@@ -72,6 +72,7 @@ class ServiceWriting {
       { of, key, ...target },
       ...(refusal === undefined ? [] : [{ of: refused, key, value: refusal }]),
       ...(address === undefined ? [] : [{ of: setOf(frontend, family), key: address, value: "" }]),
+      ...(frontend.onNode ? [{ of: `on-node${family}`, key, value: "" }] : []),
     ];
   }
 

@@ -21,6 +21,8 @@ export function fixedTables(family: Family): readonly FixedTable[] {
     // Of those that have no endpoints for everybody: what is not translated meets them.
     { name: `refusals${family}`, kind: "map", type: place },
     { name: `refused-nodeports${family}`, kind: "map", type: nodePort },
+    // ClusterIPs and ports that an interface of the node has too.
+    { name: `on-node${family}`, kind: "set", type: `${type} . inet_proto . inet_service` },
     { name: `nodeport-ips${family}`, kind: "set", type },
     { name: `cluster-ips${family}`, kind: "set", type },
     // Somebody's, so that nothing is dropped there for want of a Service.

@@ -38,6 +38,15 @@ test("row 27: addresses of Services come before NodePorts", () => {
   ]);
 });
 
+test("whoever listens at a ClusterIP that the node has comes first, but to the node's own processes", () => {
+  expect(rulesOf("prerouting")).toEqual([
+    "ip daddr . meta l4proto . th dport @on-node4 socket wildcard 0 accept",
+    "ip6 daddr . meta l4proto . th dport @on-node6 socket wildcard 0 accept",
+    "jump services",
+  ]);
+  expect(rulesOf("output")).toEqual(["jump services"]);
+});
+
 test("a node of one family has rules of that family only", () => {
   expect(rulesOf("services", {}, { families: [6] })).toEqual([
     "ip6 daddr . meta l4proto . th dport vmap @frontends6",

@@ -199,6 +199,7 @@ test("a ClusterIP that the node has itself is not refused at ports that nobody s
   const { frontends } = web();
   const lines = written({ ...web(), frontends: frontends.map((frontend) => ({ ...frontend, onNode: true as const })) });
   expect(lines).toContain("add element left-alone4 { 10.96.0.1 }");
+  expect(lines).toContain("add element on-node4 { 10.96.0.1 . 6 . 80 }");
   expect(lines.join("\n")).not.toContain("cluster-ips4");
 });
 
