@@ -6,6 +6,7 @@ import { looked } from "./looked.ts";
 
 /** Not every kernel allows them. */
 const NEEDED_MODE: Readonly<Record<string, Mode>> = {
+  "test/matrix/devices.test.ts": "ebpf",
   "test/matrix/ipvs-take-over.test.ts": "ebpf",
   "test/matrix/layout.test.ts": "ebpf",
   "test/matrix/sctp.test.ts": "ebpf",
