@@ -10,6 +10,7 @@ import { otherWriters } from "../datapath/rules/writers.ts";
 import { type Features, netnsCookie, probeFeatures } from "../libbpf/index.ts";
 import { checkNode } from "./checks.ts";
 import { ForwardKeeper } from "./forward-keeper.ts";
+import { keepHooks } from "./hook-keeper.ts";
 import { lockPins } from "./lock.ts";
 import type { Log } from "./log.ts";
 import { mapSizeTable } from "./map-sizes.ts";
@@ -56,6 +57,7 @@ export const serveEbpf: Serve = async ({ options, choice, log, onEvent, read }, 
   await using takeOver = new TakeOver(driver, log);
   await using kubeProxyKeeper = keepKubeProxy(options.takeOver, driver.optedOut, onEvent, log);
   using _sweeper = startSweeper(driver, log);
+  using _hooks = keepHooks(driver, log);
   await run({
     datapath: driver,
     servedBefore: adopted.length > 0,

@@ -74,6 +74,21 @@ export class DeviceHooks {
     return { added, changed, removed, failed };
   }
 
+  /**
+   * Puts hooks back that somebody has taken off. attached: names of pinned links that hang on something; filters say nothing of
+   * themselves, so each is put in its own place again. Returns the devices whose links were gone.
+   */
+  heal(attached: ReadonlySet<string>): readonly number[] {
+    const healed: number[] = [];
+    for (const [ifindex, value] of this.#attached) {
+      const hangs = DIRECTIONS.every((direction) => attached.has(tcxName(ifindex, direction)));
+      if (value === UNFINISHED || (hangs && this.#attachment === "tcx")) continue;
+      if (this.#serve(ifindex, value, true)) this.#attached.set(ifindex, UNFINISHED);
+      else if (this.#attachment === "tcx") healed.push(ifindex);
+    }
+    return healed;
+  }
+
   /** Programs of ours hang on every device that is to have them. */
   get complete(): boolean {
     return this.#adopted && ![...this.#attached.values()].includes(UNFINISHED);
@@ -156,5 +171,9 @@ function pinnedDevices(pins: Pins): readonly number[] {
 }
 
 function tcxPin(pins: Pins, ifindex: number, direction: TcDirection): string {
-  return linkPin(pins, `tcx-${ifindex}-${direction}`);
+  return linkPin(pins, tcxName(ifindex, direction));
+}
+
+function tcxName(ifindex: number, direction: TcDirection): string {
+  return `tcx-${ifindex}-${direction}`;
 }

@@ -14,10 +14,18 @@ import { DeviceHooks, type TcAttachment } from "./attach.ts";
 import { DETECT_LOCAL, firstOfFamily, writeClientKinds } from "./client-kinds.ts";
 import { decode } from "./codec.ts";
 import { Counters } from "./counters.ts";
+import { attachedLinks } from "./links.ts";
 import { networkNamespaces } from "./namespaces.ts";
 import { OptedOutTable } from "./opted-out.ts";
 import type { Pins } from "./pins.ts";
-import { type MapSizeTable, type ProgramConfig, Programs, type SizeConflict, type SocketHooks } from "./programs.ts";
+import {
+  CGROUP_HOOKS,
+  type MapSizeTable,
+  type ProgramConfig,
+  Programs,
+  type SizeConflict,
+  type SocketHooks,
+} from "./programs.ts";
 import { type SocketPassListener, type SocketProtocol, StaleSockets } from "./stale-sockets.ts";
 import { Predecessor, pinPrograms, removeOthers, serveFirst, type TakenOver, takeOver } from "./takeover.ts";
 import { MapWriter } from "./writer.ts";
@@ -51,6 +59,8 @@ export class EbpfDriver implements Datapath, Disposable {
   /** Until then an endpoint that is missing may only not have been read yet: no socket may be taken off it. */
   #synced = false;
   #adoptedNodePorts: readonly Ip[] = [];
+  /** Again, as they were attached; undefined: not yet. */
+  #attachSockets: (() => void) | undefined;
   #swept: abi.SweepReport | undefined;
   readonly counters: Counters;
 
@@ -230,7 +240,8 @@ export class EbpfDriver implements Datapath, Disposable {
    * the devices: from here on the programs in force are ours, and the state says so.
    */
   attachSockets(cgroupRoot: string, hooks: SocketHooks): void {
-    this.#programs.attachCgroup(cgroupRoot, hooks);
+    this.#attachSockets = () => this.#programs.attachCgroup(cgroupRoot, hooks);
+    this.#attachSockets();
     const config = this.#options.config.masqueradeAll ? abi.AgentConfig.AGENT_MASQUERADE_ALL : 0;
     // What no program asks any more is nobody's last word later.
     const rangesOf = this.localRangesKnown ? this.#detectLocal : abi.DetectLocal.DETECT_DEVICE;
@@ -252,6 +263,15 @@ export class EbpfDriver implements Datapath, Disposable {
     // Of an agent that was killed before its programs served; they may hang where ours do not yet.
     if (this.#hooks.complete) removeOthers(this.#pins);
     return undefined;
+  }
+
+  /** Puts hooks back that somebody has taken off. Returns whose they were: ifindexes, and "sockets". Throws BpfError. */
+  healHooks(): readonly (number | "sockets")[] {
+    const attached = attachedLinks(this.#pins);
+    const devices = this.#hooks.heal(attached);
+    if (!this.#attachSockets || CGROUP_HOOKS.every((hook) => attached.has(`cgroup-${hook}`))) return devices;
+    this.#attachSockets();
+    return [...devices, "sockets"];
   }
 
   /** Deletes expired flows, in the kernel. */
