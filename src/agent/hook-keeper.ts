@@ -4,15 +4,18 @@
 import type { EbpfDriver } from "../datapath/ebpf/driver.ts";
 import type { Log } from "./log.ts";
 
-/** They are back within five seconds. */
-const LOOK_MS = 3000;
+/** All are looked at in three seconds, a part at a time, so that no change waits for that. */
+const LOOK_MS = 100;
+const PARTS = 30;
 
 /** Runs until disposed. A look that fails is logged, once for each reason, and the next one tries again. */
 export function keepHooks(driver: Pick<EbpfDriver, "healHooks">, log: Log): Disposable {
   let told: string | undefined;
+  let part = 0;
   const timer = setInterval(() => {
     try {
-      const healed = driver.healHooks();
+      part = (part + 1) % PARTS;
+      const healed = driver.healHooks(part, PARTS);
       if (healed.length > 0) log.warn({ hooks: healed.join() }, "somebody has taken hooks of ours off, they are back");
       told = undefined;
     } catch (error) {

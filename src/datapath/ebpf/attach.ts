@@ -9,7 +9,7 @@ import { classifyDevices, type Device, type DeviceRules } from "../devices/class
 import { LastingRoles } from "../devices/lasting-roles.ts";
 import type { NetworkView } from "../network.ts";
 import { deviceKey, encodeDevice, knownDevices, knownRoles, withLocal } from "./devices-map.ts";
-import { dropLink, ensureLink } from "./links.ts";
+import { dropLink, ensureLink, isAttached } from "./links.ts";
 import { linkPin, type Pins } from "./pins.ts";
 import type { TcPrograms } from "./takeover.ts";
 
@@ -75,14 +75,15 @@ export class DeviceHooks {
   }
 
   /**
-   * Puts hooks back that somebody has taken off. attached: names of pinned links that hang on something; filters say nothing of
-   * themselves, so each is put in its own place again. Returns the devices whose links were gone.
+   * Puts hooks back that somebody has taken off. among: the devices to look at. Filters say nothing of themselves, so each is put
+   * in its own place again. Returns the devices whose links were gone.
    */
-  heal(attached: ReadonlySet<string>): readonly number[] {
+  heal(among: (ifindex: number) => boolean): readonly number[] {
     const healed: number[] = [];
     for (const [ifindex, value] of this.#attached) {
-      const hangs = DIRECTIONS.every((direction) => attached.has(tcxName(ifindex, direction)));
-      if (value === UNFINISHED || (hangs && this.#attachment === "tcx")) continue;
+      if (value === UNFINISHED || !among(ifindex)) continue;
+      const pins = DIRECTIONS.map((direction) => tcxPin(this.#pins, ifindex, direction));
+      if (this.#attachment === "tcx" && pins.every(isAttached)) continue;
       if (this.#serve(ifindex, value, true)) this.#attached.set(ifindex, UNFINISHED);
       else if (this.#attachment === "tcx") healed.push(ifindex);
     }
@@ -171,9 +172,5 @@ function pinnedDevices(pins: Pins): readonly number[] {
 }
 
 function tcxPin(pins: Pins, ifindex: number, direction: TcDirection): string {
-  return linkPin(pins, tcxName(ifindex, direction));
-}
-
-function tcxName(ifindex: number, direction: TcDirection): string {
-  return `tcx-${ifindex}-${direction}`;
+  return linkPin(pins, `tcx-${ifindex}-${direction}`);
 }

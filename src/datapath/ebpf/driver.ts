@@ -14,10 +14,10 @@ import { DeviceHooks, type TcAttachment } from "./attach.ts";
 import { DETECT_LOCAL, firstOfFamily, writeClientKinds } from "./client-kinds.ts";
 import { decode } from "./codec.ts";
 import { Counters } from "./counters.ts";
-import { attachedLinks } from "./links.ts";
+import { isAttached } from "./links.ts";
 import { networkNamespaces } from "./namespaces.ts";
 import { OptedOutTable } from "./opted-out.ts";
-import type { Pins } from "./pins.ts";
+import { linkPin, type Pins } from "./pins.ts";
 import {
   CGROUP_HOOKS,
   type MapSizeTable,
@@ -265,11 +265,14 @@ export class EbpfDriver implements Datapath, Disposable {
     return undefined;
   }
 
-  /** Puts hooks back that somebody has taken off. Returns whose they were: ifindexes, and "sockets". Throws BpfError. */
-  healHooks(): readonly (number | "sockets")[] {
-    const attached = attachedLinks(this.#pins);
-    const devices = this.#hooks.heal(attached);
-    if (!this.#attachSockets || CGROUP_HOOKS.every((hook) => attached.has(`cgroup-${hook}`))) return devices;
+  /**
+   * Puts hooks back that somebody has taken off. Of so many parts it looks at one, 0 to parts - 1: to ask the kernel about all
+   * links of a large node takes tens of milliseconds. Returns whose they were: ifindexes, and "sockets". Throws BpfError.
+   */
+  healHooks(part: number, parts: number): readonly (number | "sockets")[] {
+    const devices = this.#hooks.heal((ifindex) => ifindex % parts === part);
+    if (part > 0 || !this.#attachSockets) return devices;
+    if (CGROUP_HOOKS.every((hook) => isAttached(linkPin(this.#pins, `cgroup-${hook}`)))) return devices;
     this.#attachSockets();
     return [...devices, "sockets"];
   }

@@ -51,7 +51,8 @@ export function attachedLinks(pins: Pins): ReadonlySet<string> {
   return new Set(readdirSync(pins.links).filter((name) => isAttached(linkPin(pins, name))));
 }
 
-function isAttached(pin: string): boolean {
+/** False where nothing is pinned, too. */
+export function isAttached(pin: string): boolean {
   try {
     using link = openPinnedLink(pin);
     const { cgroupId, ifindex } = linkTarget(link);
