@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # rootfs.sh ARCH NODE ROOT: the part of the image that is not ours, laid out below ROOT: from Debian the libraries of the
-# addon and of Node.js, iptables, ipset, ipvsadm and nft with what they need, and busybox, whose shell init containers and people use;
+# addon and of Node.js, what modes of rules run (iptables, ipset, ipvsadm, nft, conntrack, ip) with what that needs, and busybox, whose shell init containers and people use;
 # NODE/node, stripped. Packages are unpacked, not installed: none of their scripts is needed, and so another architecture
 # than this machine's is no different.
 set -euo pipefail
 
 target=$1 node=$2 root=$3
-packages=(libc6 libstdc++6 libbpf1 libelf1 zlib1g iptables ipset ipvsadm nftables busybox-static)
+packages=(libc6 libstdc++6 libbpf1 libelf1 zlib1g iptables ipset ipvsadm nftables conntrack iproute2 busybox-static)
 # The licence of each package stays.
 left_out=('./usr/share/man' './usr/share/locale' './usr/share/lintian' './usr/share/bash-completion' './usr/share/gdb'
   './usr/share/gcc' './usr/lib/*/gconv' './usr/lib/*/perl*' './etc/init.d' './usr/share/doc/*/changelog*' './usr/share/doc/*/examples')

@@ -3,6 +3,7 @@
 // until it is told to stop. It leaves the datapath working.
 
 import { once } from "node:events";
+import type { Mode } from "../datapath/contract.ts";
 import { Network } from "../datapath/network.ts";
 import { netnsCookie, openNetlink } from "../libbpf/index.ts";
 import type { ClusterEvent, OnEvent } from "../model/cluster-event.ts";
@@ -10,6 +11,7 @@ import type { Source } from "../source/source.ts";
 import { chooseMode, reconsiderOnHangup } from "./choose-mode.ts";
 import { type ConfigFile, ConfigFollower } from "./config/config-follower.ts";
 import { serveEbpf } from "./ebpf-serving.ts";
+import { ModeError } from "./errors.ts";
 import { startSource } from "./followers.ts";
 import { HealthFollower } from "./health-follower.ts";
 import { collectGarbage } from "./heap.ts";
@@ -40,12 +42,20 @@ export async function runAgent(
   configFile?: ConfigFile,
 ): Promise<void> {
   parseNodePortRule(options.nodePortAddresses); // what cannot be is said before anything is touched
-  deferHelpers(log);
   let now = options;
   const renewed = (later: AgentOptions): void => {
     now = later;
   };
-  while (!stop.aborted) await serveOnce(now, { log, stop, configFile, renewed });
+  const unable = new Map<Mode, string>();
+  while (!stop.aborted) {
+    try {
+      await serveOnce(now, unable, { log, stop, configFile, renewed });
+    } catch (error) {
+      if (!(error instanceof ModeError) || now.mode !== "auto") throw error;
+      log.error({ err: error }, `mode ${error.mode} could not begin, the next one is tried`);
+      unable.set(error.mode, error.message);
+    }
+  }
 }
 
 interface Life {
@@ -57,11 +67,15 @@ interface Life {
 }
 
 /** Until stop, or until another mode is to serve: the next one then finds what this one has left at work. */
-async function serveOnce(options: AgentOptions, { log, stop, configFile, renewed }: Life): Promise<void> {
+async function serveOnce(
+  options: AgentOptions,
+  unable: ReadonlyMap<Mode, string>,
+  { log, stop, configFile, renewed }: Life,
+): Promise<void> {
   await using source: Source = await openSource(options);
   const onEvent = (event: ClusterEvent): void => source.record(event);
   const read = (): void => beginReading(source, log);
-  const choice = await chooseMode(options);
+  const choice = await chooseMode(options, unable);
   using reconsidered = reconsiderOnHangup(options, choice, log);
   const end = AbortSignal.any([stop, reconsidered.signal]);
   const following = { options, log, stop: end, configFile, source, onEvent, renewed };
@@ -83,6 +97,7 @@ interface Following {
 async function follow(serving: Serving, following: Following): Promise<void> {
   const { options, log, stop, configFile, source, onEvent, renewed } = following;
   const { datapath, adopted, servedBefore, sockets } = serving;
+  deferHelpers(log);
   applyKernelSettings(options.kernel, log);
   const nodePortRule = parseNodePortRule(options.nodePortAddresses);
   for (const warning of nodePortWarnings(nodePortRule)) log.warn(warning);

@@ -15,8 +15,8 @@ export interface Choice {
 
 type Options = Pick<AgentOptions, "mode" | "bpffs" | "cgroupRoot">;
 
-/** Throws NodeError where the node can serve in none that is asked for. */
-export async function chooseMode(options: Options): Promise<Choice> {
+/** unable: modes that looked usable and could not begin, and why. Throws NodeError where the node can serve in none. */
+export async function chooseMode(options: Options, unable: ReadonlyMap<Mode, string> = new Map()): Promise<Choice> {
   const asked = MODES.find((mode) => mode === options.mode);
   if (asked === "ebpf") return { mode: asked, reasons: ["--mode ebpf"] }; // what it lacks is said as it begins
   if (asked !== undefined) {
@@ -24,7 +24,7 @@ export async function chooseMode(options: Options): Promise<Choice> {
     if (usable) return { mode: asked, reasons: [`--mode ${asked}`] };
     throw new NodeError(`this node cannot be served in mode ${asked}: ${reason}`);
   }
-  const answers = await probeModes(options);
+  const answers = await probeModes(options, unable);
   const best = answers.find(({ usable }) => usable);
   const passed = answers
     .filter(({ usable }) => !usable)

@@ -7,8 +7,9 @@ import { findFilterTables } from "../datapath/netfilter/iptables.ts";
 import { keepTranslating } from "../datapath/netfilter/kube-proxy.ts";
 import { findOthers } from "../datapath/others.ts";
 import { otherWriters } from "../datapath/rules/writers.ts";
-import { type Features, netnsCookie, probeFeatures } from "../libbpf/index.ts";
+import { BpfError, type Features, netnsCookie, probeFeatures } from "../libbpf/index.ts";
 import { checkNode } from "./checks.ts";
+import { ModeError } from "./errors.ts";
 import { ForwardKeeper } from "./forward-keeper.ts";
 import { keepHooks } from "./hook-keeper.ts";
 import { lockPins } from "./lock.ts";
@@ -48,7 +49,11 @@ export const serveEbpf: Serve = async ({ options, choice, log, onEvent, read }, 
   for (const warning of warnings) log.warn(warning);
   writeStateFile({ options, choice, features }, log);
 
-  using driver = await openDriver(options, pins, features, log);
+  using driver = await openDriver(options, pins, features, log).catch((error: unknown) => {
+    // Where programs of ours serve already, no other mode may begin beside them.
+    if (!(error instanceof BpfError) || serves(pins)) throw error;
+    throw new ModeError("ebpf", `its programs could not be loaded: ${error.message}`, { cause: error });
+  });
   const adopted = driver.adopt();
   for (const warning of driver.warnings) log.warn(warning);
   log.info({ services: adopted.length }, "adopted");

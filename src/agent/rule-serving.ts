@@ -68,10 +68,10 @@ export function serveByRules(mode: RuleMode): Serve {
       counters: undefined,
       sockets: undefined,
       begin: async ({ published, attach }) => {
-        if (mode === "nftables") await forward.begin();
+        if (mode !== "ipvs") await forward.begin(); // whose own rules accept
         attach();
         await published;
-        if (mode === "nftables") void forward.keep();
+        if (mode !== "ipvs") void forward.keep();
         await others.leave();
         kubeProxyKeeper.keep();
       },

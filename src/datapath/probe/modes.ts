@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which modes this node could serve in, found by trying, never by version numbers of the kernel: distributions backport.
 
-import { MODES, type Mode, type ModeAnswer } from "./answer.ts";
+import { answer, MODES, type Mode, type ModeAnswer } from "./answer.ts";
 import { type EbpfPlaces, probeEbpf } from "./ebpf.ts";
 import { probeIptables, probeIpvs, probeNftables } from "./netfilter.ts";
 
@@ -21,12 +21,16 @@ export async function probeMode(mode: Mode, places: EbpfPlaces): Promise<ModeAns
 
 /**
  * The best first, up to the first that is usable, which is the last of the answers: those below it are not asked, for asking
- * makes the kernel load modules. None usable: all have answered.
+ * makes the kernel load modules. None usable: all have answered. unable: those that looked usable and could not begin, and why.
  */
-export async function probeModes(places: EbpfPlaces): Promise<readonly ModeAnswer[]> {
+export async function probeModes(
+  places: EbpfPlaces,
+  unable: ReadonlyMap<Mode, string> = new Map(),
+): Promise<readonly ModeAnswer[]> {
   const answers: ModeAnswer[] = [];
   for (const mode of MODES) {
-    const given = await probeMode(mode, places);
+    const tried = unable.get(mode);
+    const given = tried === undefined ? await probeMode(mode, places) : answer(mode, [tried], "", {});
     answers.push(given);
     if (given.usable) break;
   }

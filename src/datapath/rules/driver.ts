@@ -57,6 +57,8 @@ export class RuleDriver implements Datapath, AsyncDisposable {
   readonly #doubted = new Set<ServiceKey>();
   #next: Turn | undefined;
   #running: Promise<void> | undefined;
+  /** Of what the writer was asked. */
+  #last: Promise<void> = Promise.resolve();
   #timer: NodeJS.Timeout | undefined;
   #stopped = false;
   problems = 0;
@@ -153,7 +155,7 @@ export class RuleDriver implements Datapath, AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#timer);
-    await this.#running;
+    await Promise.all([this.#running, this.#last]);
   }
 
   #tellClients(): void {
@@ -191,7 +193,7 @@ export class RuleDriver implements Datapath, AsyncDisposable {
     while (this.#next && this.#known && !this.#stopped) {
       const turn = this.#next;
       this.#next = undefined;
-      await this.#write().then(turn.resolve, turn.reject);
+      await this.#alone(() => this.#write()).then(turn.resolve, turn.reject);
       await this.#forgetDatagrams().catch(this.#options.onError);
     }
   }
@@ -204,6 +206,16 @@ export class RuleDriver implements Datapath, AsyncDisposable {
     const addresses = new Set(local.map(({ address }) => address));
     if (datagrams.length > 0) await this.#options.forgetDatagrams(datagrams, addresses);
     this.#doubted.clear();
+  }
+
+  /** The writer does one thing at a time. */
+  #alone<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#last.then(work);
+    this.#last = done.then(
+      () => undefined,
+      () => undefined, // told to who asked
+    );
+    return done;
   }
 
   async #write(): Promise<ApplyReport> {
@@ -243,7 +255,7 @@ export class RuleDriver implements Datapath, AsyncDisposable {
 
   async #heal(): Promise<void> {
     if (!this.#known || this.#running !== undefined) return;
-    if (!this.#whole && !(await this.#options.writer.intact())) {
+    if (!this.#whole && !(await this.#alone(() => this.#options.writer.intact()))) {
       this.#options.onHealing();
       this.#whole = true;
     }
