@@ -8,7 +8,7 @@ import { Network } from "../datapath/network.ts";
 import { netnsCookie, openNetlink } from "../libbpf/index.ts";
 import type { ClusterEvent, OnEvent } from "../model/cluster-event.ts";
 import type { Source } from "../source/source.ts";
-import { chooseMode, reconsiderOnHangup } from "./choose-mode.ts";
+import { type Choice, chooseMode, reconsiderOnHangup } from "./choose-mode.ts";
 import { type ConfigFile, ConfigFollower } from "./config/config-follower.ts";
 import { serveEbpf } from "./ebpf-serving.ts";
 import { ModeError } from "./errors.ts";
@@ -78,13 +78,14 @@ async function serveOnce(
   const choice = await chooseMode(options, unable);
   using reconsidered = reconsiderOnHangup(options, choice, log);
   const end = AbortSignal.any([stop, reconsidered.signal]);
-  const following = { options, log, stop: end, configFile, source, onEvent, renewed };
+  const following = { options, choice, log, stop: end, configFile, source, onEvent, renewed };
   const serve = choice.mode === "ebpf" ? serveEbpf : serveByRules(choice.mode);
   await serve({ options, choice, log, onEvent, read }, (serving) => follow(serving, following));
 }
 
 interface Following {
   readonly options: AgentOptions;
+  readonly choice: Choice;
   readonly log: Log;
   readonly stop: AbortSignal;
   readonly configFile: ConfigFile | undefined;
@@ -95,7 +96,7 @@ interface Following {
 
 /** From the first state to the last, as long as this mode serves. */
 async function follow(serving: Serving, following: Following): Promise<void> {
-  const { options, log, stop, configFile, source, onEvent, renewed } = following;
+  const { options, choice, log, stop, configFile, source, onEvent, renewed } = following;
   const { datapath, adopted, servedBefore, sockets } = serving;
   deferHelpers(log);
   applyKernelSettings(options.kernel, log);
@@ -106,6 +107,7 @@ async function follow(serving: Serving, following: Following): Promise<void> {
     options,
     {
       mode: datapath.mode,
+      reasons: choice.reasons,
       adopted: servedBefore,
       nodeExpected: options.source.kind === "kubernetes", // a directory need not have one
       keepsUp: (family) => services.keepsUp(family),

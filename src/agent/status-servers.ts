@@ -22,6 +22,8 @@ export interface StatusSubject
     Pick<MetricsSubject, "api" | "counters" | "unserved" | "problems"> {
   /** Name of the driver. */
   readonly mode: string;
+  /** Why this one. */
+  readonly reasons: readonly string[];
   readonly counters: Counters | undefined;
   /** The first state that may take away what an earlier agent left was published. */
   readonly begun: () => boolean;
@@ -139,8 +141,9 @@ function publicOptions(options: AgentOptions): AgentOptions {
   return { ...options, source: { ...source, servers: source.servers.map(withoutUser) } };
 }
 
-function openMetrics(options: AgentOptions, { api, counters, mode, unserved, problems }: StatusSubject): Metrics {
+function openMetrics(options: AgentOptions, subject: StatusSubject): Metrics {
+  const { api, counters, mode, reasons, unserved, problems } = subject;
   const { serviceMetricsMax: max } = options;
   const services = max === undefined || !counters ? undefined : { max, read: () => counters.services() };
-  return new Metrics({ version: VERSION, mode, api, counters, unserved, problems, services });
+  return new Metrics({ version: VERSION, mode, reasons, api, counters, unserved, problems, services });
 }

@@ -17,6 +17,8 @@ export interface MetricsSubject extends DatapathSubject {
   readonly api: (() => ApiActivity) | undefined;
   readonly version: string;
   readonly mode: string;
+  /** Why this mode, a sentence each. */
+  readonly reasons: readonly string[];
   /** Of single services; undefined: nobody asks for them. max: service ports with a name of their own. */
   readonly services: { readonly max: number; readonly read: Counters["services"] } | undefined;
 }
@@ -50,6 +52,13 @@ export class Metrics {
       labelNames: ["version", "mode"],
       registers: [registry],
     }).set({ version: subject.version, mode: subject.mode }, 1);
+    const chosen = new Gauge({
+      name: "portolan_mode",
+      help: "Always 1: the mode that serves, with each reason for it",
+      labelNames: ["mode", "reason"],
+      registers: [registry],
+    });
+    for (const reason of subject.reasons) chosen.set({ mode: subject.mode, reason }, 1);
     const { api, services, counters } = subject;
     this.#texts = counters ? [() => snatTriesText(counters)] : [];
     if (api) {

@@ -96,6 +96,9 @@ describe("metrics", () => {
       expect(synced).toBeGreaterThan(Date.now() / 1000 - 120);
       expect(synced).toBeGreaterThanOrEqual(of("kubeproxy_sync_proxy_rules_last_queued_timestamp_seconds") ?? Infinity);
     }
+    expect(
+      sample("portolan_mode", '{mode="ebpf",reason="the best of all, and the kernel has all that the programs call"}'),
+    ).toBe(1);
     expect(sample("portolan_build_info", '{version="0.1.0",mode="ebpf"}')).toBe(1);
     expect(sample("portolan_map_entries", '{map="services"}')).toBe(4);
     expect(sample("portolan_map_max_entries", '{map="services"}')).toBe(65_535);

@@ -17,6 +17,7 @@ async function scrapeAll(): Promise<string> {
   const metrics = new Metrics({
     version: "1.2.3",
     mode: "ebpf",
+    reasons: ["--mode ebpf"],
     counters: {
       drops: () => [{ reason: 1, name: "no_endpoints", count: 1n }],
       fill: async () => fill,
