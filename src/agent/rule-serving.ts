@@ -9,7 +9,7 @@ import { pinsUnder, serves } from "../datapath/ebpf/pins.ts";
 import { datagramTimes } from "../datapath/netfilter/conntrack-times.ts";
 import { findFilterTables } from "../datapath/netfilter/iptables.ts";
 import { RuleDriver } from "../datapath/rules/driver.ts";
-import { forgetStaleDatagrams } from "../datapath/rules/stale-datagrams.ts";
+import { forgetStaleDatagrams, forgetUntranslated } from "../datapath/rules/stale-datagrams.ts";
 import { openWriter, otherWriters, type RuleMode } from "../datapath/rules/writers.ts";
 import type { RuleReport } from "../inspect/rule-report.ts";
 import { probeFeatures } from "../libbpf/index.ts";
@@ -53,6 +53,7 @@ export function serveByRules(mode: RuleMode): Serve {
       onError: (error) => log.error({ err: error }, "rules could not be written, it is tried again"),
       onHealing: () => log.warn("rules of ours were gone, they are written anew"),
       forgetDatagrams: forgetStaleDatagrams,
+      forgetUntranslated,
     });
     const report = (): RuleReport => {
       const { lastWritten, problems, inForce } = driver;

@@ -24,8 +24,12 @@ export interface RuleDriverOptions {
   /** Told that rules of ours were gone, and are to be written anew. */
   readonly onHealing: () => void;
   /** UDP services that were written; local: addresses that serve NodePorts. Rejects with NetfilterError. */
-  readonly forgetDatagrams: (services: readonly CompiledService[], local: ReadonlySet<Ip>) => Promise<void>;
+  readonly forgetDatagrams: Forget;
+  /** Likewise, services of which frontends are new. */
+  readonly forgetUntranslated: Forget;
 }
+
+type Forget = (services: readonly CompiledService[], local: ReadonlySet<Ip>) => Promise<void>;
 
 /** A write that others wait for. */
 interface Turn {
@@ -53,8 +57,9 @@ export class RuleDriver implements Datapath, AsyncDisposable {
   /** What is to be written is known: the state is complete, or nothing served before; and so are the devices. */
   #stateKnown = false;
   #devicesKnown = false;
-  /** Written, and their stale datagrams not forgotten yet. */
+  /** Written, and what netfilter remembers of them not forgotten yet: stale datagrams, and what was asked too early. */
   readonly #doubted = new Set<ServiceKey>();
+  readonly #early = new Set<ServiceKey>();
   #next: Turn | undefined;
   #running: Promise<void> | undefined;
   /** Of what the writer was asked. */
@@ -194,18 +199,21 @@ export class RuleDriver implements Datapath, AsyncDisposable {
       const turn = this.#next;
       this.#next = undefined;
       await this.#alone(() => this.#write()).then(turn.resolve, turn.reject);
-      await this.#forgetDatagrams().catch(this.#options.onError);
+      await this.#forgetStale().catch(this.#options.onError);
     }
   }
 
   /** Of services that have changed: their datagrams may go to endpoints that they have no more. */
-  async #forgetDatagrams(): Promise<void> {
+  async #forgetStale(): Promise<void> {
     const doubted = [...this.#doubted].flatMap((key) => this.#services.get(key) ?? []);
     const datagrams = doubted.filter(({ protocol }) => protocol === "UDP");
     const local = this.#surroundings.nodeAddresses.filter(({ nodePort }) => nodePort);
     const addresses = new Set(local.map(({ address }) => address));
     if (datagrams.length > 0) await this.#options.forgetDatagrams(datagrams, addresses);
     this.#doubted.clear();
+    const early = [...this.#early].flatMap((key) => this.#services.get(key) ?? []);
+    if (early.length > 0) await this.#options.forgetUntranslated(early, addresses);
+    this.#early.clear();
   }
 
   /** The writer does one thing at a time. */
@@ -224,7 +232,7 @@ export class RuleDriver implements Datapath, AsyncDisposable {
     if (!whole && !surroundingsChanged && changed.size === 0) return NOTHING;
     this.#changed = new Set();
     this.#surroundingsChanged = this.#whole = false;
-    const services = new Map(this.#services);
+    const [services, before] = [new Map(this.#services), this.#written];
     try {
       const surroundings = this.#surroundings;
       const report = await writer.write({ services, surroundings, changed, surroundingsChanged, whole });
@@ -232,6 +240,7 @@ export class RuleDriver implements Datapath, AsyncDisposable {
       this.#written = services;
       this.#lastWritten = new Date();
       for (const key of whole ? services.keys() : changed) this.#doubted.add(key);
+      for (const key of changed) if (hasNewFrontends(services.get(key), before.get(key))) this.#early.add(key);
       return report;
     } catch (error) {
       for (const key of changed) this.#changed.add(key);
@@ -260,8 +269,12 @@ export class RuleDriver implements Datapath, AsyncDisposable {
       this.#whole = true;
     }
     if (this.#due) await this.#turn();
-    else await this.#forgetDatagrams();
+    else await this.#forgetStale();
   }
+}
+
+function hasNewFrontends(now: CompiledService | undefined, before: CompiledService | undefined): boolean {
+  return now !== undefined && JSON.stringify(now.frontends) !== JSON.stringify(before?.frontends);
 }
 
 const NOTHING: ApplyReport = {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Makes netfilter forget UDP flows to endpoints that serve no more (rows 57 to 60): their datagrams then meet the rules anew.
-// TCP and SCTP are left alone (row 61).
+// TCP and SCTP are left alone (row 61), but for what was asked of a VIP before it was one.
 
 import type { CompiledService } from "../../compile/state.ts";
 import { type Family, type Ip, parseIp } from "../../model/ip.ts";
@@ -34,7 +34,33 @@ export async function forgetStaleDatagrams(
   }
 }
 
-/** listed: the output of `conntrack -L -p udp`; each combination once. */
+/**
+ * A client that asked a VIP before its rules were there goes on asking with the same segment, which netfilter remembers as
+ * untranslated for two minutes: it forgets that. services: whose frontends are new. Rejects with NetfilterError.
+ */
+export async function forgetUntranslated(services: readonly CompiledService[], local: ReadonlySet<Ip>): Promise<void> {
+  for (const family of FAMILIES) {
+    const ofFamily = services.filter((service) => service.family === family && service.protocol === "TCP");
+    if (ofFamily.length === 0) continue;
+    const asking = ["-p", "tcp", "--state", "SYN_SENT", "-f", `ipv${family}`];
+    const tracked = trackedDatagrams(await conntrack(["-L", ...asking]));
+    const untranslated = tracked.filter(({ destination, answerer }) => destination === answerer);
+    for (const { destination, port } of staleDatagrams(ofFamily, local, untranslated)) {
+      await forget([
+        "-D",
+        ...asking,
+        "--orig-dst",
+        destination,
+        "--orig-port-dst",
+        String(port),
+        "--reply-src",
+        destination,
+      ]);
+    }
+  }
+}
+
+/** listed: the output of `conntrack -L` of one protocol; each combination once. */
 export function trackedDatagrams(listed: string): readonly TrackedDatagrams[] {
   const found = new Map<string, TrackedDatagrams>();
   for (const line of listed.split("\n")) {

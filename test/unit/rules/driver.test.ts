@@ -49,6 +49,7 @@ let writer: NotingWriter;
 let errors: unknown[];
 let healed: number;
 let doubted: string[];
+let early: string[];
 
 function driver(servedBefore = false): RuleDriver {
   const made = new RuleDriver({
@@ -58,6 +59,7 @@ function driver(servedBefore = false): RuleDriver {
     onError: (error) => void errors.push(error),
     onHealing: () => void healed++,
     forgetDatagrams: async (services) => void doubted.push(...services.map(({ name }) => name)),
+    forgetUntranslated: async (services) => void early.push(...services.map(({ name }) => name)),
   });
   return made;
 }
@@ -72,7 +74,7 @@ function placed(servedBefore = false): RuleDriver {
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
   writer = new NotingWriter();
-  [errors, healed, doubted] = [[], 0, []];
+  [errors, healed, doubted, early] = [[], 0, [], []];
 });
 afterEach(() => vi.useRealTimers());
 
@@ -155,4 +157,15 @@ test("row 57: after a write netfilter is asked about the datagrams of what chang
   await vi.waitFor(() => expect(doubted).toEqual(["a"]));
   await rules.apply({ upsert: [named("b")], remove: [] });
   await vi.waitFor(() => expect(doubted).toEqual(["a", "b"]));
+});
+
+test("after a write netfilter is asked about what came too early, of Services whose frontends are new", async () => {
+  await using rules = placed();
+  await rules.sync({ upsert: [named("a")], remove: [] });
+  await vi.waitFor(() => expect(early).toEqual(["a"]));
+  const nodePort = { kind: "NodePort", address: undefined, port: 30_080 } as const;
+  await rules.apply({ upsert: [{ ...named("a"), hasAnyEndpoints: true }, named("b")], remove: [] });
+  await vi.waitFor(() => expect(early).toEqual(["a", "b"]));
+  await rules.apply({ upsert: [{ ...named("a"), frontends: [nodePort] }], remove: [] });
+  await vi.waitFor(() => expect(early).toEqual(["a", "b", "a"]));
 });
