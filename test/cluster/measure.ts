@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// npm run bench:cluster [-- SERVICES ENDPOINTS CHANGES [COMPETITOR]]: Portolan and the real kube-proxy (nftables mode), one after the
-// other, each on a node of its own, behind one real API server. From process start to the first connection, from the API
+// npm run bench:cluster [-- SERVICES ENDPOINTS CHANGES [COMPETITOR,...]]: Portolan and the real kube-proxy (nftables mode), or those
+// of COMPETITORS that are named, one after the other, each on a node of its own, behind one real API server. From process start to the first connection, from the API
 // server's answer about a change to the first connection that reaches a new endpoint, and memory. Prints records
 // (src/bench/record.ts) as JSON; what it is at goes to stderr.
 import { readFileSync } from "node:fs";
@@ -21,33 +21,44 @@ import { startKubeProxy } from "./support/kube-proxy.ts";
 const PROBED = 20;
 const IDLE_MS = 5000;
 const [services = 10_000, endpoints = 10, changes = 100] = process.argv.slice(2, 5).map(Number);
-const [, , , , , only] = process.argv;
+const [, , , , , named = "portolan,kube-proxy nftables"] = process.argv;
 const size: BulkSize = { services, endpoints };
 
 interface Competitor {
   readonly name: string;
-  readonly node: string;
-  readonly pods: { readonly client: string; readonly server: string };
   start(lab: Lab, node: NodeHost, plane: ControlPlane): LabProcess;
 }
 
 const COMPETITORS: readonly Competitor[] = [
-  { name: "portolan", node: "n1", pods: { client: "p1a", server: "p1b" }, start: startPortolan },
+  { name: "portolan", start: startPortolan("ebpf") },
+  { name: "portolan nftables", start: startPortolan("nftables") },
+  { name: "portolan iptables", start: startPortolan("iptables") },
   {
     name: "kube-proxy nftables",
-    node: "n2",
-    pods: { client: "p2a", server: "p2b" },
     start: (lab, node, plane) => startKubeProxy(lab, node, plane.kubeconfig("system:kube-proxy")),
+  },
+  {
+    name: "kube-proxy iptables",
+    start: (lab, node, plane) => startKubeProxy(lab, node, plane.kubeconfig("system:kube-proxy"), "iptables"),
   },
 ];
 
+/** Each on a node of its own. */
+const COMPETING = named.split(",").map((name, i) => {
+  const competitor = COMPETITORS.find((known) => known.name === name);
+  if (!competitor) throw new Error(`no competitor ${name}: there are ${COMPETITORS.map((one) => one.name).join(", ")}`);
+  const n = i + 1;
+  return { ...competitor, node: `n${n}`, pods: { client: `p${n}a`, server: `p${n}b` } };
+});
+
 /** The bundle, as a DaemonSet runs it. */
-function startPortolan(lab: Lab, node: NodeHost, plane: ControlPlane): LabProcess {
-  return lab.spawn(node, [
-    ...[process.execPath, `${installRoot()}/dist/portolan.js`, "agent", "--devices", "eth0"],
-    ...["--kubeconfig", plane.kubeconfig("portolan"), "--node-name", node.name],
-    ...["--cgroup-root", node.cgroupRoot, "--bpffs", node.bpffs, "--state-dir", node.stateDir],
-  ]);
+function startPortolan(mode: string): Competitor["start"] {
+  return (lab, node, plane) =>
+    lab.spawn(node, [
+      ...[process.execPath, `${installRoot()}/dist/portolan.js`, "agent", "--devices", "eth0", "--mode", mode],
+      ...["--kubeconfig", plane.kubeconfig("portolan"), "--node-name", node.name],
+      ...["--cgroup-root", node.cgroupRoot, "--bpffs", node.bpffs, "--state-dir", node.stateDir],
+    ]);
 }
 
 /** Addresses that the server pod of a node has beside its own: two sets for each Service that is probed. */
@@ -58,7 +69,11 @@ function realAddresses(node: NodeHost, set: 0 | 1): readonly string[] {
 const probed = (): readonly number[] =>
   Array.from({ length: PROBED }, (_, n) => Math.floor(((n + 0.5) * services) / PROBED));
 
-async function measure(lab: Lab, plane: ControlPlane, competitor: Competitor): Promise<readonly BenchRecord[]> {
+async function measure(
+  lab: Lab,
+  plane: ControlPlane,
+  competitor: (typeof COMPETING)[number],
+): Promise<readonly BenchRecord[]> {
   const { name, pods } = competitor;
   const node = lab.node(competitor.node);
   say(`${name}: first sync`);
@@ -146,9 +161,12 @@ function say(text: string): void {
 
 async function main(): Promise<void> {
   await using lab = await Lab.create({
-    nodes: [{ name: "n1", routedPods: ["p1a", "p1b"] }, { name: "n2", routedPods: ["p2a", "p2b"] }, { name: "cp" }],
+    nodes: [
+      ...COMPETING.map(({ node, pods }) => ({ name: node, routedPods: [pods.client, pods.server] })),
+      { name: "cp" },
+    ],
   });
-  for (const { node: name, pods } of COMPETITORS) {
+  for (const { node: name, pods } of COMPETING) {
     const node = lab.node(name);
     const server = lab.pod(pods.server);
     const addresses = [...realAddresses(node, 0), ...realAddresses(node, 1)];
@@ -161,8 +179,7 @@ async function main(): Promise<void> {
   await loadBulk(plane, size);
   say(`loaded in ${Math.round(performance.now() - begun)} ms`);
   const records: BenchRecord[] = [];
-  const competing = COMPETITORS.filter(({ name }) => only === undefined || name === only);
-  for (const competitor of competing) records.push(...(await measure(lab, plane, competitor)));
+  for (const competitor of COMPETING) records.push(...(await measure(lab, plane, competitor)));
   process.stdout.write(`${JSON.stringify(records, null, 2)}\n`);
 }
 
