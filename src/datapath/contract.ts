@@ -38,6 +38,14 @@ export interface ApplyReport {
   readonly backendsWritten: number;
 }
 
+export const NOTHING_WRITTEN: ApplyReport = {
+  servicesWritten: 0,
+  servicesRemoved: 0,
+  frontendsWritten: 0,
+  frontendsRemoved: 0,
+  backendsWritten: 0,
+};
+
 /** By what Services are served. */
 export type Mode = "ebpf" | "nftables" | "ipvs" | "iptables";
 

@@ -4,7 +4,7 @@
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { CompiledService } from "../../src/compile/state.ts";
-import type { ApplyReport } from "../../src/datapath/contract.ts";
+import { NOTHING_WRITTEN } from "../../src/datapath/contract.ts";
 import { serviceHash } from "../../src/datapath/iptables/names.ts";
 import type { VariantChoice } from "../../src/datapath/iptables/variant.ts";
 import type { Surroundings } from "../../src/datapath/rules/writer.ts";
@@ -17,13 +17,6 @@ const PORT = 8080;
 const [ONE, TWO, THREE, SIX] = ["10.9.1.2", "10.9.1.3", "10.9.1.4", "fd00:9:1::2"] as const;
 const ALL: readonly string[] = [ONE, TWO, THREE];
 const NODE_PORT = 30_080;
-const NOTHING: ApplyReport = {
-  servicesWritten: 0,
-  servicesRemoved: 0,
-  frontendsWritten: 0,
-  frontendsRemoved: 0,
-  backendsWritten: 0,
-};
 const SURROUNDINGS: Surroundings = {
   nodeAddresses: [
     { address: ip(ONE), loopback: false, nodePort: true },
@@ -141,7 +134,7 @@ describe.each(["nft", "legacy"] as const)("iptables-%s", (variant) => {
     expect(others).toEqual([]);
     const before = await saved("-c");
     await open("auto");
-    expect(await write(SERVICES)).toEqual(NOTHING);
+    expect(await write(SERVICES)).toEqual(NOTHING_WRITTEN);
     expect(await saved("-c")).toBe(before);
     expect(await dial("10.96.0.3", 15)).toEqual({ [chosen]: 15 });
   });

@@ -4,7 +4,7 @@
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { CompiledService } from "../../src/compile/state.ts";
-import type { ApplyReport } from "../../src/datapath/contract.ts";
+import { NOTHING_WRITTEN } from "../../src/datapath/contract.ts";
 import type { Surroundings, Wanted } from "../../src/datapath/rules/writer.ts";
 import { cidr, ip, member, service } from "../support/compiled.ts";
 import { NamespaceProcess } from "../support/namespace-process.ts";
@@ -30,14 +30,6 @@ const SURROUNDINGS: Surroundings = {
   foreign: new Set([ip("10.96.0.200")]),
   partial: false,
 };
-const NOTHING: ApplyReport = {
-  servicesWritten: 0,
-  servicesRemoved: 0,
-  frontendsWritten: 0,
-  frontendsRemoved: 0,
-  backendsWritten: 0,
-};
-
 let child: NamespaceProcess | undefined;
 let services: readonly CompiledService[] = [];
 
@@ -127,7 +119,7 @@ test("a change of endpoints counts with the next connection, and writes no other
 test("rows 51, 54: the next agent leaves all of it as it is, and clients keep their endpoints", async () => {
   const [chosen = ""] = Object.keys((await dial("10.96.0.3", 15)) as object);
   const before = await run("nft -a -t list ruleset");
-  expect(await write([], { restart: true })).toEqual(NOTHING);
+  expect(await write([], { restart: true })).toEqual(NOTHING_WRITTEN);
   expect(await ask({ do: "intact" })).toBe(true);
   expect(await run("nft -a -t list ruleset")).toBe(before);
   expect(await dial("10.96.0.3", 15)).toEqual({ [chosen]: 15 });
@@ -183,7 +175,7 @@ test.each(["nft flush ruleset", "nft delete table inet portolan", "nft flush tab
     await write();
     expect(await ask({ do: "intact" })).toBe(true);
     expect(Object.keys((await dial("10.96.0.1")) as object).sort()).toEqual(["10.9.1.2", "10.9.1.3"]);
-    expect(await write([], { restart: true })).toEqual(NOTHING);
+    expect(await write([], { restart: true })).toEqual(NOTHING_WRITTEN);
   },
 );
 

@@ -4,7 +4,7 @@
 
 import type { CompiledService, Delta, ServiceKey } from "../../compile/state.ts";
 import type { Cidr, Ip } from "../../model/ip.ts";
-import type { ApplyReport, Datapath, DeviceChanges, NodeAddress } from "../contract.ts";
+import { type ApplyReport, type Datapath, type DeviceChanges, NOTHING_WRITTEN, type NodeAddress } from "../contract.ts";
 import { classifyDevices, type DeviceRules } from "../devices/classify.ts";
 import { LastingRoles } from "../devices/lasting-roles.ts";
 import type { NetworkView } from "../network.ts";
@@ -117,7 +117,7 @@ export class RuleDriver implements Datapath, AsyncDisposable {
     for (const key of [...upsert.map(({ key: upserted }) => upserted), ...remove]) this.#changed.add(key);
     this.#stateKnown ||= !this.#options.servedBefore;
     this.#surround({ ...(foreign && { foreign }), ...(partial !== undefined && { partial }) });
-    return this.#stateKnown ? this.#turn() : Promise.resolve(NOTHING); // what an earlier agent wrote serves
+    return this.#stateKnown ? this.#turn() : Promise.resolve(NOTHING_WRITTEN); // what an earlier agent wrote serves
   }
 
   retry(): Promise<ApplyReport> {
@@ -229,7 +229,7 @@ export class RuleDriver implements Datapath, AsyncDisposable {
   async #write(): Promise<ApplyReport> {
     const { writer } = this.#options;
     const [changed, surroundingsChanged, whole] = [this.#changed, this.#surroundingsChanged, this.#whole];
-    if (!whole && !surroundingsChanged && changed.size === 0) return NOTHING;
+    if (!whole && !surroundingsChanged && changed.size === 0) return NOTHING_WRITTEN;
     this.#changed = new Set();
     this.#surroundingsChanged = this.#whole = false;
     const [services, before] = [new Map(this.#services), this.#written];
@@ -276,14 +276,6 @@ export class RuleDriver implements Datapath, AsyncDisposable {
 function hasNewFrontends(now: CompiledService | undefined, before: CompiledService | undefined): boolean {
   return now !== undefined && JSON.stringify(now.frontends) !== JSON.stringify(before?.frontends);
 }
-
-const NOTHING: ApplyReport = {
-  servicesWritten: 0,
-  servicesRemoved: 0,
-  frontendsWritten: 0,
-  frontendsRemoved: 0,
-  backendsWritten: 0,
-};
 
 function openTurn(): Turn {
   let [resolve, reject]: [Turn["resolve"], Turn["reject"]] = [() => undefined, () => undefined];

@@ -5,20 +5,12 @@ import { afterEach, expect, test, vi } from "vitest";
 import { openLog } from "../../../src/agent/log.ts";
 import { ServiceFollower } from "../../../src/agent/service-follower.ts";
 import type { Delta, ServiceKey } from "../../../src/compile/state.ts";
-import type { ApplyReport, Datapath } from "../../../src/datapath/contract.ts";
+import { type ApplyReport, type Datapath, NOTHING_WRITTEN } from "../../../src/datapath/contract.ts";
 import { MapFullError } from "../../../src/datapath/ebpf/errors.ts";
 import { type ModelChanges, NO_CHANGES } from "../../../src/model/changes.ts";
 import type { EndpointSlice } from "../../../src/model/endpoint-slice.ts";
 import type { Service } from "../../../src/model/service.ts";
 import { ip } from "../devices/builders.ts";
-
-const NOTHING: ApplyReport = {
-  servicesWritten: 0,
-  servicesRemoved: 0,
-  frontendsWritten: 0,
-  frontendsRemoved: 0,
-  backendsWritten: 0,
-};
 
 /** Notes what it is told: `sync a b` or `apply a -b`. */
 class NotingDatapath implements Pick<Datapath, "sync" | "apply" | "retry" | "unserved"> {
@@ -33,7 +25,7 @@ class NotingDatapath implements Pick<Datapath, "sync" | "apply" | "retry" | "uns
     const removed = remove.map((key) => `-${key.split(":")[0]}`);
     this.told.push([call, ...upsert.map(({ name }) => name), ...removed].join(" "));
     if (this.failure) throw this.failure;
-    return NOTHING;
+    return NOTHING_WRITTEN;
   }
 }
 
@@ -44,7 +36,7 @@ class NotingForeign extends NotingDatapath {
 
   #note({ foreign, partial }: Delta): ApplyReport {
     this.told.push([partial ? "partial" : "whole", ...(foreign ? ["foreign", ...foreign] : [])].join(" "));
-    return NOTHING;
+    return NOTHING_WRITTEN;
   }
 }
 
