@@ -139,7 +139,7 @@ describe("endpoints at runtime", () => {
 
   /** Waits until every way is answered by exactly these pods. */
   function answered(web: ServiceSpec, pods: readonly string[]): Promise<void> {
-    return becomes(web, pods.join(), { count: 40, concurrency: 20, timeoutMs: 1000 });
+    return becomes(web, pods.join(), { count: 40, concurrency: 20 });
   }
 
   /** Waits until every way fails so. */
