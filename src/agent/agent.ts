@@ -51,7 +51,8 @@ export async function runAgent(
     try {
       await serveOnce(now, unable, { log, stop, configFile, renewed });
     } catch (error) {
-      if (!(error instanceof ModeError) || now.mode !== "auto") throw error;
+      if (!(error instanceof ModeError)) throw error;
+      if (now.mode !== "auto") throw error.cause;
       log.error({ err: error }, `mode ${error.mode} could not begin, the next one is tried`);
       unable.set(error.mode, error.message);
     }

@@ -70,8 +70,9 @@ export const serveEbpf: Serve = async ({ options, choice, log, onEvent, read }, 
     counters: driver.counters,
     sockets: { optedOut: driver.optedOut, podCgroups },
     begin: async ({ published, attach }: FirstState) => {
-      await Promise.all([published, accepting]);
+      await accepting;
       // On a first start nothing may meet the programs before their state is there.
+      if (adopted.length === 0) await published;
       attach();
       await takeOver.attempt();
       const byNetfilter = others.modes.length > 0 || (options.takeOver && kubeProxy.rules.length > 0);

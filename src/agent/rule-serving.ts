@@ -71,7 +71,7 @@ export function serveByRules(mode: RuleMode): Serve {
       begin: async ({ published, attach }) => {
         if (mode !== "ipvs") await forward.begin(); // whose own rules accept
         attach();
-        await published;
+        if (!servedBefore || others.modes.length > 0) await published;
         if (mode !== "ipvs") void forward.keep();
         await others.leave();
         kubeProxyKeeper.keep();

@@ -6,7 +6,7 @@ import { expect, test } from "vitest";
 import type { Lab } from "../../src/demo/lab/lab.ts";
 import type { NodeHost } from "../../src/demo/lab/plan.ts";
 import type { LabProcess } from "../../src/demo/lab/process.ts";
-import { portolanCommand } from "../../src/demo/portolan.ts";
+import { portolan, portolanCommand } from "../../src/demo/portolan.ts";
 import { pinnedLinks, readyAgent } from "../support/agent.ts";
 import { useLab } from "../support/lab.ts";
 import { buildMutant } from "../support/mutant.ts";
@@ -36,7 +36,7 @@ function spawnReader(lab: Lab, node: NodeHost, bpfDirectory: string): LabProcess
   writeFileSync(kubeconfig, JSON.stringify(content));
   const under = ["env", `PORTOLAN_BPF_DIR=${bpfDirectory}`];
   const places = ["--cgroup-root", node.cgroupRoot, "--bpffs", node.bpffs, "--state-dir", node.stateDir];
-  const source = ["--kubeconfig", kubeconfig, "--node-name", node.name, "--devices", "eth0"];
+  const source = ["--kubeconfig", kubeconfig, "--node-name", node.name, "--devices", "eth0", "--mode", "ebpf"];
   return lab.spawn(node, [...under, ...portolanCommand(), "agent", ...source, ...places]);
 }
 
@@ -60,4 +60,18 @@ test("programs that the kernel refuses end the agent with its words, though an A
   const next = await readyAgent(lab, node, manifests); // the lock is free, and what was pinned is of use
   expect(await next.stop("SIGTERM")).toEqual({ code: 0, signal: null });
   await server.stop();
+});
+
+test("where any mode will do, rules serve in place of programs that the kernel refuses", async () => {
+  const lab = getLab();
+  const node = lab.node("n1");
+  await portolan(node, ["cleanup"]); // no other mode begins beside programs that serve
+  using mutant = buildMutant(REFUSED, ["sweep"]);
+  const manifests = join(lab.plan.directory, "manifests");
+  const agent = await readyAgent(lab, node, manifests, { under: ["env", `PORTOLAN_BPF_DIR=${mutant.directory}`] });
+  expect(agent.stderr).toMatch(/ ERROR mode ebpf could not begin, the next one is tried.*pt_sweep: EACCES/);
+  expect(await portolan(node, ["status"])).toMatch(
+    /^Mode: +nftables\nWhy: +mode ebpf cannot serve here: .*pt_sweep: EACCES/,
+  );
+  await agent.stop();
 });

@@ -104,9 +104,16 @@ test("on a node with cgroup2 alone a pod is opted out by its cgroup", async () =
 test.each([
   { node: "version 1 alone", mounts: VERSION1, place: `${CGROUPS}/unified` },
   { node: "no cgroups at all", mounts: "true", place: CGROUPS },
-])("a node with $node is refused, with what to mount", async ({ mounts, place }) => {
-  const agent = spawnAgent({ mounts, begins: "node" });
+])("a node with $node is refused in mode ebpf, with what to mount", async ({ mounts, place }) => {
+  const agent = spawnAgent({ mounts, begins: "node", flags: ["--mode", "ebpf"] });
   expect(await agent.exited).toMatchObject({ code: 3 });
   const line = `portolan: cgroup2 is not mounted: mkdir -p ${place} && mount -t cgroup2 cgroup2 ${place}; where it is, name it with --cgroup-root\n`;
   expect(agent.stderr).toBe(line);
+});
+
+test("a node without cgroups is served by rules, which need none, and says so", async () => {
+  const agent = spawnAgent({ mounts: "true", begins: "node" });
+  await agent.waitForOutput(/INFO ready$/m, 30_000);
+  expect(agent.stderr).toMatch(/ INFO mode ebpf cannot serve here: .*cgroup2 is not mounted: mkdir -p /);
+  await agent.stop();
 });
