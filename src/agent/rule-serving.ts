@@ -33,7 +33,7 @@ export function serveByRules(mode: RuleMode): Serve {
     const ofWriters = writerOptions(options, log);
     const writer = openWriter(mode, settings, ofWriters);
     const pins = pinsUnder(options.bpffs);
-    const leaving = new LeavingEbpf(pins, datagramTimes);
+    using leaving = new LeavingEbpf(pins, datagramTimes);
     if (serves(pins)) refuseUnableToLeave();
     await using others = await OtherModes.find([leaving, ...otherWriters(mode, settings, ofWriters)], log);
     const servedBefore = await writer.present();

@@ -3,12 +3,11 @@
 // it: to pods the listener comes first. The node's own processes meet the Service, unless the cache's NOTRACK rules say otherwise.
 import { beforeAll, describe, expect, test } from "vitest";
 import { useCluster } from "../support/cluster.ts";
+import { DNS, dnsServices, METRICS } from "../support/dns-services.ts";
 import { serviceAddresses } from "../support/manifests.ts";
 import { until } from "../support/until.ts";
 
 const vip = serviceAddresses(10).clusterIP;
-const DNS = 53;
-const METRICS = 9153;
 
 const cluster = useCluster({
   nodes: [
@@ -17,13 +16,7 @@ const cluster = useCluster({
   ],
   agents: ["n1"],
   agentFlags: ["--mode", "nftables"],
-  services: (lab) =>
-    [DNS, METRICS].map((port) => ({
-      name: `dns-${port}`,
-      number: 10,
-      port,
-      endpoints: [{ address: lab.pod("p2a").address, nodeName: "n2" }],
-    })),
+  services: (lab) => dnsServices({ address: lab.pod("p2a").address, nodeName: "n2" }),
 });
 
 beforeAll(() => cluster().lab.serve(cluster().lab.pod("p2a")));

@@ -5,6 +5,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { openState } from "../../src/datapath/ebpf/state.ts";
 import { portolan } from "../../src/demo/portolan.ts";
 import { useCluster } from "../support/cluster.ts";
+import { DNS, dnsServices, METRICS } from "../support/dns-services.ts";
 import { serviceAddresses } from "../support/manifests.ts";
 import { hostOf } from "../support/paths.ts";
 import { until } from "../support/until.ts";
@@ -12,19 +13,11 @@ import { until } from "../support/until.ts";
 const families = ["v4", "v6"] as const;
 const vip = serviceAddresses(10).clusterIP;
 const linkLocal = { v4: "169.254.20.10", v6: "fd00:169:254::10" };
-const DNS = 53;
-const METRICS = 9153;
 const HEALTH = 8080;
 
 const cluster = useCluster({
   firewall: "realistic",
-  services: (lab) =>
-    [DNS, METRICS].map((port) => ({
-      name: `dns-${port}`,
-      number: 10,
-      port,
-      endpoints: [{ address: lab.pod("p2a").address, nodeName: "n2" }],
-    })),
+  services: (lab) => dnsServices({ address: lab.pod("p2a").address, nodeName: "n2" }),
 });
 
 const ASKERS = [

@@ -2,7 +2,17 @@
 // Compiled services for datapath tests, from as few words as a test needs.
 
 import type { CompiledService, FrontendKind, Member, ServiceKey } from "../../src/compile/state.ts";
+import type { RuleSettings } from "../../src/datapath/rules/writer.ts";
 import { type Cidr, familyOf, type Ip, parseCidr, parseIp } from "../../src/model/ip.ts";
+
+/** Of drivers that write rules. */
+export const RULE_SETTINGS: RuleSettings = {
+  families: [4, 6],
+  masqueradeAll: false,
+  masqueradeMark: 0x4000,
+  forwardMark: 0x8000,
+  localhostNodePorts: true,
+};
 
 export function ip(text: string): Ip {
   const parsed = parseIp(text);

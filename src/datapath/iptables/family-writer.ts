@@ -78,9 +78,12 @@ export class FamilyWriter {
     }
   }
 
-  async #affinityStore({ services }: Wanted): Promise<AffinityStore> {
-    const isNeeded = [...services.values()].some((one) => one.affinitySeconds > 0 && one.family === this.#family);
-    if (this.#store || !isNeeded) return this.#store ?? "ipset";
+  /** Of Services that have not changed none needs one that is not known. */
+  async #affinityStore({ services, changed, whole }: Wanted): Promise<AffinityStore> {
+    if (this.#store) return this.#store;
+    const touched = [...(whole ? services.keys() : changed)].flatMap((key) => services.get(key) ?? []);
+    const isNeeded = touched.some((one) => one.affinitySeconds > 0 && one.family === this.#family);
+    if (!isNeeded) return "ipset";
     const { store, reason } = await findAffinityStore(this.#family, this.#tables.nat);
     this.#store = store;
     if (reason !== undefined) {

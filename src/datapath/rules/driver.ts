@@ -43,8 +43,10 @@ export class RuleDriver implements Datapath, AsyncDisposable {
   readonly #services = new Map<ServiceKey, CompiledService>();
   readonly #roles = new LastingRoles();
   #lastWritten: Date | undefined;
+  /** As the writer was last told; it stays as it is while a write runs. */
+  readonly #handed = new Map<ServiceKey, CompiledService>();
   /** As last written. */
-  #written: ReadonlyMap<ServiceKey, CompiledService> = new Map();
+  readonly #written = new Map<ServiceKey, CompiledService>();
   #surroundings: Surroundings;
   #localRanges: readonly Cidr[] = [];
   #uplinks: readonly string[] = [];
@@ -116,7 +118,7 @@ export class RuleDriver implements Datapath, AsyncDisposable {
     for (const key of remove) this.#services.delete(key);
     for (const key of [...upsert.map(({ key: upserted }) => upserted), ...remove]) this.#changed.add(key);
     this.#stateKnown ||= !this.#options.servedBefore;
-    this.#surround({ ...(foreign && { foreign }), ...(partial !== undefined && { partial }) });
+    this.#note({ ...(foreign && { foreign }), ...(partial !== undefined && { partial }) });
     return this.#stateKnown ? this.#turn() : Promise.resolve(NOTHING_WRITTEN); // what an earlier agent wrote serves
   }
 
@@ -168,11 +170,16 @@ export class RuleDriver implements Datapath, AsyncDisposable {
   }
 
   #surround(change: Partial<Surroundings>): void {
+    if (this.#note(change) && this.#known) this.#turn().catch(this.#options.onError);
+  }
+
+  /** Returns whether that is anything new. */
+  #note(change: Partial<Surroundings>): boolean {
     const after = { ...this.#surroundings, ...change };
-    if (textOf(after) === textOf(this.#surroundings)) return;
+    if (textOf(after) === textOf(this.#surroundings)) return false;
     this.#surroundings = after;
     this.#surroundingsChanged = true;
-    if (this.#known) this.#turn().catch(this.#options.onError);
+    return true;
   }
 
   get #known(): boolean {
@@ -205,15 +212,24 @@ export class RuleDriver implements Datapath, AsyncDisposable {
 
   /** Of services that have changed: their datagrams may go to endpoints that they have no more. */
   async #forgetStale(): Promise<void> {
-    const doubted = [...this.#doubted].flatMap((key) => this.#services.get(key) ?? []);
-    const datagrams = doubted.filter(({ protocol }) => protocol === "UDP");
+    const { forgetDatagrams, forgetUntranslated } = this.#options;
+    await this.#forget(this.#doubted, ({ protocol }) => protocol === "UDP", forgetDatagrams);
+    await this.#forget(this.#early, () => true, forgetUntranslated);
+  }
+
+  /** A write may add to the keys meanwhile; after a failure they are there again. */
+  async #forget(keys: Set<ServiceKey>, concerns: (one: CompiledService) => boolean, forget: Forget): Promise<void> {
+    const taken = [...keys];
+    keys.clear();
+    const services = taken.flatMap((key) => this.#services.get(key) ?? []).filter(concerns);
+    if (services.length === 0) return;
     const local = this.#surroundings.nodeAddresses.filter(({ nodePort }) => nodePort);
-    const addresses = new Set(local.map(({ address }) => address));
-    if (datagrams.length > 0) await this.#options.forgetDatagrams(datagrams, addresses);
-    this.#doubted.clear();
-    const early = [...this.#early].flatMap((key) => this.#services.get(key) ?? []);
-    if (early.length > 0) await this.#options.forgetUntranslated(early, addresses);
-    this.#early.clear();
+    try {
+      await forget(services, new Set(local.map(({ address }) => address)));
+    } catch (error) {
+      for (const key of taken) keys.add(key);
+      throw error;
+    }
   }
 
   /** The writer does one thing at a time. */
@@ -232,15 +248,16 @@ export class RuleDriver implements Datapath, AsyncDisposable {
     if (!whole && !surroundingsChanged && changed.size === 0) return NOTHING_WRITTEN;
     this.#changed = new Set();
     this.#surroundingsChanged = this.#whole = false;
-    const [services, before] = [new Map(this.#services), this.#written];
+    bringUp(this.#handed, this.#services, changed);
+    const services = this.#handed;
     try {
       const surroundings = this.#surroundings;
       const report = await writer.write({ services, surroundings, changed, surroundingsChanged, whole });
       this.#failed = new Set();
-      this.#written = services;
       this.#lastWritten = new Date();
       for (const key of whole ? services.keys() : changed) this.#doubted.add(key);
-      for (const key of changed) if (hasNewFrontends(services.get(key), before.get(key))) this.#early.add(key);
+      for (const key of changed) if (hasNewFrontends(services.get(key), this.#written.get(key))) this.#early.add(key);
+      bringUp(this.#written, services, changed);
       return report;
     } catch (error) {
       for (const key of changed) this.#changed.add(key);
@@ -270,6 +287,21 @@ export class RuleDriver implements Datapath, AsyncDisposable {
     }
     if (this.#due) await this.#turn();
     else await this.#forgetStale();
+  }
+}
+
+type Services = Map<ServiceKey, CompiledService>;
+
+/** Makes a map say of these keys what the other one says. */
+function bringUp(
+  services: Services,
+  source: ReadonlyMap<ServiceKey, CompiledService>,
+  keys: Iterable<ServiceKey>,
+): void {
+  for (const key of keys) {
+    const service = source.get(key);
+    if (service) services.set(key, service);
+    else services.delete(key);
   }
 }
 

@@ -45,6 +45,7 @@ export interface RuleSettings {
 
 /** The whole of what is wanted, and what of it differs from the last write that did not fail. */
 export interface Wanted {
+  /** The same map with each call. */
   readonly services: ReadonlyMap<ServiceKey, CompiledService>;
   readonly surroundings: Surroundings;
   /** Services that are new, different or gone. */

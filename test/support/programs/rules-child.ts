@@ -8,7 +8,8 @@ import type { VariantChoice } from "../../../src/datapath/iptables/variant.ts";
 import { IptablesWriter } from "../../../src/datapath/iptables/writer.ts";
 import { findKubeProxy } from "../../../src/datapath/netfilter/kube-proxy.ts";
 import { NftablesWriter } from "../../../src/datapath/nftables/writer.ts";
-import type { RuleSettings, RuleWriter, Wanted } from "../../../src/datapath/rules/writer.ts";
+import type { RuleWriter, Wanted } from "../../../src/datapath/rules/writer.ts";
+import { RULE_SETTINGS } from "../compiled.ts";
 import { answerParent } from "../namespace-process.ts";
 
 export type RulesAsk =
@@ -32,23 +33,15 @@ export type RulesAsk =
   /** What findKubeProxy() takes for a kube-proxy's rules. */
   | { readonly do: "kube-proxy" };
 
-const SETTINGS: RuleSettings = {
-  families: [4, 6],
-  masqueradeAll: false,
-  masqueradeMark: 0x4000,
-  forwardMark: 0x8000,
-  localhostNodePorts: false,
-};
-
-let writer: RuleWriter = new NftablesWriter(SETTINGS);
+let writer: RuleWriter = new NftablesWriter(RULE_SETTINGS);
 let warnings: string[] = [];
 
 function open(mode: "nftables" | "iptables", variant: VariantChoice): RuleWriter {
-  if (mode === "nftables") return new NftablesWriter(SETTINGS);
+  if (mode === "nftables") return new NftablesWriter(RULE_SETTINGS);
   const warn = (message: string) => {
     warnings.push(message);
   };
-  return new IptablesWriter({ ...SETTINGS, localhostNodePorts: true }, { variant, warn });
+  return new IptablesWriter(RULE_SETTINGS, { variant, warn });
 }
 
 async function serve(addresses: readonly string[], port: number): Promise<void> {

@@ -5,15 +5,8 @@ import { type TableRules, tableRules } from "../../../src/datapath/ipvs/rules.ts
 import { creation } from "../../../src/datapath/ipvs/sets.ts";
 import { holds, removing, writing } from "../../../src/datapath/ipvs/tables.ts";
 import type { LocalClients, RuleSettings, Surroundings } from "../../../src/datapath/rules/writer.ts";
-import { cidr } from "../../support/compiled.ts";
+import { cidr, RULE_SETTINGS } from "../../support/compiled.ts";
 
-const SETTINGS: RuleSettings = {
-  families: [4, 6],
-  masqueradeAll: false,
-  masqueradeMark: 0x4000,
-  forwardMark: 0x8000,
-  localhostNodePorts: true,
-};
 const PODS: LocalClients = { by: "source", ranges: [cidr("10.9.0.0/16")] };
 const around = (localClients: LocalClients, partial = false): Surroundings => ({
   nodeAddresses: [],
@@ -24,9 +17,9 @@ const around = (localClients: LocalClients, partial = false): Surroundings => ({
 });
 /** Rules of one chain. */
 const rulesOf = (chain: string, localClients: LocalClients, more: Partial<RuleSettings> = {}, family: 4 | 6 = 4) =>
-  tableRules(family, around(localClients), { ...SETTINGS, ...more }).flatMap(({ chains }) => chains[chain] ?? []);
+  tableRules(family, around(localClients), { ...RULE_SETTINGS, ...more }).flatMap(({ chains }) => chains[chain] ?? []);
 const tableOf = (name: string): TableRules => {
-  const found = tableRules(4, around(PODS), SETTINGS).find(({ table }) => table === name);
+  const found = tableRules(4, around(PODS), RULE_SETTINGS).find(({ table }) => table === name);
   if (!found) throw new Error(name);
   return found;
 };
@@ -103,7 +96,7 @@ test("rows 33, 44, 46 and 47: what is refused before IPVS, in whole; nothing for
       `${set("KUBE-IPVS-IPS", "dst")} -j REJECT`,
     ],
   });
-  const unread = tableRules(4, around(PODS, true), SETTINGS).map(({ chains }) => chains);
+  const unread = tableRules(4, around(PODS, true), RULE_SETTINGS).map(({ chains }) => chains);
   expect(JSON.stringify(unread)).not.toContain("REJECT");
 });
 

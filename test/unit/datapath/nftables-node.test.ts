@@ -3,15 +3,8 @@
 import { expect, test } from "vitest";
 import { nodePart } from "../../../src/datapath/nftables/node-part.ts";
 import type { RuleSettings, Surroundings } from "../../../src/datapath/rules/writer.ts";
-import { cidr, ip } from "../../support/compiled.ts";
+import { cidr, ip, RULE_SETTINGS } from "../../support/compiled.ts";
 
-const SETTINGS: RuleSettings = {
-  families: [4, 6],
-  masqueradeAll: false,
-  masqueradeMark: 0x4000,
-  forwardMark: 0x8000,
-  localhostNodePorts: true,
-};
 const NODE: Surroundings = {
   nodeAddresses: [],
   serviceRanges: [],
@@ -25,7 +18,7 @@ function rulesOf(
   more: Partial<Surroundings> = {},
   settings: Partial<RuleSettings> = {},
 ): readonly unknown[] {
-  const { chains } = nodePart({ ...NODE, ...more }, { ...SETTINGS, ...settings });
+  const { chains } = nodePart({ ...NODE, ...more }, { ...RULE_SETTINGS, ...settings });
   return chains.find(({ name }) => name === chain)?.rules ?? ["no such chain"];
 }
 
@@ -61,7 +54,7 @@ test("row 28: NodePorts are served where they are to be, never at loopback", () 
     { address: ip("127.0.0.1"), loopback: true, nodePort: true },
     { address: ip("2001:db8::1"), loopback: false, nodePort: true },
   ];
-  expect(nodePart({ ...NODE, nodeAddresses }, SETTINGS).elements).toEqual([
+  expect(nodePart({ ...NODE, nodeAddresses }, RULE_SETTINGS).elements).toEqual([
     { of: "nodeport-ips4", key: "192.0.2.1", value: "" },
     { of: "nodeport-ips6", key: "2001:db8::1", value: "" },
   ]);
@@ -126,7 +119,7 @@ test("row 46: refused at served ClusterIPs, silent in the ranges, but not where 
     "ip6 daddr @left-alone6 return",
     "ip6 daddr fd00:10:96::/112 drop",
   ]);
-  expect(nodePart({ ...NODE, foreign }, SETTINGS).elements).toEqual([
+  expect(nodePart({ ...NODE, foreign }, RULE_SETTINGS).elements).toEqual([
     { of: "left-alone4", key: "10.96.0.9", value: "" },
     { of: "left-alone6", key: "fd00:10:96::9", value: "" },
   ]);

@@ -7,15 +7,9 @@ import { NOTHING, type Part } from "../../../src/datapath/nftables/part.ts";
 import { Ruleset } from "../../../src/datapath/nftables/ruleset.ts";
 import { servicePart } from "../../../src/datapath/nftables/service-part.ts";
 import type { RuleSettings } from "../../../src/datapath/rules/writer.ts";
-import { member, type ServiceOptions, service } from "../../support/compiled.ts";
+import { member, RULE_SETTINGS, type ServiceOptions, service } from "../../support/compiled.ts";
 
-const SETTINGS: RuleSettings = {
-  families: [4],
-  masqueradeAll: false,
-  masqueradeMark: 0x4000,
-  forwardMark: 0x8000,
-  localhostNodePorts: false,
-};
+const SETTINGS: RuleSettings = { ...RULE_SETTINGS, families: [4] };
 const CHAIN = "internal4-e97d844c-test/web/tcp";
 const ENDPOINTS = ["10.9.1.2", "10.9.1.3", "10.9.1.4"].map((address) => member(address, 8080));
 

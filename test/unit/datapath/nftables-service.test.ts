@@ -4,22 +4,14 @@ import { expect, test } from "vitest";
 import type { CompiledService } from "../../../src/compile/state.ts";
 import { Ruleset } from "../../../src/datapath/nftables/ruleset.ts";
 import { servicePart } from "../../../src/datapath/nftables/service-part.ts";
-import type { RuleSettings } from "../../../src/datapath/rules/writer.ts";
-import { cidr, member, type ServiceOptions, service } from "../../support/compiled.ts";
+import { cidr, member, RULE_SETTINGS, type ServiceOptions, service } from "../../support/compiled.ts";
 
-const SETTINGS: RuleSettings = {
-  families: [4, 6],
-  masqueradeAll: false,
-  masqueradeMark: 0x4000,
-  forwardMark: 0x8000,
-  localhostNodePorts: false,
-};
 const HERE = member("10.9.1.2", 8080);
 const THERE = member("10.9.2.2", 8081, { local: false, nodeName: "n2" });
 
 /** Of a service alone in the table, without what the table always has and the comments that hold digests. */
 function written(compiled: CompiledService): readonly string[] {
-  const { lines } = new Ruleset([4, 6], undefined, []).change([], [servicePart(compiled, SETTINGS)], 0);
+  const { lines } = new Ruleset([4, 6], undefined, []).change([], [servicePart(compiled, RULE_SETTINGS)], 0);
   const fixed = /^add (?:table|map inet portolan (?!endpoints)|set inet portolan (?!clients))/;
   return lines
     .filter((line) => !fixed.test(line))

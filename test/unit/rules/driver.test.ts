@@ -7,8 +7,8 @@ import type { CompiledService, ServiceKey } from "../../../src/compile/state.ts"
 import type { ApplyReport } from "../../../src/datapath/contract.ts";
 import { RuleDriver } from "../../../src/datapath/rules/driver.ts";
 import type { RuleWriter, Wanted } from "../../../src/datapath/rules/writer.ts";
+import { service } from "../../support/compiled.ts";
 import { link, network } from "../devices/builders.ts";
-import { compiled } from "./compiled.ts";
 
 const WRITTEN: ApplyReport = {
   servicesWritten: 1,
@@ -41,7 +41,8 @@ class NotingWriter implements RuleWriter {
 }
 
 const nameOf = (key: ServiceKey): string => key.split(/[/:]/)[1] ?? "";
-const named = (name: string): CompiledService => compiled({ name });
+const named = (name: string, protocol: CompiledService["protocol"] = "UDP"): CompiledService =>
+  service({ name, protocol, at: "10.96.0.1", port: 53 });
 const keyOf = (name: string): ServiceKey => named(name).key;
 const RULES = { uplinkPatterns: ["eth*"], podPatterns: [], nodeAddresses: [] };
 
@@ -153,7 +154,7 @@ test("a change of the node's devices is written without being asked for, the sam
 
 test("row 57: after a write netfilter is asked about the datagrams of what changed, of UDP alone", async () => {
   await using rules = placed();
-  await rules.sync({ upsert: [named("a"), compiled({ name: "web", protocol: "TCP" })], remove: [] });
+  await rules.sync({ upsert: [named("a"), named("web", "TCP")], remove: [] });
   await vi.waitFor(() => expect(doubted).toEqual(["a"]));
   await rules.apply({ upsert: [named("b")], remove: [] });
   await vi.waitFor(() => expect(doubted).toEqual(["a", "b"]));

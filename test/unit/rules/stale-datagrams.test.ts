@@ -2,10 +2,9 @@
 // Which UDP flows netfilter is made to forget, by what conntrack lists of them.
 
 import { expect, test } from "vitest";
-import type { CompiledService, Member } from "../../../src/compile/state.ts";
+import type { CompiledService } from "../../../src/compile/state.ts";
 import { staleDatagrams, trackedDatagrams } from "../../../src/datapath/rules/stale-datagrams.ts";
-import { ip } from "../devices/builders.ts";
-import { compiled } from "./compiled.ts";
+import { ip, member, service } from "../../support/compiled.ts";
 
 const TRACKED = `udp      17 29 src=10.9.1.10 dst=10.96.0.53 sport=40000 dport=53 [UNREPLIED] src=10.9.2.10 dst=10.9.1.10 sport=5353 dport=40000 mark=0 use=1
 udp      17 117 src=10.9.1.11 dst=10.96.0.53 sport=40001 dport=53 src=10.9.2.10 dst=10.9.1.11 sport=5353 dport=40001 [ASSURED] mark=0 use=1
@@ -15,19 +14,9 @@ udp      17 9 src=192.168.50.10 dst=192.168.50.1 sport=1 dport=30053 src=10.9.2.
 udp      17 9 src=10.9.1.11 dst=8.8.8.8 sport=1 dport=30053 src=8.8.8.8 dst=192.168.50.1 sport=30053 dport=7 mark=0 use=1
 `;
 
-const member = (address: string): Member => ({
-  address: ip(address),
-  port: 5353,
-  nodeName: undefined,
-  zone: undefined,
-  local: false,
-  terminating: false,
-  weight: 1,
-});
-
 const dns = (change: Partial<CompiledService>): CompiledService =>
-  compiled({
-    protocol: "UDP",
+  service({
+    ...{ name: "dns", protocol: "UDP", at: "10.96.0.53", port: 53 },
     frontends: [
       { kind: "ClusterIP", address: ip("10.96.0.53"), port: 53 },
       { kind: "NodePort", address: undefined, port: 30_053 },
@@ -42,7 +31,7 @@ const stale = (...services: readonly CompiledService[]): readonly string[] =>
   );
 
 test("row 58: flows to an endpoint that serves no more go, each kind once, and those that nobody translated", () => {
-  expect(stale(dns({ cluster: [member("10.9.2.11")] }))).toEqual([
+  expect(stale(dns({ cluster: [member("10.9.2.11", 5353)] }))).toEqual([
     "10.96.0.53:53 10.9.2.10:5353",
     "10.96.0.53:53 10.96.0.53:53",
     "192.168.50.1:30053 10.9.2.10:5353",
@@ -51,7 +40,7 @@ test("row 58: flows to an endpoint that serves no more go, each kind once, and t
 
 test("row 58: an endpoint that serves is kept, whatever policy and topology give to new flows", () => {
   const untranslated = ["10.96.0.53:53 10.96.0.53:53"];
-  const near = { local: [member("10.9.2.11")], serving: [member("10.9.2.10")] };
+  const near = { local: [member("10.9.2.11", 5353)], serving: [member("10.9.2.10", 5353)] };
   expect(stale(dns(near))).toEqual(untranslated);
 });
 
