@@ -4,7 +4,13 @@
 import type { EndpointSlice } from "../model/endpoint-slice.ts";
 import { familyOf, type Ip } from "../model/ip.ts";
 import type { NodePlace } from "../model/node.ts";
-import { type FrontendKind, honoursExternalPolicy, type Service, type ServicePort } from "../model/service.ts";
+import {
+  type FrontendKind,
+  honoursExternalPolicy,
+  isHealthChecked,
+  type Service,
+  type ServicePort,
+} from "../model/service.ts";
 import { membersOf } from "./members.ts";
 import { sourceFilter } from "./source-filter.ts";
 import type { CompiledService, Frontend, Scheduler, ServiceKey } from "./state.ts";
@@ -71,6 +77,7 @@ function compilePort(
     affinitySeconds: service.affinitySeconds,
     endsConnections,
     sources: sourceFilter(service, family, here.addresses),
+    ...(isHealthChecked(service) && { healthCheckNodePort: service.healthCheckNodePort }),
   };
 }
 

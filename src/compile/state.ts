@@ -79,6 +79,8 @@ export interface CompiledService {
   readonly endsConnections: boolean;
   /** undefined: everybody is served. */
   readonly sources: SourceFilter | undefined;
+  /** Where load balancers ask for this node's health (row 66): 1..65535. Absent: they do not. */
+  readonly healthCheckNodePort?: number;
 }
 
 /**

@@ -141,10 +141,6 @@ const DIFFERENCES: readonly Known[] = [
         .replace(/ -m recent --set --name \S+ --mask \S+ --rsource/, ""),
   },
   {
-    what: "the ports of health checks are not opened in INPUT (row 47)",
-    theirs: without(/^filter -A KUBE-NODEPORTS .* health check node port" /),
-  },
-  {
     what: "nothing is counted by nfacct (rows 30 and 43)",
     theirs: (line) => (line.includes("localhost_nps_accepted_pkts") ? undefined : line.replace(COUNTED, "")),
   },

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A service port's rules in the chains that all Services share: what leads to it, and what is refused or dropped (rows 24 to 27,
-// 31, 33 and 44). Pure.
+// 31, 33, 44 and 47). Pure.
 
 import type { Frontend } from "../../compile/state.ts";
 import type { Way } from "../rules/traffic.ts";
@@ -43,14 +43,21 @@ const KIND_NAMES: Readonly<Record<Frontend["kind"], string>> = {
 
 export function sharedRules(port: Port): SharedRules {
   const rules = new Map<SharedChain, string[]>();
-  for (const frontend of port.service.frontends) {
-    for (const [chain, rule] of rulesOf(port, frontend)) {
-      const before = rules.get(chain);
-      if (before) before.push(printed(rule));
-      else rules.set(chain, [printed(rule)]);
-    }
+  const all = [...port.service.frontends.flatMap((frontend) => rulesOf(port, frontend)), ...healthChecked(port)];
+  for (const [chain, rule] of all) {
+    const before = rules.get(chain);
+    if (before) before.push(printed(rule));
+    else rules.set(chain, [printed(rule)]);
   }
   return rules;
+}
+
+/** With endpoints or without: that there are none is what is asked for. */
+function healthChecked({ name, service }: Port): readonly (readonly [SharedChain, Rule])[] {
+  const { healthCheckNodePort: port } = service;
+  if (port === undefined) return [];
+  const comment = `${name} health check node port`;
+  return [["filter KUBE-NODEPORTS", { protocol: "tcp", port, comment, target: "-j ACCEPT" }]];
 }
 
 function rulesOf(port: Port, frontend: Frontend): readonly (readonly [SharedChain, Rule])[] {

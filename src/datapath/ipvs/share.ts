@@ -59,6 +59,7 @@ export function shareOf(service: CompiledService, { nodeAddresses }: Surrounding
     ...places.flatMap((place) => membersOf(service, place)),
     ...vips.map((address) => member("KUBE-IPVS-IPS", family, address)),
     ...hairpins(service),
+    ...healthChecks(service),
   ];
   return {
     servers: new Map(servers.map((server) => [serverName(server), server])),
@@ -121,6 +122,13 @@ function nodePortMembers(
   const local: AnySet = protocol === "SCTP" ? "KUBE-NODE-PORT-LOCAL-SCTP-HASH" : `KUBE-NODE-PORT-LOCAL-${protocol}`;
   const entry = protocol === "SCTP" ? place : String(port);
   return [all, ...(externalLocal ? [local] : [])].map((set) => member(set, family, entry));
+}
+
+/** Let in by INPUT, endpoints or not (row 47). */
+function healthChecks({ family, healthCheckNodePort }: CompiledService): readonly string[] {
+  return healthCheckNodePort === undefined
+    ? []
+    : [member("KUBE-HEALTH-CHECK-NODE-PORT", family, String(healthCheckNodePort))];
 }
 
 /** Endpoints here, which may ask for their own Service (row 39). */

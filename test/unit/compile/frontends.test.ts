@@ -103,6 +103,15 @@ test("row 8: the key names namespace, Service, port, protocol and family", () =>
 });
 
 test.each([
+  ["LoadBalancer", { externalTrafficPolicy: "Local", healthCheckNodePort: 30900 }, 30900],
+  ["LoadBalancer", { externalTrafficPolicy: "Cluster", healthCheckNodePort: 30900 }, undefined],
+  ["NodePort", { externalTrafficPolicy: "Local", healthCheckNodePort: 30900 }, undefined],
+])("row 66: load balancers ask about a %s with %j at port %s", (type, spec, port) => {
+  const [compiled] = compile(service({ type, ...spec }));
+  expect(compiled?.healthCheckNodePort).toBe(port);
+});
+
+test.each([
   ["ClusterIP", {}, false],
   ["ClusterIP", { externalIPs: ["192.0.2.1"] }, true],
   ["NodePort", {}, true],

@@ -120,6 +120,13 @@ test("rows 44 and 45: source ranges are members, what is denied in them too, a r
   ]);
 });
 
+test("row 47: the port of health checks is let in, endpoints or not", () => {
+  const port = "KUBE-HEALTH-CHECK-NODE-PORT 30900";
+  expect(shown({ ...web, healthCheckNodePort: 30_900 }).members).toContain(port);
+  expect(shown({ ...web, cluster: [], healthCheckNodePort: 30_900 }).members).toContain(port);
+  expect(shown(web).members.join()).not.toContain("HEALTH");
+});
+
 test("members are read back as they were written", () => {
   expect(savedMember("add KUBE-6-LOOP-BACK fd00:0:0:1::A,tcp:80,fd00:0:0:1::a")).toBe(
     "KUBE-6-LOOP-BACK fd00:0:0:1::a,tcp:80,fd00:0:0:1::a",

@@ -245,6 +245,16 @@ describe("source ranges", () => {
   });
 });
 
+test.each([{ cluster: [FIRST, SECOND] }, { cluster: [] }])(
+  "row 47: INPUT lets health checks in, whether there are endpoints or not: %j",
+  ({ cluster }) => {
+    expect(inChain("filter KUBE-NODEPORTS", rendered(web({ cluster, healthCheckNodePort: 30_900 })))).toEqual([
+      '-p tcp -m comment --comment "default/web:http health check node port" -m tcp --dport 30900 -j ACCEPT',
+    ]);
+    expect(inChain("filter KUBE-NODEPORTS", rendered(web({ cluster })))).toEqual([]);
+  },
+);
+
 describe("session affinity", () => {
   const STICKY = web({ affinitySeconds: 600 });
 
