@@ -4,6 +4,7 @@ import { AGENT_ROWS } from "./rows-agent.ts";
 import { COMPILED_ROWS } from "./rows-compiled.ts";
 import { KERNEL_ROWS } from "./rows-kernel.ts";
 import { PARTS_OF_ROWS } from "./rows-parts.ts";
+import { RULE_ROWS } from "./rows-rules.ts";
 import { UNSERVED_ROWS } from "./rows-unserved.ts";
 
 export interface RowMutant {
@@ -21,5 +22,6 @@ export const ROW_MUTANTS: readonly RowMutant[] = [
   ...COMPILED_ROWS,
   ...KERNEL_ROWS,
   ...PARTS_OF_ROWS,
+  ...RULE_ROWS,
   ...UNSERVED_ROWS,
 ].sort((a, b) => a.row - b.row);
