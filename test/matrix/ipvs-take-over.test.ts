@@ -117,10 +117,12 @@ beforeAll(async () => {
   await onNode("ipvsadm", "-A", "-t", FOREIGN, "-s", "wrr");
   await onNode("ipvsadm", "-a", "-t", FOREIGN, "-r", `${lab.pod("p1b").address.v4}:8080`, "-m");
   kubeProxy = await startIpvs(lab, objects);
-  const has = (text: string, what: () => Promise<string>) => async () => (await what()).includes(text);
-  await until("kube-proxy has node ports", has(`[${node().address.v6}]:${NODE_PORT}`, servers), SLOW_MS, 500);
-  const sets = () => onNode("ipset", "save");
-  await until("its sets are there", has("add KUBE-6-CLUSTER-IP fd00:10:96::11,", sets), SLOW_MS, 500);
+  await until("kube-proxy has node ports", async () => (await servers()).includes(`:${NODE_PORT}`), SLOW_MS, 500);
+  // Last of all, family by family: what begins before is masqueraded in its midst, and reset.
+  for (const command of ["iptables-save", "ip6tables-save"]) {
+    const masquerades = async () => /-A KUBE-POSTROUTING .*-j MASQUERADE/.test(await onNode(command, "-t", "nat"));
+    await until(`${command} has its rules`, masquerades, SLOW_MS, 500);
+  }
 });
 
 test("an agent that takes over serves what begins from then on, and what IPVS has begun goes on", async () => {
