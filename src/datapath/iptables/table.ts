@@ -52,7 +52,7 @@ export class TableChains {
     }
     const rules = [...written].flatMap((chain) => (this.#wanted.get(chain) ?? []).map((rule) => `-A ${chain} ${rule}`));
     const lines = [
-      ...[...written, ...removed].map((chain) => `:${chain} - [0:0]`),
+      ...quickest([...written, ...removed]).map((chain) => `:${chain} - [0:0]`),
       ...rules,
       ...jumps,
       ...[...removed].filter((chain) => !this.#held.has(chain)).map((chain) => `-X ${chain}`),
@@ -69,6 +69,14 @@ export class TableChains {
     }
     this.#touched.clear();
   }
+}
+
+/**
+ * The last name first: the nft variant keeps its chains sorted in a list and looks for the place of each from the front. 11 000 in
+ * any order take it 5 s, in this one 1 s.
+ */
+function quickest(chains: readonly string[]): readonly string[] {
+  return chains.toSorted((a, b) => (a < b ? 1 : -1));
 }
 
 function sameRules(a: readonly string[], b: readonly string[]): boolean {

@@ -108,6 +108,12 @@ describe("what is written", () => {
     const { lines } = write(rules, wanted([web(1), other])).changes.nat;
     expect(lines.map((line) => line.replace(/^(:|-[AX]).*/, "$1"))).toEqual([":", ":", "-A", "-A", "-A", "-X"]);
   });
+
+  test("declares the last name first, which the nft variant takes quickest", () => {
+    const { lines } = write(family(), wanted([web(3), other], { whole: true })).changes.nat;
+    const declared = lines.filter((line) => line.startsWith(":"));
+    expect(declared).toEqual(declared.toSorted().reverse());
+  });
 });
 
 describe("what an earlier agent or a kube-proxy left", () => {
@@ -128,9 +134,9 @@ describe("what an earlier agent or a kube-proxy left", () => {
     const left = ["-N KUBE-PROXY-CANARY", "-N KUBE-SVC-GONE", "-A KUBE-SVC-GONE -j KUBE-SEP-GONE", "-N KUBE-SEP-GONE"];
     const { changes } = write(family(), wanted([web(2), other], { whole: true }), listed(...left, "-N KUBE-MARK-DROP"));
     expect(changes.nat.lines).toEqual([
-      ":KUBE-PROXY-CANARY - [0:0]",
       ":KUBE-SVC-GONE - [0:0]",
       ":KUBE-SEP-GONE - [0:0]",
+      ":KUBE-PROXY-CANARY - [0:0]",
       "-X KUBE-PROXY-CANARY",
       "-X KUBE-SVC-GONE",
       "-X KUBE-SEP-GONE",
