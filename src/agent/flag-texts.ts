@@ -45,6 +45,7 @@ const TEXTS: Readonly<Record<keyof AgentFlags, TextOf>> = {
   snatPortRange: ({ snatPorts }) => ports(snatPorts),
   serviceNodePortRange: ({ nodePorts }) => ports(nodePorts),
   markBits: ({ markBits }) => `${markBits.inbound},${markBits.outbound}`,
+  masqueradeBit: ({ masqueradeBit }) => masqueradeBit,
   conntrackMaxPerCore: ({ kernel }) => kernel.maxPerCore,
   conntrackMin: ({ kernel }) => kernel.min,
   conntrackTcpTimeoutEstablished: ({ kernel }) => duration(kernel.tcpEstablishedMs),

@@ -31,6 +31,9 @@ export interface MarkBits {
   readonly outbound: number;
 }
 
+/** What one bit of the packet mark may be. */
+export const MARK_BIT: readonly [min: number, max: number] = [0, 31];
+
 /** Sizes of the maps; taken from the pins instead where those exist already. */
 export interface MapSizes {
   readonly maxServices: number;
@@ -90,6 +93,8 @@ export interface AgentOptions {
   /** The cluster's --service-node-port-range. */
   readonly nodePorts: PortRange;
   readonly markBits: MarkBits;
+  /** In modes of rules: says that a packet is to be masqueraded (row 40); undefined: markBits.outbound. */
+  readonly masqueradeBit: number | undefined;
   readonly logFormat: LogFormat;
   readonly logLevel: string;
   /** Where node health is answered; undefined: nowhere. */
@@ -140,6 +145,7 @@ export interface AgentFlags extends SourceFlags {
   readonly snatPortRange: PortRange;
   readonly serviceNodePortRange: PortRange;
   readonly markBits: MarkBits;
+  readonly masqueradeBit?: number;
   readonly conntrackMaxPerCore?: number;
   readonly conntrackMin?: number;
   /** Milliseconds, as all times. */
@@ -193,6 +199,7 @@ export function agentOptions(flags: AgentFlags): AgentOptions {
     snatPorts: flags.snatPortRange,
     nodePorts: flags.serviceNodePortRange,
     markBits: flags.markBits,
+    masqueradeBit: masqueradeBit(flags),
     logFormat: flags.logFormat,
     logLevel: flags.logLevel,
     healthzBind: parseBindAddress("--healthz-bind-address", flags.healthzBindAddress, HEALTHZ_PORT),
@@ -214,6 +221,11 @@ function kernelSettings(flags: AgentFlags): KernelSettings {
     udpStreamMs: flags.conntrackUdpTimeoutStream,
     oomScoreAdj: flags.oomScoreAdj,
   };
+}
+
+function masqueradeBit({ masqueradeBit: bit, markBits: { inbound } }: AgentFlags): number | undefined {
+  if (bit !== inbound) return bit;
+  throw new UsageError(`--masquerade-bit ${bit} is the first of --mark-bits, which says something else: give another`);
 }
 
 function parseServiceCidr(text: string): Cidr {

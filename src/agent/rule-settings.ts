@@ -10,11 +10,12 @@ import type { AgentOptions } from "./options.ts";
 /** The kernel has it only where it speaks IPv6. */
 const IPV6_ADDRESSES = "/proc/net/if_inet6";
 
-export function ruleSettings({ masqueradeAll, markBits, localhostNodePorts }: AgentOptions): RuleSettings {
+export function ruleSettings(options: AgentOptions): RuleSettings {
+  const { masqueradeAll, markBits, masqueradeBit = markBits.outbound, localhostNodePorts } = options;
   return {
     families: existsSync(IPV6_ADDRESSES) ? [4, 6] : [4],
     masqueradeAll,
-    masqueradeMark: 2 ** markBits.outbound,
+    masqueradeMark: 2 ** masqueradeBit,
     forwardMark: 2 ** markBits.inbound,
     localhostNodePorts,
   };

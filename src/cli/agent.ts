@@ -15,6 +15,7 @@ import {
   LOG_FORMATS,
   LOG_LEVELS,
   MAP_LIMITS,
+  MARK_BIT,
   MODES,
   OOM_SCORE_ADJ,
   SERVICE_METRICS_LIMITS,
@@ -104,6 +105,11 @@ export function agentCommand(): Command {
       new Option("--mark-bits <in,out>", "bits of the packet mark that nobody else uses")
         .argParser(parseMarkBits)
         .default(MARK_BITS, "29,30"),
+    )
+    .option(
+      "--masquerade-bit <bit>",
+      "in modes of rules, the bit of what is to be masqueraded (default: the second of --mark-bits)",
+      parseCount(...MARK_BIT),
     )
     .option("--masquerade-all", "backends see a node address for every connection to a Service")
     .option("--no-masquerade-all", "only where they must (default)")

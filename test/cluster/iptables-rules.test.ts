@@ -17,7 +17,7 @@ const world = useApiCluster({
   agents: [],
 });
 /** As kube-proxy: its pods, its mark, and the same node. */
-const FLAGS = ["--mode", "iptables", "--node-name", "n1", "--mark-bits", "29,14"];
+const FLAGS = ["--mode", "iptables", "--node-name", "n1", "--masquerade-bit", "14"];
 const LOCAL = ["--detect-local-mode", "ClusterCIDR", "--cluster-cidr", "10.9.0.0/16,fd00:9::/32"];
 const FORWARD_MARK = "0x20000000";
 

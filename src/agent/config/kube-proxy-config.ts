@@ -28,6 +28,7 @@ export const KUBE_PROXY_NAMES: Readonly<Partial<Record<keyof AgentFlags, string>
   podInterfaceNamePrefix: "detectLocal.interfaceNamePrefix",
   nodeportAddresses: "nodePortAddresses",
   masqueradeAll: "masqueradeAll",
+  masqueradeBit: "iptables.masqueradeBit",
   localhostNodeports: "iptables.localhostNodePorts",
   ipvsScheduler: "ipvs.scheduler",
   healthzBindAddress: "healthzBindAddress",
@@ -80,6 +81,7 @@ function periodProblem(config: KubeProxyConfiguration): Path | undefined {
 /** kube-proxy's nftables mode has a section and a default of its own. */
 function flagsOf(config: KubeProxyConfiguration): FileFlags {
   const { iptables, ipvs, nftables, detectLocal, nodePortAddresses, logging } = config;
+  const ofMode = config.mode === "nftables" ? nftables : iptables;
   const ownAddresses = config.mode === "nftables" ? ["primary"] : undefined;
   return withoutAbsent({
     kubeconfig: config.clientConnection?.kubeconfig || undefined,
@@ -90,7 +92,8 @@ function flagsOf(config: KubeProxyConfiguration): FileFlags {
     podBridgeInterface: detectLocal?.bridgeInterface || undefined,
     podInterfaceNamePrefix: detectLocal?.interfaceNamePrefix || undefined,
     nodeportAddresses: nodePortAddresses && nodePortAddresses.length > 0 ? nodePortAddresses : ownAddresses,
-    masqueradeAll: (config.mode === "nftables" ? nftables : iptables)?.masqueradeAll ?? undefined,
+    masqueradeAll: ofMode?.masqueradeAll ?? undefined,
+    masqueradeBit: ofMode?.masqueradeBit ?? undefined,
     localhostNodeports: iptables?.localhostNodePorts ?? undefined,
     healthzBindAddress: config.healthzBindAddress || undefined,
     metricsBindAddress: config.metricsBindAddress || undefined,
@@ -128,8 +131,8 @@ function withoutAbsent<T extends object>(flags: { [K in keyof T]: T[K] | undefin
 
 /** What flagsOf() reads, and what is none of anybody's setting. */
 function hasEffect(path: string, mode: string): boolean {
-  if (path === "iptables.masqueradeAll") return mode !== "nftables";
-  if (path === "nftables.masqueradeAll") return mode === "nftables";
+  if (/^iptables\.masquerade(?:All|Bit)$/.test(path)) return mode !== "nftables";
+  if (/^nftables\.masquerade(?:All|Bit)$/.test(path)) return mode === "nftables";
   return EFFECTIVE.some((field) => path === field || path.startsWith(`${field}.`) || path.startsWith(`${field}[`));
 }
 const EFFECTIVE: readonly string[] = [

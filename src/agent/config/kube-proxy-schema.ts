@@ -6,7 +6,7 @@ import * as v from "valibot";
 import type { DetectLocalMode } from "../../datapath/contract.ts";
 import { parseIp } from "../../model/ip.ts";
 import { clusterCidrProblem } from "../local-detector.ts";
-import { COUNT, type LogFormat, OOM_SCORE_ADJ } from "../options.ts";
+import { COUNT, IPVS_SCHEDULERS, type LogFormat, MARK_BIT, OOM_SCORE_ADJ } from "../options.ts";
 import {
   checkedList,
   checkedText,
@@ -28,13 +28,14 @@ export const API_VERSION = "kubeproxy.config.k8s.io/v1alpha1";
 export const KIND = "KubeProxyConfiguration";
 
 const count = wholeNumber(...COUNT);
-const masqueradeBit = wholeNumber(0, 31);
+const masqueradeBit = wholeNumber(...MARK_BIT);
 const duration = checkedText(durationProblem);
 const bindAddress = checkedText((value) =>
   value === "" || parseIp(value) ? undefined : `${quoted(value)} is no IP address`,
 );
 const serverAddress = checkedText((value) => (value === "" ? undefined : serverAddressProblem(value)));
 const logFormat = v.nullish(v.picklist(["", "text", "json"], "must be text or json"));
+const scheduler = v.nullish(v.picklist(["", ...IPVS_SCHEDULERS], `must be one of ${IPVS_SCHEDULERS.join(", ")}`));
 const syncPeriods = { syncPeriod: duration, minSyncPeriod: duration };
 
 const ENTRIES = {
@@ -63,7 +64,7 @@ const ENTRIES = {
     v.strictObject(
       {
         ...syncPeriods,
-        scheduler: text,
+        scheduler,
         excludeCIDRs: checkedList(cidrsProblem),
         strictARP: flag,
         tcpTimeout: duration,
@@ -139,6 +140,7 @@ export interface ConntrackSection {
 }
 
 interface ProxierSection {
+  readonly masqueradeBit?: Nullish<number>;
   readonly masqueradeAll?: Nullish<boolean>;
   /** Go durations. */
   readonly syncPeriod?: Nullish<string>;

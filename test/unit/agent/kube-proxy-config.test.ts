@@ -220,6 +220,15 @@ configSyncPeriod: 15m
   ]);
 });
 
+test.each<[string, object]>([
+  ["iptables: {masqueradeBit: 14}\nnftables: {masqueradeBit: 15}", { masqueradeBit: 14 }],
+  ["mode: ipvs\niptables: {masqueradeBit: 14}\nnftables: {masqueradeBit: 15}", { masqueradeBit: 14 }],
+  ["mode: nftables\niptables: {masqueradeBit: 14}\nnftables: {masqueradeBit: 15}", { masqueradeBit: 15 }],
+  ["ipvs: {scheduler: lc}", { ipvsScheduler: "lc" }],
+])("row 40: %j counts in the modes of rules", (text, flags) => {
+  expect(read("c.yaml", HEAD + text).flags).toMatchObject(flags);
+});
+
 test.each<[string, string]>([
   ["clusterCIDR: 10.0.0.1", 'c.yaml:3: clusterCIDR: "10.0.0.1" is no CIDR: give one such as 10.244.0.0/16'],
   ["clusterCIDR: 10.0.0.0/8,10.1.0.0/16", "c.yaml:3: clusterCIDR: give one CIDR, or one of each family"],
@@ -234,6 +243,7 @@ test.each<[string, string]>([
     'nodePortAddresses: "10.0.0.300/8" is no CIDR: use one such as 192.0.2.0/24',
   ],
   ["iptables:\n  masqueradeBit: 32", "c.yaml:4: iptables.masqueradeBit: must be a whole number from 0 to 31"],
+  ["ipvs:\n  scheduler: rrr", "c.yaml:4: ipvs.scheduler: must be one of rr, wrr, lc, "],
   ["iptables:\n  masqueradeAll: yes", "c.yaml:4: iptables.masqueradeAll: must be true or false"],
   [
     "nftables:\n  syncPeriod: 10s\n  minSyncPeriod: 11s",

@@ -91,6 +91,15 @@ test("who names a source of Services on the command line means no other of the f
   });
 });
 
+test("row 40: what is to be masqueraded has a bit of its own", () => {
+  const bit = (...argv: readonly string[]) => options(["--manifests", "/m", ...argv], {}).masqueradeBit;
+  expect(bit()).toBeUndefined();
+  expect(bit("--masquerade-bit", "14")).toBe(14);
+  expect(() => bit("--mark-bits", "14,15", "--masquerade-bit", "14")).toThrow(
+    "--masquerade-bit 14 is the first of --mark-bits, which says something else: give another",
+  );
+});
+
 test("row 38: the mode of the one and the interface of the other go together", () => {
   const detector = (argv: readonly string[], file: FileFlags) =>
     options(["--manifests", "/m", ...argv], file).localDetector;

@@ -47,6 +47,7 @@ takeOver: true
 snatPortRange: 20000-29999
 serviceNodePortRange: 30000-30999
 markBits: [3, 4]
+masqueradeBit: 14
 cgroupRoot: /sys/fs/cgroup
 podCgroups: ../pods
 bpffs: /bpf
@@ -88,6 +89,7 @@ logging: {format: json, level: debug}
       snatPortRange: { min: 20000, max: 29999 },
       serviceNodePortRange: { min: 30000, max: 30999 },
       markBits: { inbound: 3, outbound: 4 },
+      masqueradeBit: 14,
       cgroupRoot: "/sys/fs/cgroup",
       podCgroups: "/etc/pods",
       bpffs: "/bpf",
