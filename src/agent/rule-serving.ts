@@ -12,10 +12,11 @@ import { RuleDriver } from "../datapath/rules/driver.ts";
 import { forgetStaleDatagrams, forgetUntranslated } from "../datapath/rules/stale-datagrams.ts";
 import { openWriter, otherWriters, type RuleMode } from "../datapath/rules/writers.ts";
 import type { RuleReport } from "../inspect/rule-report.ts";
-import { probeFeatures } from "../libbpf/index.ts";
+import { netnsCookie, probeFeatures } from "../libbpf/index.ts";
 import { NodeError } from "./errors.ts";
 import { ForwardKeeper } from "./forward-keeper.ts";
 import { lockNode } from "./lock.ts";
+import type { AgentOptions } from "./options.ts";
 import { OtherModes } from "./other-modes.ts";
 import { findOthersByRules, keepKubeProxy, refuseOthers } from "./other-proxies.ts";
 import { RuleReporter } from "./rule-report.ts";
@@ -55,11 +56,7 @@ export function serveByRules(mode: RuleMode): Serve {
       forgetDatagrams: forgetStaleDatagrams,
       forgetUntranslated,
     });
-    const report = (): RuleReport => {
-      const { lastWritten, problems, inForce } = driver;
-      return { lastSync: lastWritten?.toISOString() ?? null, problems, services: [...inForce] };
-    };
-    using _reporter = new RuleReporter(options.stateDir, report, log);
+    using _reporter = new RuleReporter(options.stateDir, () => ruleReport(driver, options), log);
     using forward = new ForwardKeeper(options.markBits.inbound, findFilterTables, log);
     await using kubeProxyKeeper = keepKubeProxy(options.takeOver, undefined, onEvent, log);
     await run({
@@ -78,6 +75,21 @@ export function serveByRules(mode: RuleMode): Serve {
       },
       reconfigure: (now) => writeStateFile({ options: now, choice, features }, log),
     });
+  };
+}
+
+function ruleReport(driver: RuleDriver, options: AgentOptions): RuleReport {
+  const { lastWritten, problems, inForce, surroundings, podDevices } = driver;
+  const { localDetector, masqueradeAll, localhostNodePorts, ipvsScheduler } = options;
+  return {
+    lastSync: lastWritten?.toISOString() ?? null,
+    problems,
+    services: [...inForce],
+    around: { ...surroundings, foreign: [...surroundings.foreign] },
+    podDevices,
+    detectLocalMode: localDetector.mode,
+    ...{ masqueradeAll, localhostNodePorts, ipvsScheduler },
+    netnsCookie: String(netnsCookie()),
   };
 }
 

@@ -41,14 +41,18 @@ async function run(namespace: string, options: EnvOptions): Promise<void> {
   process.stdout.write(renderListing(LISTING, rows, options.output));
 }
 
-/** What of it the maps do not know goes to stderr. */
+/** As the node's datapath knows them; what that does not know goes to stderr. */
 export async function readPinned(options: StateOptions): Promise<readonly NamedService[]> {
-  const [{ openInspection }, { pinnedServices }] = await Promise.all([
+  const [{ openInspection }, { openRules }, { pinnedServices }] = await Promise.all([
     import("./inspect-state.ts"),
+    import("./inspect-rules.ts"),
     import("../inspect/pinned-services.ts"),
   ]);
-  using opened = openInspection(options);
-  const { services, gaps } = pinnedServices(opened.state.services());
+  const rules = await openRules(options, true);
+  using opened = rules ? undefined : openInspection(options);
+  const { services, gaps } = opened
+    ? pinnedServices(opened.state.services())
+    : pinnedServices((await rules?.())?.state.services() ?? [], "agent's rules");
   for (const gap of gaps) process.stderr.write(`portolan: ${gap} (--manifests or --kubeconfig does)\n`);
   return services;
 }

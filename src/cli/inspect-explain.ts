@@ -4,10 +4,11 @@
 import { createInterface } from "node:readline";
 import { Command, Option } from "commander";
 import type { Answer } from "../inspect/answer.ts";
-import type { Explained, Explainer } from "../inspect/explain.ts";
-import { parseBatchLine, parseQuestion, QuestionError } from "../inspect/question.ts";
+import type { Explained, ExplainOptions, NetworkFacts } from "../inspect/explain.ts";
+import { parseBatchLine, parseQuestion, type Question, QuestionError } from "../inspect/question.ts";
 import { fields } from "./format/columns.ts";
 import { addStateOptions, type StateOptions } from "./inspect-options.ts";
+import type { RulesInForce } from "./inspect-rules.ts";
 import { EXIT_USAGE } from "./run.ts";
 
 interface ExplainCommandOptions extends StateOptions {
@@ -41,38 +42,76 @@ async function run(
     throw new QuestionError("give SRC[:PORT] and DST:PORT[/PROTO], or --batch alone: portolan explain --help");
   }
   const question = options.batch ? undefined : parseQuestion(source ?? "", destination ?? "");
-  const [{ openInspection }, { Explainer }, { DryRuns }, { netnsCookie, openNetlink }, { NodeError }] =
-    await Promise.all([
-      import("./inspect-state.ts"),
-      import("../inspect/explain.ts"),
-      import("../inspect/dry-run.ts"),
-      import("../libbpf/index.ts"),
-      import("../agent/errors.ts"),
-    ]);
+  const { openRules } = await import("./inspect-rules.ts");
+  const rules = await openRules(options, true);
+  if (rules) await answerByRules(await rules(), options, question);
+  else await answerByPrograms(options, question);
+}
+
+async function answerByRules(
+  { serving, report }: RulesInForce,
+  options: ExplainCommandOptions,
+  question: Question | undefined,
+): Promise<void> {
+  const { RuleExplainer } = await import("../inspect/explain-rules.ts");
+  const network = await networkOf(BigInt(report.netnsCookie));
+  await answer(new RuleExplainer(serving.mode, report, network, askedBy(options)), options, question);
+}
+
+async function answerByPrograms(options: ExplainCommandOptions, question: Question | undefined): Promise<void> {
+  const [{ openInspection }, { Explainer }, { DryRuns }, { NodeError }] = await Promise.all([
+    import("./inspect-state.ts"),
+    import("../inspect/explain.ts"),
+    import("../inspect/dry-run.ts"),
+    import("../agent/errors.ts"),
+  ]);
   using opened = openInspection(options);
-  using netlink = openNetlink();
   const agent = opened.state.agent();
   if (!agent) throw new NodeError(`no agent has finished its start on ${opened.pins.version}: see its log`);
-  const onNode = netnsCookie() === agent.netnsCookie;
-  if (!onNode) process.stderr.write(OTHER_NAMESPACE);
-  const network = onNode ? { links: netlink.links(), routes: netlink.routes() } : undefined;
-  const asked = { via: options.via, socket: options.socket ?? false };
+  const network = await networkOf(agent.netnsCookie);
   using programs = new DryRuns(opened.pins, agent);
-  const explainer = new Explainer(opened.state, agent, programs, network, asked);
+  await answer(new Explainer(opened.state, agent, programs, network, askedBy(options)), options, question);
+}
+
+function askedBy({ via, socket = false }: ExplainCommandOptions): ExplainOptions {
+  return { via, socket };
+}
+
+/** Of the node whose network namespace has this cookie; undefined, and said so, from another one. */
+async function networkOf(cookie: bigint): Promise<NetworkFacts | undefined> {
+  const { netnsCookie, openNetlink } = await import("../libbpf/index.ts");
+  if (netnsCookie() !== cookie) {
+    process.stderr.write(OTHER_NAMESPACE);
+    return undefined;
+  }
+  using netlink = openNetlink();
+  return { links: netlink.links(), routes: netlink.routes() };
+}
+
+interface Answers {
+  explain(question: Question): Explained;
+}
+
+/** One question, or with undefined those of stdin. */
+async function answer(
+  explainer: Answers,
+  { output }: ExplainCommandOptions,
+  question: Question | undefined,
+): Promise<void> {
   if (!question) return answerLines(explainer);
   const explained = explainer.explain(question);
-  process.stdout.write(options.output === "json" ? `${JSON.stringify(explained.answer)}\n` : explainedText(explained));
+  process.stdout.write(output === "json" ? `${JSON.stringify(explained.answer)}\n` : explainedText(explained));
 }
 
 /** Answers in the order of the lines; one that is no question is answered with an error and makes the exit status 2. */
-async function answerLines(explainer: Explainer): Promise<void> {
+async function answerLines(explainer: Answers): Promise<void> {
   for await (const line of createInterface({ input: process.stdin })) {
     if (line.trim() === "") continue;
     process.stdout.write(`${JSON.stringify(answerLine(explainer, line))}\n`);
   }
 }
 
-function answerLine(explainer: Explainer, line: string): Answer | { readonly error: string } {
+function answerLine(explainer: Answers, line: string): Answer | { readonly error: string } {
   try {
     return explainer.explain(parseBatchLine(line)).answer;
   } catch (error) {

@@ -2,6 +2,7 @@
 // Reads what serves a node in a mode of rules, for a command; where it cannot, says what to do.
 
 import { NodeError } from "../agent/errors.ts";
+import type { RuleMode } from "../datapath/rules/writers.ts";
 import { type RuleReport, readReport } from "../inspect/rule-report.ts";
 import { ruleState } from "../inspect/rule-state.ts";
 import { readServingMode, type ServingMode } from "../inspect/settings.ts";
@@ -9,7 +10,7 @@ import type { ServedState } from "../inspect/state-rows.ts";
 import type { StateOptions } from "./inspect-options.ts";
 
 export interface RulesInForce {
-  readonly serving: ServingMode;
+  readonly serving: ServingMode & { readonly mode: RuleMode };
   readonly report: RuleReport;
   readonly state: ServedState;
 }
@@ -23,9 +24,9 @@ export async function openRules(
   { stateDir }: StateOptions,
   answered: boolean,
 ): Promise<(() => Promise<RulesInForce>) | undefined> {
-  const serving = readServingMode(stateDir);
-  if (!serving || serving.mode === "ebpf") return undefined;
-  if (!answered) return undefined;
+  const found = readServingMode(stateDir);
+  if (!found || found.mode === "ebpf" || !answered) return undefined;
+  const serving = { ...found, mode: found.mode };
   return async () => {
     const report = await readReport(stateDir);
     if (report) return { serving, report, state: ruleState(report.services) };

@@ -59,7 +59,8 @@ export interface DecidedService {
   readonly name: string;
   /** Of the policy in force. */
   readonly endpoints: readonly string[];
-  readonly scheduler: "random choice" | "Maglev";
+  /** "random choice", "Maglev", or the name of IPVS' own. */
+  readonly scheduler: string;
   /** 0: no session affinity */
   readonly affinitySeconds: number;
 }
@@ -81,8 +82,10 @@ export function composeAnswer(question: Question, entry: Entry, decision: Decisi
 }
 
 function entryClause(question: Question, entry: Entry, decision: Decision): string {
-  if (entry.client === "host")
+  if (entry.client === "host") {
+    if (!entry.socket) return "the source is this node";
     return "the source is this node: its packets pass no tc ingress, so its sockets' path answers";
+  }
   const socket = "connect() of a pod of this node";
   if (entry.socket) return entry.onWire === undefined ? socket : `${socket}, ${entry.onWire}`;
   const client = clientClause(question, decision);

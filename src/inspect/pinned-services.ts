@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Services as far as the pinned maps know them, for what pods are told of Services; and what the maps do not know. Pure.
+// Services as far as a node's datapath knows them, for what pods are told of Services; and what it does not know. Pure.
 
 import type { ServiceState } from "../datapath/ebpf/state-types.ts";
 import { PROTOCOLS, type ServicePort } from "../model/service.ts";
@@ -11,8 +11,11 @@ export interface PinnedServices {
   readonly gaps: readonly string[];
 }
 
-/** Ports in the order of their numbers, addresses IPv4 first: in which order the Service names them no map holds. */
-export function pinnedServices(states: readonly ServiceState[]): PinnedServices {
+/** Who knows the Services of a node. */
+export type Holder = "pinned maps" | "agent's rules";
+
+/** Ports in the order of their numbers, addresses IPv4 first: in which order the Service names them neither holds. */
+export function pinnedServices(states: readonly ServiceState[], holder: Holder = "pinned maps"): PinnedServices {
   const byName = new Map<string, ServiceState[]>();
   for (const state of states) {
     const key = `${state.namespace}/${state.name}`;
@@ -21,9 +24,9 @@ export function pinnedServices(states: readonly ServiceState[]): PinnedServices 
   const services = [...byName.values()].flatMap(serviceOf);
   const unsure = services.filter(({ ports, clusterIps }) => ports.length > 1 || clusterIps.length > 1);
   const names = unsure.map(({ namespace, name }) => `${namespace}/${name}`).sort();
-  const gaps = ["the pinned maps hold no headless Services, none of type ExternalName and none of another proxy's"];
+  const gaps = [`the ${holder} hold no headless Services, none of type ExternalName and none of another proxy's`];
   if (names.length > 0) {
-    gaps.push(`which port or family comes first the pinned maps do not say, so the lowest does: ${names.join(", ")}`);
+    gaps.push(`which port or family comes first the ${holder} do not say, so the lowest does: ${names.join(", ")}`);
   }
   return { services, gaps };
 }

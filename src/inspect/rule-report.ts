@@ -5,6 +5,9 @@ import { request } from "node:http";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import type { CompiledService } from "../compile/state.ts";
+import type { DetectLocalMode } from "../datapath/contract.ts";
+import type { Surroundings } from "../datapath/rules/writer.ts";
+import type { Ip } from "../model/ip.ts";
 
 export interface RuleReport {
   /** When rules were last written, ISO 8601; null: not yet. */
@@ -12,6 +15,18 @@ export interface RuleReport {
   /** Objects of which something cannot be used. */
   readonly problems: number;
   readonly services: readonly CompiledService[];
+  /** What rules depend on beside Services. */
+  readonly around: Omit<Surroundings, "foreign"> & { readonly foreign: readonly Ip[] };
+  /** Names of devices with pods behind them. */
+  readonly podDevices: readonly string[];
+  readonly detectLocalMode: DetectLocalMode;
+  readonly masqueradeAll: boolean;
+  /** NodePorts at 127.0.0.1 too, where the mode can. */
+  readonly localhostNodePorts: boolean;
+  /** Of virtual servers in mode ipvs, unless a Service asks for another. */
+  readonly ipvsScheduler: string;
+  /** Of the network namespace that the rules are in; text, for it has 64 bits. */
+  readonly netnsCookie: string;
 }
 
 /** Where it is asked; the file is there while the agent runs. */

@@ -5,7 +5,7 @@
 import type { CompiledService, Delta, ServiceKey } from "../../compile/state.ts";
 import type { Cidr, Ip } from "../../model/ip.ts";
 import { type ApplyReport, type Datapath, type DeviceChanges, NOTHING_WRITTEN, type NodeAddress } from "../contract.ts";
-import { classifyDevices, type DeviceRules } from "../devices/classify.ts";
+import { classifyDevices, type DeviceRole, type DeviceRules } from "../devices/classify.ts";
 import { LastingRoles } from "../devices/lasting-roles.ts";
 import type { NetworkView } from "../network.ts";
 import { type LocalSettings, localClients } from "./local-clients.ts";
@@ -49,7 +49,9 @@ export class RuleDriver implements Datapath, AsyncDisposable {
   readonly #written = new Map<ServiceKey, CompiledService>();
   #surroundings: Surroundings;
   #localRanges: readonly Cidr[] = [];
+  /** Names of devices that lead out of the node, and of those with pods behind them. */
   #uplinks: readonly string[] = [];
+  #podDevices: readonly string[] = [];
   /** Differs from what was last written. */
   #changed = new Set<ServiceKey>();
   #surroundingsChanged = true;
@@ -101,6 +103,16 @@ export class RuleDriver implements Datapath, AsyncDisposable {
     return this.#lastWritten;
   }
 
+  /** As last told. */
+  get surroundings(): Surroundings {
+    return this.#surroundings;
+  }
+
+  /** Names of devices with pods behind them, as last told. */
+  get podDevices(): readonly string[] {
+    return this.#podDevices;
+  }
+
   /** What new connections meet. */
   get inForce(): Iterable<CompiledService> {
     return this.#written.values();
@@ -147,7 +159,9 @@ export class RuleDriver implements Datapath, AsyncDisposable {
     this.#roles.keep((ifindex) => present.has(ifindex));
     const devices = [...classifyDevices(network, { ...rules, earlier: this.#roles }).values()];
     for (const { ifindex, name, role } of devices) this.#roles.note(ifindex, name, role, rules);
-    this.#uplinks = devices.filter(({ role }) => role.uplink).map(({ name }) => name);
+    const named = (is: (role: DeviceRole) => boolean) => devices.filter(({ role }) => is(role)).map(({ name }) => name);
+    this.#uplinks = named(({ uplink }) => uplink);
+    this.#podDevices = named(({ uplink, pod, bridge, bridgePort }) => !uplink && (pod || bridge || bridgePort));
     this.#devicesKnown = true;
     this.#tellClients();
     if (this.#due) this.#turn().catch(this.#options.onError);
