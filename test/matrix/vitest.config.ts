@@ -9,6 +9,7 @@ const NEEDED_MODE: Readonly<Record<string, Mode>> = {
   "test/matrix/devices.test.ts": "ebpf",
   "test/matrix/ipvs-take-over.test.ts": "ebpf",
   "test/matrix/layout.test.ts": "ebpf",
+  "test/matrix/mode-switch.test.ts": "ebpf",
   "test/matrix/sctp.test.ts": "ebpf",
 };
 /** What needs a mode that this kernel cannot serve in is left out, and says so. */
