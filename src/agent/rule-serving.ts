@@ -56,7 +56,12 @@ export function serveByRules(mode: RuleMode): Serve {
       forgetDatagrams: forgetStaleDatagrams,
       forgetUntranslated,
     });
-    using _reporter = new RuleReporter(options.stateDir, () => ruleReport(driver, options), log);
+    using _reporter = new RuleReporter(
+      options.stateDir,
+      () => ruleReport(driver, options),
+      () => driver.faults(),
+      log,
+    );
     using forward = new ForwardKeeper(options.markBits.inbound, findFilterTables, log);
     await using kubeProxyKeeper = keepKubeProxy(options.takeOver, undefined, onEvent, log);
     await run({

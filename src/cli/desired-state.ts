@@ -11,7 +11,6 @@ import { globalAddresses, localAddresses } from "../agent/node-addresses.ts";
 import { type SourceFlags, type SourceOptions, sourceOptions } from "../agent/source-options.ts";
 import { Compiler } from "../compile/compiler.ts";
 import type { CompiledService } from "../compile/state.ts";
-import type { DatapathState } from "../datapath/ebpf/state-types.ts";
 import { readServedOptions, type ServedOptions } from "../inspect/settings.ts";
 import { netnsCookie, openNetlink } from "../libbpf/index.ts";
 import type { ModelChanges } from "../model/changes.ts";
@@ -47,9 +46,17 @@ export function desiredBy(flags: DesiredFlags, agentNode: string): Desired {
   );
 }
 
+/** What the node's datapath knows of where it is. */
+export interface KnownNode {
+  /** Of its network namespace. */
+  readonly netnsCookie: bigint | undefined;
+  /** Addresses of its interfaces, as they were last told. */
+  addresses(): readonly Ip[];
+}
+
 /** Everything that is to be served, each service port once. What a Service asks for in vain is said on stderr. */
-export async function readDesired({ source, nodeName }: Desired, state: DatapathState): Promise<Compiled> {
-  return compileAll(await readModel(source, nodeName), nodeName, globalAddresses(nodeAddresses(state)));
+export async function readDesired({ source, nodeName }: Desired, node: KnownNode): Promise<Compiled> {
+  return compileAll(await readModel(source, nodeName), nodeName, globalAddresses(nodeAddresses(node)));
 }
 
 type Compiled = ReturnType<typeof compileAll>;
@@ -67,8 +74,8 @@ export function compileAll(
 }
 
 /** As its interfaces have them; from another network namespace as the agent last wrote them. */
-function nodeAddresses(state: DatapathState): ReadonlySet<Ip> {
-  if (state.agent()?.netnsCookie !== netnsCookie()) return new Set(state.nodeAddresses().map(({ address }) => address));
+function nodeAddresses(node: KnownNode): ReadonlySet<Ip> {
+  if (node.netnsCookie !== netnsCookie()) return new Set(node.addresses());
   using netlink = openNetlink();
   return localAddresses({ links: netlink.links(), addresses: netlink.addresses() });
 }

@@ -21,7 +21,7 @@ export const DIFFERENCE_LISTING: Listing<DifferenceRow> = {
   columns: [
     { header: "SERVICE", cell: (row) => row.service ?? "" },
     { header: "PROTO", cell: (row) => row.protocol },
-    { header: "FAMILY", cell: (row) => row.family },
+    { header: "FAMILY", cell: (row) => row.family ?? "" },
     { header: "WHAT", cell: (row) => row.what },
     { header: "NAME", cell: (row) => row.name ?? "" },
     { header: "WANTED", cell: (row) => row.wanted ?? "" },
@@ -38,20 +38,19 @@ export function diffCommand(): Command {
 }
 
 async function run(options: DiffOptions): Promise<void> {
-  const [{ openInspection }, { desiredBy, readDesired }, { differences, lasting }] = await Promise.all([
-    import("./inspect-state.ts"),
+  const [{ openKernel }, { desiredBy, readDesired }, { differences, lasting }] = await Promise.all([
+    import("./inspect-kernel.ts"),
     import("./desired-state.ts"),
     import("../inspect/difference.ts"),
   ]);
-  using opened = openInspection(options);
-  const { state } = opened;
-  const desired = desiredBy(options, state.agent()?.nodeName ?? "");
+  using kernel = await openKernel(options);
+  const desired = desiredBy(options, kernel.nodeName);
   const said = new Set<string>();
   const look = async (): Promise<readonly DifferenceRow[]> => {
-    const { services, warnings } = await readDesired(desired, state);
+    const { services, warnings } = await readDesired(desired, kernel);
     for (const warning of warnings) if (!said.has(warning)) process.stderr.write(`portolan: ${warning}\n`);
     for (const warning of warnings) said.add(warning);
-    return differences(services, { services: state.services(), frontends: state.frontends() });
+    return differences(services, await kernel.find());
   };
   let rows = await look();
   if (rows.length > 0) {

@@ -3,7 +3,9 @@
 
 import { Command, Option } from "commander";
 import { stringify } from "yaml";
+import type { RuleNode } from "../inspect/doctor-rules.ts";
 import type { Finding } from "../inspect/doctor-types.ts";
+import type { ServingMode } from "../inspect/settings.ts";
 import { columns } from "./format/columns.ts";
 import { renderJson } from "./format/listing.ts";
 import { addStateOptions, type StateOptions } from "./inspect-options.ts";
@@ -17,6 +19,9 @@ interface DoctorOptions extends StateOptions {
 const OTHER_NAMESPACE =
   "portolan: this is not the network namespace of the node: whether its devices have their hooks is not checked\n";
 
+const OTHER_NAMESPACE_RULES =
+  "portolan: this is not the network namespace of the node: its bridges and other proxies are not checked\n";
+
 export function doctorCommand(): Command {
   const command = new Command("doctor")
     .description("What is not as it should be on this node, and what to do about it.")
@@ -25,6 +30,54 @@ export function doctorCommand(): Command {
 }
 
 async function run(options: DoctorOptions): Promise<void> {
+  const [{ readServingMode }, { RULE_CHECKS, examineRules }] = await Promise.all([
+    import("../inspect/settings.ts"),
+    import("../inspect/doctor-rules.ts"),
+  ]);
+  const serving = readServingMode(options.stateDir);
+  if (!serving || serving.mode === "ebpf") await examinePrograms(options);
+  else print(examineRules(await readRuleNode(serving, options)), RULE_CHECKS, options);
+}
+
+function print(
+  findings: readonly Finding[],
+  checks: readonly { readonly name: string }[],
+  { output }: DoctorOptions,
+): void {
+  const checked = checks.map(({ name }) => name);
+  process.stdout.write(renderFindings(findings, checked, output));
+  if (findings.some(({ severity }) => severity === "error")) process.exitCode = EXIT_NO;
+}
+
+async function readRuleNode(serving: ServingMode, { stateDir, bpffs }: DoctorOptions): Promise<RuleNode> {
+  const [
+    { readFaults, readReport },
+    { unseenBridges },
+    { readSettings },
+    { findOthersByRules },
+    { netnsCookie, openNetlink },
+  ] = await Promise.all([
+    import("../inspect/rule-report.ts"),
+    import("../inspect/unseen-bridges.ts"),
+    import("../inspect/settings.ts"),
+    import("../agent/other-proxies.ts"),
+    import("../libbpf/index.ts"),
+  ]);
+  const [report, faults = []] = await Promise.all([readReport(stateDir), readFaults(stateDir)]);
+  const onNode = report?.netnsCookie === String(netnsCookie());
+  if (report && !onNode) process.stderr.write(OTHER_NAMESPACE_RULES);
+  using netlink = openNetlink();
+  return {
+    serving,
+    settings: readSettings(stateDir, serving.pid),
+    report,
+    faults,
+    unseenBridges: report && onNode ? unseenBridges(report.podDevices, netlink.links()) : [],
+    others: onNode ? await findOthersByRules(bpffs, (why) => process.stderr.write(`portolan: ${why}\n`)) : undefined,
+  };
+}
+
+async function examinePrograms(options: DoctorOptions): Promise<void> {
   const [{ CHECKS, examine, readNode }, { netnsCookie, openNetlink }, { findOthers }] = await Promise.all([
     import("../inspect/doctor.ts"),
     import("../libbpf/index.ts"),
@@ -44,10 +97,7 @@ async function run(options: DoctorOptions): Promise<void> {
     onNode ? () => netlink.links() : undefined,
     others,
   );
-  const findings = examine(node);
-  const checked = CHECKS.map(({ name }) => name);
-  process.stdout.write(renderFindings(findings, checked, options.output));
-  if (findings.some(({ severity }) => severity === "error")) process.exitCode = EXIT_NO;
+  print(examine(node), CHECKS, options);
 }
 
 /** Where there is no state yet, what would be in an agent's way comes first; the error says what is missing. */

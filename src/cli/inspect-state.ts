@@ -20,7 +20,7 @@ export function openInspection(options: StateOptions): OpenedState {
   const mode = readServingMode(options.stateDir)?.mode ?? "ebpf";
   if (mode !== "ebpf") {
     throw new NodeError(
-      `this node is served in mode ${mode}, which keeps no maps to read: status, services, backends, frontends, sources and explain tell what is served`,
+      `this node is served in mode ${mode}, which keeps no maps to read: status, services, backends, frontends, sources, explain, diff and doctor tell what is served`,
     );
   }
   const state = open(options.bpffs);

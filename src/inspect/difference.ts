@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is wanted in the kernel against what the pinned maps say, entry by entry. Pure.
+// What is wanted in the kernel against what the pinned maps say, or an agent that serves by rules, entry by entry. Pure.
 
 import type { CompiledService, Frontend, Member, ServiceKey } from "../compile/state.ts";
 import { wantsTables } from "../datapath/ebpf/service-plan.ts";
@@ -42,6 +42,11 @@ type DescribedMember = Omit<Member, "nodeName" | "zone"> & {
 export interface FoundState {
   readonly services: readonly ServiceState[];
   readonly frontends: readonly FrontendState[];
+  /** Absent: programs serve. */
+  readonly rules?: {
+    /** Places where something is not as it was written, as the mode's own tools name them. */
+    readonly faults: readonly string[];
+  };
 }
 
 type Fact = Pick<DifferenceRow, "what" | "name"> & { readonly value: string };
@@ -53,8 +58,16 @@ export function differences(wanted: readonly CompiledService[], found: FoundStat
   const wantedByKey = new Map(wanted.map((service) => [service.key, service]));
   const foundByKey = new Map(found.services.map((service) => [service.key, service]));
   const keys = [...new Set([...wantedByKey.keys(), ...foundByKey.keys()])].sort();
-  const rows = keys.flatMap((key) => serviceDifferences(key, wantedByKey.get(key), foundByKey.get(key)));
-  return [...rows, ...orphans(found)];
+  const wantsTable = found.rules === undefined ? wantsTables : () => false;
+  const rows = keys.flatMap((key) => {
+    const service = wantedByKey.get(key);
+    return serviceDifferences(key, service && describeWanted(service, wantsTable), foundByKey.get(key));
+  });
+  return [...rows, ...orphans(found), ...(found.rules?.faults ?? []).map(ruleDifference)];
+}
+
+function ruleDifference(name: string): DifferenceRow {
+  return { service: null, protocol: "", family: null, what: "rule", name, wanted: "as written", found: "otherwise" };
 }
 
 /** What stands in both: what was on its way while the first was read is not among it. */
@@ -66,13 +79,13 @@ export function lasting(first: readonly DifferenceRow[], second: readonly Differ
 /** A service port that one side does not have is one without any entry there. */
 function serviceDifferences(
   key: ServiceKey,
-  wanted: CompiledService | undefined,
+  wanted: (Described & Pick<CompiledService, "protocol">) | undefined,
   found: ServiceState | undefined,
 ): readonly DifferenceRow[] {
   const service = wanted ?? found;
   if (!service) return [];
   const owner = { service: serviceName(key), protocol: service.protocol, family: familyName(service.family) };
-  const [left, right] = [wanted && describeWanted(wanted), found && describeFound(found)];
+  const [left, right] = [wanted, found && describeFound(found)];
   const attributes = left && right ? compare(owner, attributeFacts(left), attributeFacts(right)) : [];
   const whole = compare(owner, left ? [THERE] : [], right ? [THERE] : []);
   return [...whole, ...attributes, ...compare(owner, left ? entryFacts(left) : [], right ? entryFacts(right) : [])];
@@ -102,8 +115,11 @@ function byName(facts: readonly Fact[]): ReadonlyMap<string, Fact> {
   return byId;
 }
 
-function describeWanted(service: CompiledService): Described {
-  return { ...service, tables: wantsTables(service) && service.cluster.length > 0 };
+function describeWanted(
+  service: CompiledService,
+  wantsTable: (service: CompiledService) => boolean,
+): Described & Pick<CompiledService, "protocol"> {
+  return { ...service, tables: wantsTable(service) && service.cluster.length > 0 };
 }
 
 function describeFound(service: ServiceState): Described {

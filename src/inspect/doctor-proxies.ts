@@ -37,7 +37,7 @@ const BEFORE =
 const BESIDE =
   "our hooks come first, so what is served here goes through them; stop kube-proxy, and an agent with --take-over removes the rules";
 
-function byPrograms({ programs }: Others): Found {
+export function byPrograms({ programs }: Others): Found {
   return programs.map(({ name, places, advice }) => ({
     severity: "error",
     what: `${name} serves Services on this node (${places.join(", ")}), and two cannot`,

@@ -17,17 +17,20 @@ interface Openness {
 /** The maps hold nothing of a family that a range of length 0 opens: it cannot be told from one without ranges. */
 export const SOURCE_RANGES: Check = {
   name: "source-ranges",
-  look: ({ services }) =>
-    [...byService(services)].flatMap(([service, openness]) =>
-      ([4, 6] as const).flatMap((family) => {
-        const [other, kinds] = [family === 4 ? 6 : 4, trapped(openness, family)];
-        if (kinds.length === 0) return [];
-        const what = `Service ${service}: its source ranges hold over IPv${other} alone, so over IPv${family} everybody is served (${kinds.join(", ")})`;
-        const advice = `add an IPv${family} range to spec.loadBalancerSourceRanges, or the annotation portolan.dev/source-ranges-policy: strict to serve nobody; if everybody is meant, nothing`;
-        return [{ severity: "warning" as const, what, do: advice }];
-      }),
-    ),
+  look: ({ services }) => trappedRanges(services),
 };
+
+export function trappedRanges(services: readonly ServedPort[]): ReturnType<Check["look"]> {
+  return [...byService(services)].flatMap(([service, openness]) =>
+    ([4, 6] as const).flatMap((family) => {
+      const [other, kinds] = [family === 4 ? 6 : 4, trapped(openness, family)];
+      if (kinds.length === 0) return [];
+      const what = `Service ${service}: its source ranges hold over IPv${other} alone, so over IPv${family} everybody is served (${kinds.join(", ")})`;
+      const advice = `add an IPv${family} range to spec.loadBalancerSourceRanges, or the annotation portolan.dev/source-ranges-policy: strict to serve nobody; if everybody is meant, nothing`;
+      return [{ severity: "warning" as const, what, do: advice }];
+    }),
+  );
+}
 
 /** Kinds of frontends that this family leaves open and the other does not. */
 function trapped({ closed, open }: Openness, family: Family): readonly FrontendKind[] {

@@ -122,9 +122,12 @@ export interface DnsRow {
 export interface DifferenceRow {
   /** null: a frontend that leads to no service. */
   readonly service: string | null;
+  /** "" of a rule. */
   readonly protocol: string;
-  readonly family: "IPv4" | "IPv6";
-  readonly what:
+  /** null of a rule. */
+  readonly family: "IPv4" | "IPv6" | null;
+  readonly what: /** Of a mode of rules: something is not as it was written. */
+    | "rule"
     | "service"
     | "type"
     | "scheduler"
@@ -140,7 +143,7 @@ export interface DifferenceRow {
     | "clusterEndpoint"
     | "localEndpoint"
     | "servingEndpoint";
-  /** Of the frontend, range or endpoint; null for what a service port has one of. */
+  /** Of the frontend, range, endpoint or rule; null for what a service port has one of. */
   readonly name: string | null;
   /** null: it is not to be there. */
   readonly wanted: string | null;

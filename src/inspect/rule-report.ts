@@ -34,17 +34,33 @@ export function reportSocket(stateDir: string): string {
   return join(stateDir, "agent.sock");
 }
 
+/** Where the same socket says what of the rules is not as it was written. */
+export const FAULTS_PATH = "/faults";
+
 /** undefined: no agent that serves by rules runs there. */
-export async function readReport(stateDir: string): Promise<RuleReport | undefined> {
-  const body = await new Promise<string | undefined>((resolve, reject) => {
-    const asked = request({ socketPath: reportSocket(stateDir) }, (answer) => {
-      text(answer).then(resolve, reject);
-    });
-    asked.on("error", (error: NodeJS.ErrnoException) => {
-      if (error.code === "ENOENT" || error.code === "ECONNREFUSED") resolve(undefined);
-      else reject(error);
-    });
-    asked.end();
-  });
-  return body === undefined ? undefined : JSON.parse(body);
+export function readReport(stateDir: string): Promise<RuleReport | undefined> {
+  return askAgent<RuleReport>(stateDir, "/");
+}
+
+/** Likewise: places as RuleWriter.faults() has them; the agent lists all its rules for it. Rejects where it cannot. */
+export function readFaults(stateDir: string): Promise<readonly string[] | undefined> {
+  return askAgent<readonly string[]>(stateDir, FAULTS_PATH);
+}
+
+async function askAgent<Said>(stateDir: string, path: string): Promise<Said | undefined> {
+  const answer = await new Promise<{ readonly status: number | undefined; readonly body: string } | undefined>(
+    (resolve, reject) => {
+      const asked = request({ socketPath: reportSocket(stateDir), path }, (response) => {
+        text(response).then((body) => resolve({ status: response.statusCode, body }), reject);
+      });
+      asked.on("error", (error: NodeJS.ErrnoException) => {
+        if (error.code === "ENOENT" || error.code === "ECONNREFUSED") resolve(undefined);
+        else reject(error);
+      });
+      asked.end();
+    },
+  );
+  if (!answer) return undefined;
+  if (answer.status !== 200) throw new Error(`the agent could not list its rules: ${JSON.parse(answer.body)}`);
+  return JSON.parse(answer.body);
 }

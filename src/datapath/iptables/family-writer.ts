@@ -78,6 +78,18 @@ export class FamilyWriter {
     }
   }
 
+  /** As `iptables -t TABLE` and a chain, or what puts a rule that is missing into a chain of others. Rejects with NetfilterError. */
+  async faults(): Promise<readonly string[]> {
+    const { base } = this.#rules;
+    if (!base) return [];
+    const found = await this.#list();
+    return TABLES.flatMap((table) => {
+      const chains = this.#rules.tables[table].differing(found[table].chains);
+      const command = `${this.#family === 4 ? "iptables" : "ip6tables"} -t ${table}`;
+      return [...chains, ...missing(base, table, found[table])].map((fault) => `${command} ${fault}`);
+    });
+  }
+
   /** Of Services that have not changed none needs one that is not known. */
   async #affinityStore({ services, changed, whole }: Wanted): Promise<AffinityStore> {
     if (this.#store) return this.#store;
@@ -96,10 +108,14 @@ export class FamilyWriter {
   /** Returns what is missing in chains of others. */
   async #look(base: BaseRules, whole: boolean): Promise<Guests> {
     if (whole) await this.#sets.look();
-    const lists = await Promise.all(TABLES.map(async (table) => listingOf(table, await this.#tables[table].rules())));
-    const found = eachTable((table) => lists[TABLES.indexOf(table)] ?? listingOf(table, []));
+    const found = await this.#list();
     if (whole) for (const table of TABLES) this.#rules.tables[table].found(found[table].chains, found[table].held);
     return eachTable((table) => missing(base, table, found[table]));
+  }
+
+  async #list(): Promise<Readonly<Record<TableName, Listing>>> {
+    const lists = await Promise.all(TABLES.map(async (table) => listingOf(table, await this.#tables[table].rules())));
+    return eachTable((table) => lists[TABLES.indexOf(table)] ?? listingOf(table, []));
   }
 
   async #restore(changes: Readonly<Record<TableName, TableChange>>): Promise<void> {

@@ -40,6 +40,15 @@ export class TableChains {
     return this.#written.get(chain) ?? [];
   }
 
+  /** Chains that are not as they were written last, or are nobody's. found: those of ours in the kernel. */
+  differing(found: ReadonlyMap<string, readonly string[]>): readonly string[] {
+    const chains = [...new Set([...this.#written.keys(), ...found.keys()])];
+    return chains.filter((chain) => {
+      const [written, there] = [this.#written.get(chain), found.get(chain)];
+      return !(written && there && sameRules(written, there));
+    });
+  }
+
   /** jumps: rules that chains of others are to begin with, each as `-I CHAIN RULE`. */
   change(jumps: readonly string[] = []): TableChange {
     const written = new Set<string>();

@@ -50,6 +50,10 @@ export class IptablesWriter implements RuleWriter {
     return (await Promise.all(looks)).every((intact) => intact);
   }
 
+  async faults(): Promise<readonly string[]> {
+    return (await Promise.all((this.#families ?? []).map((family) => family.faults()))).flat();
+  }
+
   /** By our canary: chains of a kube-proxy that it has taken over since may be beside it. */
   async present(): Promise<boolean> {
     const tables = VARIANTS.flatMap((variant) =>

@@ -77,6 +77,18 @@ export class IpvsWriter implements RuleWriter {
     return this.#mirror.serverCount === 0 || /^(?:TCP|UDP|SCTP) /m.test(await readIpVs());
   }
 
+  async faults(): Promise<readonly string[]> {
+    const faults: string[] = [];
+    for (const [family, tables] of this.#tables ?? []) {
+      const command = family === 4 ? "iptables" : "ip6tables";
+      if (!(await tablesHold(family, this.#variant, tables))) faults.push(`${command} chains PORTOLAN-IPVS`);
+    }
+    if (this.#tables && !this.#mirror.isIn(await readKernel())) {
+      faults.push("virtual servers of ipvsadm, sets of ipset, or addresses of kube-ipvs0");
+    }
+    return faults;
+  }
+
   async present(): Promise<boolean> {
     return await isIpvsOurs();
   }

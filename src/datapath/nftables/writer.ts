@@ -54,6 +54,18 @@ export class NftablesWriter implements RuleWriter {
     return true;
   }
 
+  /** What endpoints a map holds is not listed: a map flushed by hand goes unseen. */
+  async faults(): Promise<readonly string[]> {
+    if (!this.#ruleset) return [];
+    const found = await this.#read(command());
+    const { chains, added, removed } = found.replace([...this.#parts.values()], performance.now());
+    const faults = [
+      ...[...chains].map((name) => `chain ${name}`),
+      ...[...added, ...removed].map(({ of, key }) => `${of} ${key}`),
+    ];
+    return faults.map((fault) => `${TABLE} ${fault}`);
+  }
+
   async present(): Promise<boolean> {
     const nft = findCommand("nft");
     if (nft === undefined) return false;

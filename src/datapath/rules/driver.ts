@@ -134,6 +134,11 @@ export class RuleDriver implements Datapath, AsyncDisposable {
     return this.#stateKnown ? this.#turn() : Promise.resolve(NOTHING_WRITTEN); // what an earlier agent wrote serves
   }
 
+  /** As the writer finds them; none before the first write. */
+  async faults(): Promise<readonly string[]> {
+    return this.#lastWritten ? await this.#alone(() => this.#options.writer.faults()) : [];
+  }
+
   retry(): Promise<ApplyReport> {
     return this.#turn();
   }

@@ -71,6 +71,11 @@ export interface RuleWriter {
   /** Whether what was last written is there still, as far as a cheap look tells: it is asked every two seconds. */
   intact(): Promise<boolean>;
   /**
+   * What of that is not there, or otherwise, or too much, each as the mode's own tools name it. Lists everything, as long as that may
+   * take. Rejects with NetfilterError.
+   */
+  faults(): Promise<readonly string[]>;
+  /**
    * Takes away what is ours, and nothing else; nothing there is fine. What has begun goes on by netfilter's tracking (as long as
    * another mode's rules, or those of translation.ts, keep that up), or stays until it ends: then false, ask again later. atOnce:
    * connections or not, all goes. Rejects with NetfilterError.

@@ -120,6 +120,15 @@ test("a kernel that has what is wanted: nothing, whatever its ids and counters",
   expect(diff([], [])).toEqual([]);
 });
 
+test("where rules serve nobody misses Maglev tables, and rules that are not as they were written are rows", () => {
+  const services = [inKernel(WEB, WEB_ID, 0)];
+  const found = { services, frontends: services.flatMap(({ frontends }) => frontends) };
+  expect(differences([WEB], found).map(({ what }) => what)).toEqual(["maglevTable"]);
+  const rows = differences([WEB], { ...found, rules: { faults: ["iptables -t nat KUBE-SVC-A"] } });
+  const rule = { service: null, protocol: "", family: null, what: "rule", name: "iptables -t nat KUBE-SVC-A" };
+  expect(rows).toEqual([{ ...rule, wanted: "as written", found: "otherwise" }]);
+});
+
 test.each<readonly [string, Partial<ServiceState>, readonly string[]]>([
   ["a frontend is missing", { frontends: [VIP_FOUND] }, ["frontend 0.0.0.0:30080: NodePort -> -"]],
   [

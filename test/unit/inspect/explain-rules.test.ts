@@ -2,42 +2,16 @@
 // What `explain` works out for rules where modes and detectors differ; test/netns/explain-rules.test.ts asks real connections.
 
 import { describe, expect, test } from "vitest";
-import type { CompiledService } from "../../../src/compile/state.ts";
 import type { LocalClients } from "../../../src/datapath/rules/writer.ts";
 import { RuleExplainer } from "../../../src/inspect/explain-rules.ts";
 import { parseQuestion } from "../../../src/inspect/question.ts";
 import type { RuleReport } from "../../../src/inspect/rule-report.ts";
-import { cidr, ip, member, service } from "../../support/compiled.ts";
+import { cidr, member, service } from "../../support/compiled.ts";
+import { ruleReport } from "../../support/rule-report.ts";
 
 const HERE = member("10.9.1.10", 8080);
 const THERE = member("10.9.2.10", 8080, { local: false, weight: 3 });
-const DEVICES: LocalClients = { by: "otherDevice", names: ["eth0"] };
 const [POD, OUTSIDE, NODE] = ["10.9.1.10", "203.0.113.9", "192.168.50.1"];
-
-function report(services: readonly CompiledService[], more: Partial<RuleReport> = {}): RuleReport {
-  return {
-    lastSync: null,
-    problems: 0,
-    services,
-    around: {
-      nodeAddresses: [
-        { address: ip(NODE), loopback: false, nodePort: true },
-        { address: ip("127.0.0.1"), loopback: true, nodePort: true },
-      ],
-      serviceRanges: [cidr("10.96.0.0/16")],
-      localClients: DEVICES,
-      foreign: [ip("10.96.9.9")],
-      partial: false,
-    },
-    podDevices: [],
-    detectLocalMode: "Device",
-    masqueradeAll: false,
-    localhostNodePorts: true,
-    ipvsScheduler: "wlc",
-    netnsCookie: "1",
-    ...more,
-  };
-}
 
 const local = (cluster: readonly (typeof HERE)[]) =>
   service({
@@ -65,7 +39,7 @@ function ask(
 }
 
 describe("row 34: policy Local", () => {
-  const both = report([local([HERE, THERE])]);
+  const both = ruleReport([local([HERE, THERE])]);
   const to = "198.51.100.10:80";
 
   test("pods and the node meet all endpoints, outsiders those here and are not masqueraded", () => {
@@ -76,8 +50,8 @@ describe("row 34: policy Local", () => {
 
   test("row 33v: IPVS sends everybody to those here; without one outsiders are dropped, and others go elsewhere", () => {
     expect(ask("ipvs", both, NODE, to)).toMatchObject({ endpoints: ["10.9.1.10:8080"] });
-    expect(ask("ipvs", report([local([THERE])]), OUTSIDE, to)).toMatchObject({ verdict: "drop", chosen: null });
-    expect(ask("ipvs", report([local([THERE])]), NODE, to)).toMatchObject({
+    expect(ask("ipvs", ruleReport([local([THERE])]), OUTSIDE, to)).toMatchObject({ verdict: "drop", chosen: null });
+    expect(ask("ipvs", ruleReport([local([THERE])]), NODE, to)).toMatchObject({
       verdict: "dnat",
       chosen: "10.9.2.10:8080",
     });
@@ -87,23 +61,23 @@ describe("row 34: policy Local", () => {
 
 test("endpoints are drawn by their weights", () => {
   const chosen = [0, 0.24, 0.26, 0.99].map(
-    (draw) => ask("iptables", report([web]), OUTSIDE, "10.96.0.10:80", draw).chosen,
+    (draw) => ask("iptables", ruleReport([web]), OUTSIDE, "10.96.0.10:80", draw).chosen,
   );
   expect(chosen).toEqual(["10.9.1.10:8080", "10.9.1.10:8080", "10.9.2.10:8080", "10.9.2.10:8080"]);
 });
 
 test("row 35: where no pod can be told nobody is masqueraded at a ClusterIP; masqueradeAll masquerades everybody", () => {
-  const untold = report([web], { detectLocalMode: "ClusterCIDR" });
+  const untold = ruleReport([web], { detectLocalMode: "ClusterCIDR" });
   const blind = { ...untold, around: { ...untold.around, localClients: { by: "source", ranges: [] } as const } };
   const answer = ask("nftables", blind, OUTSIDE, "10.96.0.10:80");
   expect(answer.masquerade).toBe(false);
   expect(answer.reason).toContain("detectLocalMode ClusterCIDR knows no range of IPv4 pods");
-  expect(ask("nftables", report([web], { masqueradeAll: true }), POD, "10.96.0.10:80", 0.9).masquerade).toBe(true);
+  expect(ask("nftables", ruleReport([web], { masqueradeAll: true }), POD, "10.96.0.10:80", 0.9).masquerade).toBe(true);
 });
 
 test("row 38: a pod is who comes in by the pods' device, or from their range", () => {
   const by = (localClients: LocalClients) => {
-    const of = report([web], { podDevices: ["cni0"] });
+    const of = ruleReport([web], { podDevices: ["cni0"] });
     return { ...of, around: { ...of.around, localClients } };
   };
   const pods: LocalClients = { by: "device", names: ["cni*"] };
@@ -114,7 +88,7 @@ test("row 38: a pod is who comes in by the pods' device, or from their range", (
 });
 
 test("row 29: NodePorts at 127.0.0.1 are of iptables' rules alone", () => {
-  const nodePort = report([service({ name: "np", at: undefined, port: 30_080, cluster: [HERE] })]);
+  const nodePort = ruleReport([service({ name: "np", at: undefined, port: 30_080, cluster: [HERE] })]);
   expect(ask("iptables", nodePort, "127.0.0.1", "127.0.0.1:30080").verdict).toBe("dnat");
   expect(ask("nftables", nodePort, "127.0.0.1", "127.0.0.1:30080").verdict).toBe("pass");
   expect(ask("ipvs", nodePort, "127.0.0.1", "127.0.0.1:30080").verdict).toBe("pass");
@@ -126,11 +100,15 @@ test.each([
   ["iptables", "pass", "pass", "pass"],
 ] as const)("row 46: %s: an unused port %s, an address of nobody %s, one of another proxy %s", (mode, ...verdicts) => {
   const asked = ["10.96.0.10:81", "10.96.0.99:80", "10.96.9.9:80"];
-  expect(asked.map((to) => ask(mode, report([web]), POD, to).verdict)).toEqual(verdicts);
-  const around = { ...report([]).around, partial: true };
-  expect(asked.map((to) => ask(mode, report([web], { around }), POD, to).verdict)).toEqual(["pass", "pass", "pass"]);
+  expect(asked.map((to) => ask(mode, ruleReport([web]), POD, to).verdict)).toEqual(verdicts);
+  const around = { ...ruleReport([]).around, partial: true };
+  expect(asked.map((to) => ask(mode, ruleReport([web], { around }), POD, to).verdict)).toEqual([
+    "pass",
+    "pass",
+    "pass",
+  ]);
 });
 
 test("IPVS' scheduler is named", () => {
-  expect(ask("ipvs", report([web]), OUTSIDE, "10.96.0.10:80").reason).toContain("by IPVS scheduler wlc");
+  expect(ask("ipvs", ruleReport([web]), OUTSIDE, "10.96.0.10:80").reason).toContain("by IPVS scheduler wlc");
 });

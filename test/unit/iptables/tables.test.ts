@@ -116,6 +116,17 @@ describe("what is written", () => {
   });
 });
 
+test("chains that are not as they were written are named: changed, gone, and somebody's", () => {
+  const rules = family();
+  write(rules, wanted([web(2), other], { whole: true }));
+  const { nat } = rules.tables;
+  const there = new Map(["KUBE-SERVICES", "KUBE-POSTROUTING"].map((chain) => [chain, nat.written(chain)]));
+  const named = (chain: string) => nat.differing(there).includes(chain);
+  expect(["KUBE-SERVICES", "KUBE-POSTROUTING", "KUBE-MARK-MASQ"].map(named)).toEqual([false, false, true]);
+  there.set("KUBE-SERVICES", []).set("KUBE-SVC-GONE", []);
+  expect(["KUBE-SERVICES", "KUBE-POSTROUTING", "KUBE-SVC-GONE"].map(named)).toEqual([true, false, true]);
+});
+
 describe("what an earlier agent or a kube-proxy left", () => {
   /** The listing of what was written, and more. */
   function listed(...more: readonly string[]): readonly string[] {

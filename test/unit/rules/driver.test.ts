@@ -37,6 +37,7 @@ class NotingWriter implements RuleWriter {
 
   present = async () => true;
   intact = async () => this.isIntact;
+  faults = async () => (this.isIntact ? [] : ["all of it"]);
   cleanup = async () => true;
 }
 
@@ -87,6 +88,14 @@ test("nothing is written before devices are known, then all at once", async () =
   expect(await published).toEqual(WRITTEN);
   expect(writer.told).toEqual(["whole around a b"]);
   expect([...rules.inForce].map(({ name }) => name)).toEqual(["a", "b"]);
+});
+
+test("faults are the writer's, once something was written", async () => {
+  await using rules = placed();
+  writer.isIntact = false;
+  expect(await rules.faults()).toEqual([]);
+  await rules.sync({ upsert: [named("a")], remove: [] });
+  expect(await rules.faults()).toEqual(["all of it"]);
 });
 
 test("what comes while a write runs is one write", async () => {
