@@ -124,6 +124,22 @@ export const RULE_ROWS: readonly RowMutant[] = [
     test: "test/unit/datapath/nftables-node.test.ts",
   },
   {
+    row: 47,
+    what: "iptables lets no health checks in",
+    file: "src/datapath/iptables/frontend-rules.ts",
+    from: "if (port === undefined) return [];",
+    to: "if (port !== null) return [];",
+    test: "test/unit/iptables/service-rules.test.ts",
+  },
+  {
+    row: 47,
+    what: "IPVS lets health checks in nowhere",
+    file: "src/datapath/ipvs/share.ts",
+    from: "...healthChecks(service),",
+    to: "",
+    test: "test/unit/datapath/ipvs-share.test.ts",
+  },
+  {
     row: 50,
     what: "IPVS loses a real server with its connections",
     file: "src/datapath/ipvs/mirror.ts",
