@@ -54,10 +54,11 @@ static __always_inline __u32 choose_position(const struct block_header *block, c
 /* kube-proxy rows 34-37, 39; a hairpin is always masqueraded. */
 static __always_inline bool must_masquerade(const struct block_header *block, __u8 kind, enum client_kind who)
 {
-	if (masquerade_all)
-		return true;
-	if (kind == FRONTEND_CLUSTER_IP)
+	if (kind == FRONTEND_CLUSTER_IP) {
+		if (masquerade_all)
+			return true;
 		return who == CLIENT_HOST || who == CLIENT_OUTSIDE;
+	}
 	if (block->flags & BLOCK_EXTERNAL_LOCAL)
 		return who == CLIENT_HOST;
 	return true;

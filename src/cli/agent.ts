@@ -111,7 +111,7 @@ export function agentCommand(): Command {
       "in modes of rules, the bit of what is to be masqueraded (default: the second of --mark-bits)",
       parseCount(...MARK_BIT),
     )
-    .option("--masquerade-all", "backends see a node address for every connection to a Service")
+    .option("--masquerade-all", "backends see a node address for every connection to a cluster IP")
     .option("--no-masquerade-all", "only where they must (default)")
     .option("--protect-nodeports", "refuse bind() to a NodePort, which no socket holds, to processes of the host")
     .option("--no-protect-nodeports", "leave bind() alone (default)")

@@ -205,9 +205,9 @@ describe.each([4, 6] as const)("IPv%s", (family) => {
     const datapath = load(DETECT_CLUSTER_CIDR, { masquerade_all: u32(1) });
     beforeAll(() => datapath().write("client_kinds", RANGES));
 
-    const node = NODE[family];
+    // policy Local keeps the client's address all the same (34)
     backendsSee(datapath, [
-      ["client", at.pod, { clusterIP: node, nodePort: node, away: node }],
+      ["client", at.pod, { ...asPod(at.pod, family), clusterIP: NODE[family] }],
       ["client", at.foreign, asOutsider(family)],
     ]);
   });

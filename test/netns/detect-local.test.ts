@@ -85,10 +85,9 @@ const UNTOLD: readonly Row[] = [
   question(35, [AWAY, "nodePort"], "silence"),
   question(35, [AWAY, "loadBalancer"], "silence"),
 ];
-/** masqueradeAll: whoever it is; a pod keeps its endpoints. */
-const POD_MASQUERADED: readonly Row[] = POD.map(([row, frontend]) => [row, frontend, "node"]);
-const OUTSIDER_MASQUERADED: readonly Row[] = OUTSIDER.map(([row, frontend, sees]) => {
-  return [row, frontend, sees === "silence" ? sees : "node"];
+/** masqueradeAll: at a cluster IP, whoever it is; policy Local keeps the client's address all the same (34). */
+const POD_MASQUERADED: readonly Row[] = POD.map(([row, frontend, sees]) => {
+  return [row, frontend, frontend[1] === "clusterIP" ? "node" : sees];
 });
 
 interface Mode {
@@ -149,8 +148,8 @@ const MODES: readonly Mode[] = [
       p1a: POD_MASQUERADED,
       b1a: POD_MASQUERADED,
       p2a: POD_MASQUERADED,
-      n2: OUTSIDER_MASQUERADED,
-      client: OUTSIDER_MASQUERADED,
+      n2: OUTSIDER,
+      client: OUTSIDER,
     },
     explained: { p1a: told("ClusterCIDR"), client: notTold("ClusterCIDR") },
   },

@@ -71,8 +71,8 @@ function isMasqueraded(world: World, packet: Packet, frontend: Frontend, target:
   const kind = clientKind(world, packet);
   if (kind === "host") return true; // rows 34, 36, 37: it sends from a node address anyway
   if (packet.hook === "socket") return false; // rows 36, 37 and 39 on balanced sockets: the backend sees the client
-  if (world.masqueradeAll) return true; // row 37
   if (addressOf(packet.source).text === target.address.text) return true; // row 39
-  if (frontend.kind === "ClusterIP") return kind === "outside"; // row 37; row 35: nobody can tell, so never
+  // row 37; row 35: nobody can tell, so never
+  if (frontend.kind === "ClusterIP") return world.masqueradeAll || kind === "outside";
   return frontend.externalPolicy === "Cluster"; // row 36; row 34: policy Local keeps the client's address
 }
