@@ -54,6 +54,24 @@ export function tableOf(offered: readonly Offer[]): readonly Cell[] {
   });
 }
 
+/** Services whose cells say how pods are told, and whom a proxy masquerades. */
+const TELLING = [
+  ...["plain", "local", "local-elsewhere", "inside", "nobody", "ranged-pod"],
+  ...["itself", "itself-bridged", "itself-local", "host", "host-elsewhere"],
+];
+
+/**
+ * Those that say so, but what is answered past the node where it masquerades nobody at a ClusterIP (row 35), and the NodePorts of the
+ * bridge, which are where pods are.
+ */
+export function tellingPart(cells: readonly Cell[]): readonly Cell[] {
+  return cells.filter(({ from, spec, frontend, port }) => {
+    const past =
+      from === "client" && frontend === "clusterIP" && spec.endpoints.some(({ nodeName }) => nodeName !== "n1");
+    return TELLING.includes(spec.name) && !past && port === "first" && frontend !== "nodePort on the bridge";
+  });
+}
+
 function cellsOf(offer: Offer, from: Asker): readonly Cell[] {
   const { spec } = offer;
   const sticky = stickyBy(offer, from);

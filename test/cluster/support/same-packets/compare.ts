@@ -2,7 +2,7 @@
 // Outcomes of one table under Portolan and under kube-proxy, but for the differences that are listed.
 import { type Cell, nameOf, type Outcome } from "./cells.ts";
 import { DIFFERENCES, type Difference, type KubeProxyMode, type Theirs } from "./differences.ts";
-import type { OurPass, Pass } from "./proxies.ts";
+import type { OurPass, Pass, Setting } from "./proxies.ts";
 import type { Answers } from "./world.ts";
 
 export interface Comparison {
@@ -54,4 +54,23 @@ function expectedOf(
       if (changed.join() !== outcome.join()) used.add(one);
       return changed;
     }, theirs(mode));
+}
+
+/**
+ * Cells whose balanced sockets meet something else than under another setting. They are known by their network namespace, however
+ * pods are told (row 38); masqueradeAll leaves those of pods to the wire (row 37).
+ */
+export function movedSockets(
+  cells: readonly Cell[],
+  before: Answers,
+  after: Answers,
+  { masqueradeAll }: Setting,
+): readonly string[] {
+  const asked = cells.filter((cell) => after.get("ebpf, sockets")?.has(nameOf(cell)));
+  return asked.flatMap((cell) => {
+    const onWire = masqueradeAll === true && cell.from !== "n1";
+    const expected = onWire ? metBy(after, "ebpf, packets", cell) : metBy(before, "ebpf, sockets", cell);
+    const met = metBy(after, "ebpf, sockets", cell);
+    return met.join() === expected.join() ? [] : [`${expected.join(" | ")} => ${met.join(" | ")}: ${nameOf(cell)}`];
+  });
 }

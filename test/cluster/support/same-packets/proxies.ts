@@ -28,17 +28,54 @@ export interface ServiceProxy {
 
 /** Row 28: else kube-proxy's nftables mode serves NodePorts at the addresses of its Node alone, all others at all. */
 const ALL_ADDRESSES = ["0.0.0.0/0", "::/0"];
-const CIDRS = ["--detect-local-mode", "ClusterCIDR", "--cluster-cidr", "10.9.0.0/16,fd00:9::/32"];
+
+/** How they tell local pods, and whom they masquerade (rows 35 to 38). */
+export interface Setting {
+  /** Fields of kube-proxy's configuration. */
+  readonly kubeProxy: object;
+  readonly flags: readonly string[];
+  readonly masqueradeAll?: true;
+}
+
+/** Under which all is asked. */
+export const CLUSTER_CIDR: Setting = {
+  kubeProxy: {},
+  flags: ["--detect-local-mode", "ClusterCIDR", "--cluster-cidr", "10.9.0.0/16,fd00:9::/32"],
+};
+
+const MASQUERADING = { masqueradeAll: true };
+
+/** Under one of these a part of the table is asked again. */
+export const OTHER_SETTINGS: Readonly<Record<string, Setting>> = {
+  "ClusterCIDR of IPv4 alone": {
+    kubeProxy: { clusterCIDR: "10.9.0.0/16" },
+    flags: ["--detect-local-mode", "ClusterCIDR", "--cluster-cidr", "10.9.0.0/16"],
+  },
+  NodeCIDR: { kubeProxy: { detectLocalMode: "NodeCIDR" }, flags: ["--detect-local-mode", "NodeCIDR"] },
+  "BridgeInterface cni0": {
+    kubeProxy: { detectLocalMode: "BridgeInterface", detectLocal: { bridgeInterface: "cni0" } },
+    flags: ["--detect-local-mode", "BridgeInterface", "--pod-bridge-interface", "cni0"],
+  },
+  "InterfaceNamePrefix v_": {
+    kubeProxy: { detectLocalMode: "InterfaceNamePrefix", detectLocal: { interfaceNamePrefix: "v_" } },
+    flags: ["--detect-local-mode", "InterfaceNamePrefix", "--pod-interface-name-prefix", "v_"],
+  },
+  "masquerade-all": {
+    kubeProxy: { nftables: MASQUERADING, iptables: MASQUERADING },
+    flags: [...CLUSTER_CIDR.flags, "--masquerade-all"],
+    masqueradeAll: true,
+  },
+};
 
 const everyone = (name: Pass["name"]): readonly Pass[] => [{ name, askers: ASKERS, socketBalancing: true }];
 
-function kubeProxy(mode: "nftables" | "iptables"): ServiceProxy {
+function kubeProxy(mode: "nftables" | "iptables", { kubeProxy: more }: Setting): ServiceProxy {
   return {
     name: `kube-proxy ${mode}`,
     passes: everyone(`kube-proxy ${mode}`),
     start: async ({ lab }, plane) => {
       const kubeconfig = plane.kubeconfig("system:kube-proxy");
-      return startKubeProxy(lab, lab.node("n1"), kubeconfig, mode, { nodePortAddresses: ALL_ADDRESSES });
+      return startKubeProxy(lab, lab.node("n1"), kubeconfig, mode, { nodePortAddresses: ALL_ADDRESSES, ...more });
     },
     stop: async (lab, running) => {
       await running.stop();
@@ -47,11 +84,11 @@ function kubeProxy(mode: "nftables" | "iptables"): ServiceProxy {
   };
 }
 
-function ours(mode: string, passes: readonly Pass[]): ServiceProxy {
+function ours(mode: string, { flags }: Setting, passes: readonly Pass[]): ServiceProxy {
   return {
     name: mode,
     passes,
-    start: (cluster) => cluster.startAgent("n1", ["--mode", mode, ...CIDRS]),
+    start: (cluster) => cluster.startAgent("n1", ["--mode", mode, ...flags]),
     stop: async (lab, running) => {
       await running.stop();
       await portolan(lab.node("n1"), ["cleanup"]);
@@ -67,13 +104,15 @@ async function forget(lab: Lab): Promise<void> {
   await lab.exec(node, ["conntrack", "-F"]);
 }
 
-export const PROXIES: readonly ServiceProxy[] = [
-  kubeProxy("nftables"),
-  kubeProxy("iptables"),
-  ours("nftables", everyone("nftables")),
-  ours("iptables", everyone("iptables")),
-  ours("ebpf", [
-    { name: "ebpf, sockets", askers: ["p1a", "p1b", "b1a", "n1"], socketBalancing: true },
-    { name: "ebpf, packets", askers: ASKERS.filter((name) => name !== "n1"), socketBalancing: false },
-  ]),
-];
+export function proxiesOf(setting: Setting): readonly ServiceProxy[] {
+  return [
+    kubeProxy("nftables", setting),
+    kubeProxy("iptables", setting),
+    ours("nftables", setting, everyone("nftables")),
+    ours("iptables", setting, everyone("iptables")),
+    ours("ebpf", setting, [
+      { name: "ebpf, sockets", askers: ["p1a", "p1b", "b1a", "n1"], socketBalancing: true },
+      { name: "ebpf, packets", askers: ASKERS.filter((name) => name !== "n1"), socketBalancing: false },
+    ]),
+  ];
+}

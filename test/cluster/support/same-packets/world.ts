@@ -10,7 +10,7 @@ import { nodeObject, type ServiceSpec } from "../../../support/manifests.ts";
 import { until } from "../../../support/until.ts";
 import type { ControlPlane } from "../control-plane.ts";
 import { ask, type Cell, type Outcome, tableOf } from "./cells.ts";
-import { type Pass, PROXIES, type ServiceProxy } from "./proxies.ts";
+import type { Pass, ServiceProxy } from "./proxies.ts";
 import { type Offer, objectsOf, offers, TARGET_PORTS, ZONE_LABEL, zoneOf } from "./services.ts";
 
 export const NODES = [
@@ -79,7 +79,7 @@ async function createOffer(plane: ControlPlane, offer: Offer): Promise<void> {
 }
 
 /** Asks every proxy for everything. */
-export async function askAll(world: World, proxies: readonly ServiceProxy[] = PROXIES): Promise<Asked> {
+export async function askAll(world: World, proxies: readonly ServiceProxy[]): Promise<Asked> {
   const answers = new Map<Pass["name"], ReadonlyMap<string, Outcome>>();
   const health = new Map<string, readonly string[]>();
   for (const proxy of proxies) {
