@@ -7,6 +7,7 @@ import type { Host, NodeHost } from "../../src/demo/lab/plan.ts";
 import type { LabProcess } from "../../src/demo/lab/process.ts";
 import { spawnAgent } from "../support/agent.ts";
 import { compileProgram } from "../support/compile.ts";
+import { get } from "../support/http.ts";
 import { useLab } from "../support/lab.ts";
 import { type ServiceSpec, serviceAddresses, writeService } from "../support/manifests.ts";
 import { endRush, expectUnharmed, serveRush, startRush } from "../support/rush.ts";
@@ -14,11 +15,18 @@ import { until } from "../support/until.ts";
 
 const SLOW_MS = 400_000; // an emulated processor
 const NODE_PORT = 30_080;
+const HEALTH_PORT = 30_900;
 const STREAMS = 2;
 
 const getLab = useLab({ nodes: [{ name: "n1", routedPods: ["p1a", "p1b", "p1c"] }] });
 const node = (): NodeHost => getLab().node("n1");
 const onNode = (...argv: readonly string[]): Promise<string> => getLab().exec(node(), argv);
+/** What `portolan diff` prints. */
+const diff = async (): Promise<string> => {
+  const places = ["--bpffs", node().bpffs, "--state-dir", node().stateDir];
+  const line = [process.execPath, "dist/portolan.js", "diff", ...places];
+  return await onNode("sh", "-c", '"$@" || [ $? = 1 ]', "sh", ...line);
+};
 const servers = (): Promise<string> => onNode("ipvsadm", "-Sn");
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 let manifests: string;
@@ -121,6 +129,22 @@ test("row 77: rules, addresses and servers that somebody took away are back", as
   const client = await start(lab.pod("p1a"), ["10.96.0.10", "fd00:10:96::10"], 80);
   await pause(2000);
   await expectUnharmed(client, 1, STREAMS);
+});
+
+test("row 47: health checks come through a firewall that lets nobody in", async () => {
+  const lab = getLab();
+  const ask = (family: "v4" | "v6") => get(lab, lab.client, node().address[family], HEALTH_PORT, "/");
+  for (const command of ["iptables", "ip6tables"]) await onNode(command, "-A", "INPUT", "-p", "tcp", "-j", "DROP");
+  const policy = { externalTrafficPolicy: "Local", healthCheckNodePort: HEALTH_PORT } as const;
+  writeService(manifests, web(lab, ["p1b", "p1c"], policy));
+  for (const family of ["v4", "v6"] as const) {
+    const listed = () => onNode("ipset", "list", `KUBE-${family === "v6" ? "6-" : ""}HEALTH-CHECK-NODE-PORT`);
+    await until("the set has the port", async () => (await listed()).includes(String(HEALTH_PORT)), SLOW_MS, 500);
+    await until("it is answered", async () => (await ask(family)).startsWith("HTTP/1.1 200 OK"), SLOW_MS, 500);
+  }
+  for (const command of ["iptables", "ip6tables"]) await onNode(command, "-D", "INPUT", "-p", "tcp", "-j", "DROP");
+  writeService(manifests, web(lab, ["p1b", "p1c"]));
+  await until("nothing differs", async () => (await diff()) === "", SLOW_MS, 1000);
 });
 
 test("an agent that begins again changes nothing, and cleanup leaves nothing but others' servers", async () => {
