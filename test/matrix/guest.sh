@@ -22,7 +22,8 @@ else
   status=1
 fi
 if [ "$status$PORTOLAN_RECORD" = 0 ]; then
-  CI=1 NO_COLOR=1 node node_modules/vitest/vitest.mjs run --config test/matrix/vitest.config.ts $PORTOLAN_TESTS 2>&1
+  config=test/matrix/${PORTOLAN_CONFORMANCE:+conformance.}vitest.config.ts
+  CI=1 NO_COLOR=1 node node_modules/vitest/vitest.mjs run --config "$config" $PORTOLAN_TESTS 2>&1
   status=$?
 fi
 printf "\nmatrix: exit %s\n" "$status" # a line of its own: the reporter leaves the cursor where it likes

@@ -5,6 +5,9 @@
 # root directory, read-only below a layer in memory: its Node.js, its libraries and this checkout as they are. VERSION: 5.10,
 # 6.1, 6.12; none: all of them.
 #
+# run.sh --conformance [VERSION [DRIVER [NAME]]]: not these tests but those of test/conformance, or in files with NAME in their path,
+# by the drivers that the kernel can serve by, or one of them. An hour for a kernel.
+#
 # What a kernel can do is compared with what test/matrix/kernels says of it. --record runs no tests: it writes that, and
 # docs/kernels.md from it.
 #
@@ -14,14 +17,16 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 export PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
 
 all=(5.10 6.1 6.12)
-record=
-if [ "${1:-}" = --record ]; then
-  record=yes
-  shift
-fi
+record='' driver=''
+deadline=1200 # seconds for a guest
+case ${1:-} in
+  --record) record=yes ;;
+  --conformance) driver=${3:-all} deadline=10800 ;;
+esac
+[[ ${1:-} != --* ]] || shift
 versions=("${all[@]}")
 [ $# = 0 ] || versions=("$1")
-name=${2:-}
+if [ -n "$driver" ]; then name=${3:-}; else name=${2:-}; fi
 
 say() { echo "matrix: $*" >&2; }
 skip_all() {
@@ -31,7 +36,7 @@ skip_all() {
 }
 
 for version in "${versions[@]}"; do
-  [[ " ${all[*]} " = *" $version "* ]] || { say "usage: npm run test:matrix [VERSION [NAME]], VERSION one of: ${all[*]}"; exit 2; }
+  [[ " ${all[*]} " = *" $version "* ]] || { say "no such kernel: $version; VERSION is one of: ${all[*]}"; exit 2; }
 done
 [ "$(uname -m)" = x86_64 ] || skip_all "the kernels are Debian's for x86_64, this machine is $(uname -m)"
 [ "$(id -u)" = 0 ] || skip_all "only root may read all that the guest needs"
@@ -70,7 +75,7 @@ boot() {
   timeout --foreground "$deadline" qemu-system-x86_64 -accel tcg,thread=multi -cpu max -smp 2 -m 3G \
     -nodefaults -display none -serial stdio -no-reboot \
     -kernel "$kernel/vmlinuz" -initrd "$work/initramfs.gz" \
-    -append "console=ttyS0 quiet panic=-1 PORTOLAN_CHECKOUT=$PWD PORTOLAN_MODULES=$kernel/lib/modules/$release PORTOLAN_NODE=$(command -v node) PORTOLAN_KERNEL=$version PORTOLAN_RECORD=$record PORTOLAN_TESTS=$name" \
+    -append "console=ttyS0 quiet panic=-1 PORTOLAN_CHECKOUT=$PWD PORTOLAN_MODULES=$kernel/lib/modules/$release PORTOLAN_NODE=$(command -v node) PORTOLAN_KERNEL=$version PORTOLAN_RECORD=$record PORTOLAN_CONFORMANCE=$driver PORTOLAN_TESTS=$name" \
     -virtfs local,path=/,mount_tag=root,security_model=none,readonly=on,multidevs=remap </dev/null 2>&1 |
     sed -u 's/\r$//' | tee "$console" || true
 }
@@ -85,7 +90,6 @@ write_record() {
 }
 
 passed=0 failed=0 skipped=0
-deadline=1200 # seconds for a guest
 for version in "${versions[@]}"; do
   if ! kernel=$(bash test/matrix/kernel.sh "$version" 2> >(tee "$work/reason" >&2)); then
     say "SKIPPED $version: $(tail -n 1 "$work/reason")"

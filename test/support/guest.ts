@@ -7,3 +7,6 @@ export const GUEST_AGENT: AgentStart = { command: [process.execPath, "dist/porto
 
 /** The kernel that run.sh has booted. */
 export const inGuest: boolean = process.env.PORTOLAN_KERNEL !== undefined;
+
+/** Of a deadline that is no measurement: what takes a moment elsewhere takes many there. */
+export const patience = (ms: number): number => (inGuest ? 12 * ms : ms);

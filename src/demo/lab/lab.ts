@@ -31,6 +31,8 @@ import { TrafficAgent } from "./traffic.ts";
 
 /** What ends the process from outside: Ctrl-C, kill, the terminal going away. */
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+/** Of many at once, on an emulated processor. */
+const START_TIMEOUT_MS = 60_000;
 
 export interface SpawnOptions {
   /** false: outside the cgroups of its node, so that its traffic meets the tc programs. Default true. */
@@ -139,14 +141,14 @@ export class Lab implements AsyncDisposable {
     const tcp = options.tcp ?? [8080];
     const settings = { name: options.name ?? host.name, tcp, udp: options.udp ?? tcp, address: options.address };
     const server = this.spawn(host, ["node", program("server.mjs"), JSON.stringify(settings)]);
-    await server.waitForOutput(/^ready$/m);
+    await server.waitForOutput(/^ready$/m, START_TIMEOUT_MS);
     return server;
   }
 
   /** Starts a process that makes connections from this host on request. */
   async agentIn(host: Host, options: SpawnOptions = {}): Promise<TrafficAgent> {
     const agent = this.spawn(host, ["node", program("agent.mjs")], options);
-    await agent.waitForOutput(/^ready$/m);
+    await agent.waitForOutput(/^ready$/m, START_TIMEOUT_MS);
     return new TrafficAgent(agent, host.name);
   }
 
