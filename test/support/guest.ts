@@ -3,7 +3,10 @@
 import type { AgentStart } from "../../src/demo/portolan.ts";
 
 /** By the bundle, as people start it: to compile the source takes minutes there, as does checking the programs. */
-export const GUEST_AGENT: AgentStart = { command: [process.execPath, "dist/portolan.js"], timeoutMs: 480_000 };
+export const GUEST_AGENT: Required<Pick<AgentStart, "command" | "timeoutMs">> = {
+  command: [process.execPath, "dist/portolan.js"],
+  timeoutMs: 480_000,
+};
 
 /** The kernel that run.sh has booted. */
 export const inGuest: boolean = process.env.PORTOLAN_KERNEL !== undefined;
