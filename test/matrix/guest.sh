@@ -10,6 +10,7 @@ mount -t tmpfs run /run
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
 mount -t bpf bpf /sys/fs/bpf
 ip link set lo up
+modprobe br_netfilter # as people are told to do on nodes
 cd "$PORTOLAN_CHECKOUT" || exit
 
 echo "matrix: $(uname -srv)"
