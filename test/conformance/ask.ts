@@ -7,6 +7,7 @@ import type { Lab } from "../../src/demo/lab/lab.ts";
 import type { DualAddress } from "../../src/demo/lab/plan.ts";
 import type { TrafficAgent } from "../../src/demo/lab/traffic.ts";
 import type { Cluster } from "../support/cluster.ts";
+import { patience } from "../support/guest.ts";
 import { type ServiceSpec, serviceAddresses } from "../support/manifests.ts";
 import { hostOf } from "../support/paths.ts";
 import { askedOf, driverUnderTest } from "./driver.ts";
@@ -78,7 +79,8 @@ async function served(
   family: keyof DualAddress,
 ): Promise<void> {
   // Enough requests for two endpoints to be missed once in 2^39 runs.
-  const target = { ...targetOf(cluster.lab, services, asked, family), count: 40, concurrency: 20 };
+  const many = { count: 40, concurrency: 20, timeoutMs: patience(5000) };
+  const target = { ...targetOf(cluster.lab, services, asked, family), ...many };
   const client = await clientOf(cluster, asked);
   const ways = [client.tcp(target), client.udp(target), client.udp({ ...target, connected: true })];
   for (const { pods, sources, failures } of await Promise.all(ways)) {
@@ -95,7 +97,7 @@ async function refused(
 ): Promise<void> {
   // A client so near gets the ICMP error while it still holds its socket's lock. IPv6 then only hears the answer to
   // the second SYN, a second later, whoever rejects.
-  const timeoutMs = asked.answers === "TIMEOUT" ? 400 : 4000;
+  const timeoutMs = patience(asked.answers === "TIMEOUT" ? 400 : 4000);
   const target = { ...targetOf(cluster.lab, services, asked, family), count: 2, timeoutMs };
   const failures = (refusal: Question["answers"]) => ({ [String(refusal)]: 2 });
   const client = await clientOf(cluster, asked);

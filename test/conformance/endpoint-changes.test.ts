@@ -4,6 +4,7 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import type { DualAddress } from "../../src/demo/lab/plan.ts";
 import type { RunningTraffic, TcpRequests, TrafficAgent } from "../../src/demo/lab/traffic.ts";
+import { patience } from "../support/guest.ts";
 import {
   type Endpoint,
   type ServiceSpec,
@@ -144,7 +145,7 @@ describe("endpoints at runtime", () => {
 
   /** Waits until every way fails so. */
   function fails(web: ServiceSpec, how: "ECONNREFUSED" | "TIMEOUT"): Promise<void> {
-    return becomes(web, how, { count: 1, timeoutMs: how === "TIMEOUT" ? 400 : 4000 });
+    return becomes(web, how, { count: 1, timeoutMs: patience(how === "TIMEOUT" ? 400 : 4000) });
   }
 
   /** The ways: on the wire and by socket, in both families. Each says who answers all requests, or how they fail. */

@@ -7,6 +7,7 @@ import type { NodeHost } from "../../src/demo/lab/plan.ts";
 import type { TrafficAgent } from "../../src/demo/lab/traffic.ts";
 import { portolan } from "../../src/demo/portolan.ts";
 import { readyAgent } from "../support/agent.ts";
+import { patience } from "../support/guest.ts";
 import { useLab } from "../support/lab.ts";
 import { writeService } from "../support/manifests.ts";
 import { until } from "../support/until.ts";
@@ -28,7 +29,7 @@ describe("NodePort addresses", () => {
   let wire: TrafficAgent;
 
   const serves = async (asker: TrafficAgent, address: string) =>
-    (await asker.tcp({ address, port: NODE_PORT, count: 1, timeoutMs: 500 })).answered === 1;
+    (await asker.tcp({ address, port: NODE_PORT, count: 1, timeoutMs: patience(500) })).answered === 1;
 
   beforeAll(async () => {
     const lab = getLab();

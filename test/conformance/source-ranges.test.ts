@@ -4,6 +4,7 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import type { Lab } from "../../src/demo/lab/lab.ts";
 import type { DualAddress } from "../../src/demo/lab/plan.ts";
+import { patience } from "../support/guest.ts";
 import { type ServiceSpec, writeNode, writeService } from "../support/manifests.ts";
 import { until } from "../support/until.ts";
 import { askRows, clientOf, families, type Question, question, targetOf } from "./ask.ts";
@@ -117,7 +118,7 @@ describe("source ranges behind a realistic firewall", () => {
     const asked = { service: "changing", frontend: "loadBalancer" } as const;
     const targets = families.map((family) => targetOf(lab, services, asked, family));
     const held = await Promise.all(targets.map((target) => client.hold(target)));
-    const many = { count: 2, timeoutMs: 400 };
+    const many = { count: 2, timeoutMs: patience(400) };
     for (const target of targets)
       expect(await pod.tcp({ ...target, ...many })).toMatchObject({ failures: { TIMEOUT: 2 } });
 
@@ -153,7 +154,7 @@ describe("source ranges behind a realistic firewall", () => {
     return {
       ...targetOf(cluster().lab, services, { service, frontend: "loadBalancer" }, family),
       count: 1,
-      timeoutMs: 400,
+      timeoutMs: patience(400),
     };
   }
 });

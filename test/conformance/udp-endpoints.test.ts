@@ -3,6 +3,7 @@
 // contract): it stays with an endpoint that still serves, and leaves one that does not with the next datagram.
 import { beforeAll, describe, expect, test } from "vitest";
 import type { Lab } from "../../src/demo/lab/lab.ts";
+import { patience } from "../support/guest.ts";
 import {
   type Endpoint,
   removeService,
@@ -79,7 +80,7 @@ describe.each(WAYS.filter(({ by, spec }) => by === "wire" && !spec))("$from to a
           : { address: serviceAddresses(number).clusterIP[family], port: 80 };
       const ask = async (localPort?: number): Promise<string> => {
         const own = localPort === undefined ? {} : { localPort };
-        const { answers } = await client.udp({ ...target, ...own, count: 1, timeoutMs: 500 });
+        const { answers } = await client.udp({ ...target, ...own, count: 1, timeoutMs: patience(500) });
         return answers[0]?.pod ?? "nobody";
       };
       const ports = Array.from({ length: 12 }, (_, n) => 46_000 + 100 * number + n);
@@ -117,7 +118,7 @@ describe.each(WAYS)("$from to a $frontend by $by, Service $number", (way) => {
       /** Who answers: "pod:port of the server", or "nobody". */
       const ask = async (localPort?: number): Promise<string> => {
         const own = localPort === undefined ? {} : { localPort };
-        const { answers } = await client.udp({ ...target, ...own, count: 1, timeoutMs: 500 });
+        const { answers } = await client.udp({ ...target, ...own, count: 1, timeoutMs: patience(500) });
         const [answer] = answers;
         return answer ? `${answer.pod}:${answer.localPort}` : "nobody";
       };
