@@ -56,7 +56,8 @@ export async function cleanup(bpffs: string, handingBack?: Omit<HandBackOptions,
 
 async function removeModes(): Promise<readonly RuleMode[]> {
   const removed: RuleMode[] = [];
-  for (const writer of everyWriter(NO_SETTINGS, { variant: "auto", scheduler: "rr", warn: () => undefined })) {
+  const options = { variant: "auto", scheduler: "rr", strictArp: false, warn: () => undefined } as const;
+  for (const writer of everyWriter(NO_SETTINGS, options)) {
     if (!(await writer.present())) continue;
     await writer.cleanup(true);
     removed.push(writer.mode);

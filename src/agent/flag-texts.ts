@@ -20,6 +20,7 @@ const TEXTS: Readonly<Record<keyof AgentFlags, TextOf>> = {
   mode: ({ mode }) => mode,
   iptablesVariant: ({ iptablesVariant }) => iptablesVariant,
   ipvsScheduler: ({ ipvsScheduler }) => ipvsScheduler,
+  ipvsStrictArp: ({ ipvsStrictArp }) => ipvsStrictArp,
   devices: ({ devices }) => devices.join(),
   podDevices: ({ podDevices }) => podDevices.join(),
   nodeportAddresses: ({ nodePortAddresses }) => nodePortAddresses.join(),

@@ -63,6 +63,7 @@ export interface AgentOptions {
   readonly iptablesVariant: VariantChoice;
   /** Of virtual servers in mode ipvs, unless a Service asks for another. */
   readonly ipvsScheduler: string;
+  readonly ipvsStrictArp: boolean;
   /** Glob patterns of device names that are uplinks, beside those found. */
   readonly devices: readonly string[];
   /** Glob patterns of device names that are host ends of pods, whatever they look like. */
@@ -122,6 +123,7 @@ export interface AgentFlags extends SourceFlags {
   readonly mode: string;
   readonly iptablesVariant: VariantChoice;
   readonly ipvsScheduler: string;
+  readonly ipvsStrictArp?: boolean;
   readonly devices?: readonly string[];
   readonly podDevices?: readonly string[];
   readonly nodeportAddresses?: readonly string[];
@@ -176,6 +178,7 @@ export function agentOptions(flags: AgentFlags): AgentOptions {
     mode: flags.mode,
     iptablesVariant: flags.iptablesVariant,
     ipvsScheduler: flags.ipvsScheduler,
+    ipvsStrictArp: flags.ipvsStrictArp ?? false,
     devices: flags.devices ?? [],
     podDevices: flags.podDevices ?? [],
     nodePortAddresses: flags.nodeportAddresses ?? [],

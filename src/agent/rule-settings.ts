@@ -21,6 +21,7 @@ export function ruleSettings(options: AgentOptions): RuleSettings {
   };
 }
 
-export function writerOptions({ iptablesVariant, ipvsScheduler }: AgentOptions, log: Log): WriterOptions {
-  return { variant: iptablesVariant, scheduler: ipvsScheduler, warn: (message) => log.warn(message) };
+export function writerOptions(options: AgentOptions, log: Log): WriterOptions {
+  const { iptablesVariant: variant, ipvsScheduler: scheduler, ipvsStrictArp: strictArp } = options;
+  return { variant, scheduler, strictArp, warn: (message) => log.warn(message) };
 }

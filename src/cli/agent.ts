@@ -68,6 +68,8 @@ export function agentCommand(): Command {
         .choices(IPVS_SCHEDULERS)
         .default("rr"),
     )
+    .option("--ipvs-strict-arp", "in mode ipvs the node leaves ARP for VIPs to others, such as MetalLB")
+    .option("--no-ipvs-strict-arp", "it answers (default)")
     .option("--devices <patterns>", "devices that are uplinks, beside those found (eth*,bond0)", parseList)
     .option("--pod-devices <patterns>", "devices that lead to pods, whatever they look like (tap*)", parseList)
     .option(

@@ -53,6 +53,7 @@ export const FIELDS: readonly ConfigField[] = [
   { path: "mode", flag: "mode", kind: word(MODES) },
   { path: "iptables.variant", flag: "iptablesVariant", kind: word(IPTABLES_VARIANTS) },
   { path: "ipvs.scheduler", flag: "ipvsScheduler", kind: word(IPVS_SCHEDULERS) },
+  { path: "ipvs.strictARP", flag: "ipvsStrictArp", kind: FLAG },
   { path: "devices", flag: "devices", kind: list(), live: true },
   { path: "podDevices", flag: "podDevices", kind: list(), live: true },
   { path: "nodePortAddresses", flag: "nodeportAddresses", kind: list(nodePortAddressProblem), live: true },

@@ -31,6 +31,7 @@ export const KUBE_PROXY_NAMES: Readonly<Partial<Record<keyof AgentFlags, string>
   masqueradeBit: "iptables.masqueradeBit",
   localhostNodeports: "iptables.localhostNodePorts",
   ipvsScheduler: "ipvs.scheduler",
+  ipvsStrictArp: "ipvs.strictARP",
   healthzBindAddress: "healthzBindAddress",
   metricsBindAddress: "metricsBindAddress",
   bindAddressHardFail: "bindAddressHardFail",
@@ -86,6 +87,7 @@ function flagsOf(config: KubeProxyConfiguration): FileFlags {
   return withoutAbsent({
     kubeconfig: config.clientConnection?.kubeconfig || undefined,
     ipvsScheduler: ipvs?.scheduler || undefined,
+    ipvsStrictArp: ipvs?.strictARP ?? undefined,
     nodeName: config.hostnameOverride?.trim().toLowerCase() || undefined,
     clusterCidr: config.clusterCIDR?.trim() ? listOf(config.clusterCIDR) : undefined,
     detectLocalMode: config.detectLocalMode || undefined,
@@ -147,6 +149,7 @@ const EFFECTIVE: readonly string[] = [
   "nodePortAddresses",
   "iptables.localhostNodePorts",
   "ipvs.scheduler",
+  "ipvs.strictARP",
   "healthzBindAddress",
   "metricsBindAddress",
   "bindAddressHardFail",

@@ -120,7 +120,9 @@ export interface KubeProxyConfiguration {
   readonly metricsBindAddress?: Nullish<string>;
   readonly bindAddressHardFail?: Nullish<boolean>;
   readonly iptables?: Nullish<ProxierSection & { readonly localhostNodePorts?: Nullish<boolean> }>;
-  readonly ipvs?: Nullish<ProxierSection & { readonly scheduler?: Nullish<string> }>;
+  readonly ipvs?: Nullish<
+    ProxierSection & { readonly scheduler?: Nullish<string>; readonly strictARP?: Nullish<boolean> }
+  >;
   readonly nftables?: Nullish<ProxierSection>;
   readonly clientConnection?: Nullish<{ readonly kubeconfig?: Nullish<string> }>;
   readonly logging?: Nullish<{ readonly format?: Nullish<"" | LogFormat>; readonly verbosity?: Nullish<number> }>;

@@ -11,13 +11,18 @@ const WANTED: readonly (readonly [path: string, value: string])[] = [
   ["ipv4/vs/expire_quiescent_template", "1"], // session affinity to an endpoint that drains ends
   ["ipv4/ip_forward", "1"],
 ];
+/** The VIPs are on a device of the node, but its answer to ARP is not asked for. */
+const STRICT_ARP: typeof WANTED = [
+  ["ipv4/conf/all/arp_ignore", "1"],
+  ["ipv4/conf/all/arp_announce", "2"],
+];
 const BEFORE_5_9 = ["ipv4/vs/conn_reuse_mode", "0"] as const;
 
 /** What cannot be set is told: Services are served all the same (row 63). */
-export function setSysctls(warn: (message: string) => void, kernel: string = release()): void {
-  const [major = 0, minor = 0] = kernel.split(".").map(Number);
+export function setSysctls(strictArp: boolean, warn: (message: string) => void): void {
+  const [major = 0, minor = 0] = release().split(".").map(Number);
   const old = major < 5 || (major === 5 && minor < 9);
-  for (const [path, value] of old ? [...WANTED, BEFORE_5_9] : WANTED) {
+  for (const [path, value] of [...WANTED, ...(old ? [BEFORE_5_9] : []), ...(strictArp ? STRICT_ARP : [])]) {
     const file = `/proc/sys/net/${path}`;
     try {
       if (existsSync(file) && readFileSync(file, "utf8").trim() === value) continue;

@@ -30,6 +30,8 @@ export interface IpvsOptions {
   readonly variant: VariantChoice;
   /** How IPVS chooses, by the kernel's name for it: "rr". */
   readonly scheduler: string;
+  /** The node answers ARP only where the address is: not for VIPs, which somebody else may announce. */
+  readonly strictArp: boolean;
   /** Told what does not keep Services from being served. */
   readonly warn: (message: string) => void;
 }
@@ -133,7 +135,7 @@ export class IpvsWriter implements RuleWriter {
   /** Sees to it that all that lines refer to is there, and reads what the kernel holds. */
   async #begin(): Promise<void> {
     await ipvsadm(["-Ln"]); // loads the kernel's module, and says so if there is none
-    setSysctls(this.#options.warn);
+    setSysctls(this.#options.strictArp, this.#options.warn);
     const found = await readKernel();
     const { families } = this.#settings;
     if (!found.device) await runIp(["link", "add", IPVS_DEVICE, "type", "dummy"]);

@@ -91,6 +91,7 @@ test("the file that kubeadm writes: kubeconfig and cluster CIDRs count, what it 
     flags: {
       kubeconfig: "/var/lib/kube-proxy/kubeconfig.conf",
       clusterCidr: ["10.244.0.0/16", "fd00:10:244::/56"],
+      ipvsStrictArp: false,
       masqueradeAll: false,
     },
     warnings: ["config.conf: has no effect: bindAddress"],
@@ -215,7 +216,7 @@ configSyncPeriod: 15m
 `;
   expect(readConfig("c.yaml", text).warnings).toEqual([
     'c.yaml:3: mode: "ipvs" does not choose the driver: --mode does',
-    "c.yaml: has no effect: featureGates.SomeGate, showHiddenMetricsForVersion, ipvs.strictARP, " +
+    "c.yaml: has no effect: featureGates.SomeGate, showHiddenMetricsForVersion, " +
       "nftables.masqueradeAll, configSyncPeriod, portRange",
   ]);
 });

@@ -31,7 +31,7 @@ inCluster: false
 apiServers: ["https://192.0.2.9:6443"]
 mode: ebpf
 iptables: {variant: legacy}
-ipvs: {scheduler: wrr}
+ipvs: {scheduler: wrr, strictARP: true}
 devices: [eth*, bond0]
 podDevices: [tap*]
 nodePortAddresses: [192.0.2.0/24]
@@ -73,6 +73,7 @@ logging: {format: json, level: debug}
       mode: "ebpf",
       iptablesVariant: "legacy",
       ipvsScheduler: "wrr",
+      ipvsStrictArp: true,
       devices: ["eth*", "bond0"],
       podDevices: ["tap*"],
       nodeportAddresses: ["192.0.2.0/24"],
