@@ -40,7 +40,8 @@ export function askedOf({ differences }: Driver, asked: Question): Question {
   const askers = /^n\d+$/.test(asked.from) ? "nodes" : "pods";
   const applies = (difference: Difference) =>
     difference.rows.includes(asked.row) &&
-    difference.by === asked.by &&
+    (difference.by ?? asked.by) === asked.by &&
+    (difference.services ?? [asked.service]).includes(asked.service) &&
     (difference.askers ?? askers) === askers &&
     (difference.frontends ?? [asked.frontend]).includes(asked.frontend) &&
     (difference.expected.answers ?? asked.answers) === asked.answers &&

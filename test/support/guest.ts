@@ -12,4 +12,4 @@ export const GUEST_AGENT: Required<Pick<AgentStart, "command" | "timeoutMs">> = 
 export const inGuest: boolean = process.env.PORTOLAN_KERNEL !== undefined;
 
 /** Of a deadline that is no measurement: what takes a moment elsewhere takes many there. */
-export const patience = (ms: number): number => (inGuest ? 12 * ms : ms);
+export const patience = (ms: number): number => (inGuest ? 5 * ms : ms);

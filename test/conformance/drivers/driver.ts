@@ -14,10 +14,11 @@ type Expectation = Pick<Question, "answers" | "datagrams" | "source">;
 /** Where a driver does not do what the rows say: of such a question it has another answer. */
 export interface Difference {
   readonly rows: readonly number[];
-  readonly by: Question["by"];
-  /** Absent: of both. */
+  /** Absent: of both, as below. */
+  readonly by?: Question["by"];
   readonly askers?: "pods" | "nodes";
-  /** Absent: of all. */
+  /** Absent: of all, as below. */
+  readonly services?: readonly string[];
   readonly frontends?: readonly Question["frontend"][];
   readonly expected: Partial<Expectation>;
   readonly instead: Partial<Expectation>;
