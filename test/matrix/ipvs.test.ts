@@ -41,12 +41,19 @@ function web(lab: Lab, pods: readonly string[], more: Partial<ServiceSpec> = {})
   return { name: "web", number: 10, nodePort: NODE_PORT, external: true, endpoints, ...more };
 }
 
-async function startAgent(): Promise<LabProcess> {
+async function startAgent(...more: readonly string[]): Promise<LabProcess> {
   const command = [process.execPath, "dist/portolan.js"];
-  const flags = ["--mode", "ipvs", "--detect-local-mode", "ClusterCIDR", "--cluster-cidr", "10.9.0.0/16,fd00:9::/32"];
+  const pods = ["--detect-local-mode", "ClusterCIDR", "--cluster-cidr", "10.9.0.0/16,fd00:9::/32"];
+  const flags = ["--mode", "ipvs", ...pods, ...more];
   const started = spawnAgent(getLab(), node(), manifests, { flags, command });
   await started.waitForOutput(/ INFO ready/, SLOW_MS);
   return started;
+}
+
+/** Whether the node says to its neighbours that it has the VIP. */
+async function answersArp(vip: string): Promise<boolean> {
+  const ask = `ip neigh flush to ${vip} dev eth0; ping -c 1 -W 2 ${vip} >/dev/null; ip neigh show ${vip} dev eth0`;
+  return (await getLab().exec(getLab().client, ["sh", "-c", ask])).includes(" lladdr ");
 }
 
 /** One target of each family, and as many of datagrams. */
@@ -155,9 +162,12 @@ test("an agent that begins again changes nothing, and cleanup leaves nothing but
     await onNode("iptables", "-t", "nat", "-S"),
   ];
   const before = await lists();
+  await getLab().ip(getLab().client, "route add 10.96.0.10/32 dev eth0");
+  expect(await answersArp("10.96.0.10")).toBe(true);
   await agent?.stop();
-  agent = await startAgent();
+  agent = await startAgent("--ipvs-strict-arp");
   expect(await lists()).toEqual(before);
+  expect(await answersArp("10.96.0.10")).toBe(false); // with the flag
   await agent.stop();
   agent = undefined;
   const places = ["--bpffs", node().bpffs, "--state-dir", node().stateDir];
