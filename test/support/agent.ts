@@ -8,6 +8,7 @@ import type { NodeHost } from "../../src/demo/lab/plan.ts";
 import type { LabProcess } from "../../src/demo/lab/process.ts";
 import { portolanCommand } from "../../src/demo/portolan.ts";
 import { openPinnedLink } from "../../src/libbpf/index.ts";
+import { GUEST_AGENT, inGuest } from "./guest.ts";
 
 const READY_TIMEOUT_MS = 30_000;
 
@@ -25,7 +26,7 @@ export interface AgentRun {
 /** Starts an agent and does not wait. */
 export function spawnAgent(lab: Lab, node: NodeHost, manifests: string, run: AgentRun = {}): LabProcess {
   const { flags = ["--devices", "eth0"], logging = ["--log-level", "debug"], under = [] } = run;
-  const { command = portolanCommand() } = run;
+  const { command = inGuest ? GUEST_AGENT.command : portolanCommand() } = run;
   const places = ["--cgroup-root", node.cgroupRoot, "--bpffs", node.bpffs, "--state-dir", node.stateDir];
   const told = ["--manifests", manifests, "--node-name", node.name, ...logging];
   return lab.spawn(node, [...under, ...command, "agent", ...told, ...places, ...flags]);
@@ -34,7 +35,7 @@ export function spawnAgent(lab: Lab, node: NodeHost, manifests: string, run: Age
 /** Starts an agent; resolves once its first state serves. */
 export async function readyAgent(...args: Parameters<typeof spawnAgent>): Promise<LabProcess> {
   const agent = spawnAgent(...args);
-  await agent.waitForOutput(/ INFO ready/, READY_TIMEOUT_MS);
+  await agent.waitForOutput(/ INFO ready/, inGuest ? GUEST_AGENT.timeoutMs : READY_TIMEOUT_MS);
   return agent;
 }
 

@@ -32,6 +32,8 @@ export interface Driver {
   readonly balancesSockets: boolean;
   /** An endpoint that serves no more (row 57): with their next datagram, or a moment after new ones meet another. */
   readonly datagramsLeave: "at once" | "soon";
+  /** A client keeps one endpoint through whichever frontend of a Service, or one for each (row 51). */
+  readonly affinityBy: "service" | "frontend";
   /** Over which families NodePorts are served at localhost (row 29). */
   readonly localhost: readonly (keyof DualAddress)[];
   /** Of the nodes that it needs. */

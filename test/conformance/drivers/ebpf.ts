@@ -13,6 +13,7 @@ export const ebpf: Driver = {
     return serviceRows(state.services());
   },
   balancesSockets: true,
+  affinityBy: "service",
   localhost: ["v4", "v6"],
   datagramsLeave: "at once",
   differences: [

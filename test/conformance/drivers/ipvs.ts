@@ -16,6 +16,7 @@ export const ipvs: Driver = {
   agentFlags: ["--mode", "ipvs"],
   services: servedByRules,
   ...byNetfilter,
+  affinityBy: "frontend",
   localhost: [],
   differences: [
     { rows: [34], services: ["spread", "both-policies"], ...LOCAL_ALONE },

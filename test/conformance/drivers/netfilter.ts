@@ -6,6 +6,7 @@ import type { Driver } from "./driver.ts";
 export const byNetfilter: Omit<Driver, "name" | "agentFlags" | "services" | "localhost"> = {
   balancesSockets: false,
   datagramsLeave: "soon",
+  affinityBy: "service",
   // As kube-proxy needs it: else a pod's answer to another pod of its bridge goes past netfilter, which has translated the request.
   lab: { brNetfilter: 1 },
   // The kernel answers one packet in a second to each destination, after a burst of six (row 32): rows are asked faster.
