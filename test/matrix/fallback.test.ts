@@ -60,7 +60,7 @@ beforeAll(async () => {
   await lab.exec(node(), ["mkdir", manifests]);
   for (const pod of ["p1b", "p1c"]) await serveRush(lab, lab.pod(pod), program);
   write("p1b", "p1c");
-  agent = spawnAgent(lab, node(), manifests, { command: GUEST_AGENT.command });
+  agent = spawnAgent(lab, node(), manifests);
   await agent.waitForOutput(/ INFO ready/, SLOW_MS);
 });
 
@@ -102,7 +102,7 @@ test("an endpoint leaves while its connections go on, and a second agent finds a
   write("p1c");
   await until("p1b has left", async () => (await endpoints()).every((total) => total === 1), SLOW_MS, 500);
   await agent.stop();
-  agent = spawnAgent(lab, node(), manifests, { command: GUEST_AGENT.command });
+  agent = spawnAgent(lab, node(), manifests);
   const asking = await start(lab.client, node().address, NODE_PORT); // while no agent runs
   await agent.waitForOutput(/ INFO ready/, SLOW_MS);
   await expectUnharmed(asking, 2, STREAMS);

@@ -140,8 +140,7 @@ test("an agent that takes over serves what begins from then on, and what IPVS ha
   await resolvers.waitForOutput(/^ready$/m, SLOW_MS);
   asking = setInterval(() => resolvers.write("\n"), 5000);
   await resolvers.waitForOutput(/^\[.*"p1b".*\n/m, SLOW_MS);
-  const command = [process.execPath, "dist/portolan.js"]; // from the source it would take minutes
-  agent = spawnAgent(getLab(), node(), manifests, { flags: ["--devices", "eth0", "--take-over"], command });
+  agent = spawnAgent(getLab(), node(), manifests, { flags: ["--devices", "eth0", "--take-over"] });
   await agent.waitForOutput(/ INFO ready/, SLOW_MS);
   await agent.waitForOutput(/WARN a kube-proxy's rules .*its virtual servers carry connections/, SLOW_MS);
   const begun = await begunByIpvs();

@@ -42,10 +42,9 @@ function web(lab: Lab, pods: readonly string[], more: Partial<ServiceSpec> = {})
 }
 
 async function startAgent(...more: readonly string[]): Promise<LabProcess> {
-  const command = [process.execPath, "dist/portolan.js"];
   const pods = ["--detect-local-mode", "ClusterCIDR", "--cluster-cidr", "10.9.0.0/16,fd00:9::/32"];
   const flags = ["--mode", "ipvs", ...pods, ...more];
-  const started = spawnAgent(getLab(), node(), manifests, { flags, command });
+  const started = spawnAgent(getLab(), node(), manifests, { flags });
   await started.waitForOutput(/ INFO ready/, SLOW_MS);
   return started;
 }
