@@ -74,7 +74,7 @@ test("the best mode that is left serves, and the log and status say why", async 
   for (const reason of reasons) expect(agent.stderr).toContain(reason);
   const status = JSON.parse(await portolan("status", "-o", "json")) as { mode: string; reasons: readonly string[] };
   expect(status).toMatchObject({ mode, synced: true, ...(reasons.length > 0 && { reasons }) });
-  expect(await endpoints()).toEqual([2, 2]);
+  expect(await endpoints()).toEqual([2, 2, 2, 2]); // by family and protocol
 });
 
 describe("every address answers", () => {
