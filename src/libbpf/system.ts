@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What belongs to the machine rather than to one map or program.
 
+import { statSync } from "node:fs";
+import { BpfError } from "./errors.ts";
 import { addon } from "./native.ts";
 import type { TcDirection } from "./types.ts";
 
@@ -37,11 +39,17 @@ export function batchOtherThreads(): void {
 }
 
 /**
- * A network namespace as bpf_get_netns_cookie() names it: that at this path, such as /proc/1/ns/net, or this process's.
+ * A network namespace as bpf_get_netns_cookie() names it: that at this path, such as /proc/1/ns/net, or this process's. Before
+ * Linux 5.14, where nothing else names it, its inode: no other has that as long as this one is there.
  * Throws BpfError: ENOENT when nothing is there, EPERM without CAP_SYS_ADMIN to enter it.
  */
 export function netnsCookie(path?: string): bigint {
-  return addon().netnsCookie(path);
+  try {
+    return addon().netnsCookie(path);
+  } catch (error) {
+    if (!(error instanceof BpfError) || error.code !== "ENOPROTOOPT") throw error;
+    return statSync(path ?? "/proc/self/ns/net", { bigint: true }).ino;
+  }
 }
 
 /**

@@ -75,6 +75,8 @@ test("the best mode that is left serves, and the log and status say why", async 
   const status = JSON.parse(await portolan("status", "-o", "json")) as { mode: string; reasons: readonly string[] };
   expect(status).toMatchObject({ mode, synced: true, ...(reasons.length > 0 && { reasons }) });
   expect(await endpoints()).toEqual([2, 2, 2, 2]); // by family and protocol
+  const asked = [getLab().pod("p1a").address.v4, "10.96.0.10:80/tcp"];
+  expect(await portolan("explain", ...asked)).toContain(" is a ClusterIP of test/web:tcp\n");
 });
 
 describe("every address answers", () => {

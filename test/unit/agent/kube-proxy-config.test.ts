@@ -89,10 +89,8 @@ function flags(text: string): object {
 test("the file that kubeadm writes: kubeconfig and cluster CIDRs count, what it leaves empty is not mentioned", () => {
   expect(read("config.conf", KUBEADM)).toEqual({
     flags: {
-      kubeconfig: "/var/lib/kube-proxy/kubeconfig.conf",
+      ...{ kubeconfig: "/var/lib/kube-proxy/kubeconfig.conf", ipvsStrictArp: false, masqueradeAll: false },
       clusterCidr: ["10.244.0.0/16", "fd00:10:244::/56"],
-      ipvsStrictArp: false,
-      masqueradeAll: false,
     },
     warnings: ["config.conf: has no effect: bindAddress"],
   });
