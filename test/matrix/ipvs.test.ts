@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Mode ipvs with the kernel's IPVS, which Debian's kernels have: real sockets in pods, on the node and outside, in both families.
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Lab } from "../../src/demo/lab/lab.ts";
@@ -153,20 +154,25 @@ test("row 47: health checks come through a firewall that lets nobody in", async 
   await until("nothing differs", async () => (await diff()) === "", SLOW_MS, 1000);
 });
 
-test("an agent that begins again changes nothing, and cleanup leaves nothing but others' servers", async () => {
+test("an agent that begins again changes nothing but what kube-proxy's file says, and cleanup leaves nothing but others' servers", async () => {
   await onNode("ipvsadm", "-A", "-t", "192.0.2.77:8080", "-s", "wrr");
   const lists = async () => [
     await servers(),
     await onNode("ipset", "list", "-n"),
     await onNode("iptables", "-t", "nat", "-S"),
   ];
-  const before = await lists();
+  const [virtual = "", ...others] = await lists();
   await getLab().ip(getLab().client, "route add 10.96.0.10/32 dev eth0");
   expect(await answersArp("10.96.0.10")).toBe(true);
   await agent?.stop();
-  agent = await startAgent("--ipvs-strict-arp");
-  expect(await lists()).toEqual(before);
-  expect(await answersArp("10.96.0.10")).toBe(false); // with the flag
+  const file = join(getLab().plan.directory, "config.conf");
+  const head =
+    "apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\nconntrack: {maxPerCore: 0}\n";
+  writeFileSync(file, `${head}ipvs: {scheduler: wlc, strictARP: true}\n`);
+  agent = await startAgent("--config", file);
+  expect(virtual).toContain("-A -t 10.96.0.10:80 -s rr");
+  expect(await lists()).toEqual([virtual.replaceAll(/ -s rr\b/g, " -s wlc"), ...others]);
+  expect(await answersArp("10.96.0.10")).toBe(false);
   await agent.stop();
   agent = undefined;
   const places = ["--bpffs", node().bpffs, "--state-dir", node().stateDir];
