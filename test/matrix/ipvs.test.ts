@@ -171,6 +171,8 @@ test("an agent that begins again changes nothing but what kube-proxy's file says
   writeFileSync(file, `${head}ipvs: {scheduler: wlc, strictARP: true}\n`);
   agent = await startAgent("--config", file);
   expect(virtual).toContain("-A -t 10.96.0.10:80 -s rr");
+  // It is ready at once, for another one's servers serve.
+  await until("all have the scheduler", async () => !/ -s rr\b/.test(await servers()), SLOW_MS, 500);
   expect(await lists()).toEqual([virtual.replaceAll(/ -s rr\b/g, " -s wlc"), ...others]);
   expect(await answersArp("10.96.0.10")).toBe(false);
   await agent.stop();
