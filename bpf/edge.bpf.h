@@ -45,20 +45,6 @@ static __always_inline int drop(__s32 err)
 	return TC_ACT_SHOT;
 }
 
-static __always_inline void count_traffic(struct __sk_buff *skb, const struct flow *flow)
-{
-	__u32 service = flow->service;
-	struct service_stats *stats;
-
-	if (flow->flags & FLOW_DIRECT) /* of no Service */
-		return;
-	stats = bpf_map_lookup_elem(&service_stats, &service);
-	if (stats) {
-		count(&stats->packets, 1);
-		count(&stats->bytes, skb->len);
-	}
-}
-
 /* Reads the packet at a hook. Returns 0, or for what belongs to no flow PORTLESS, NOT_OURS, MALFORMED or OVERTOOK. */
 static __always_inline int read_packet(struct __sk_buff *skb, struct packet *p, const struct device *device,
 				       enum flow_space space)
@@ -96,7 +82,7 @@ __noinline int to_backend(struct __sk_buff *skb, struct packet *p, const struct 
 		return TC_ACT_SHOT;
 	if (p->overtaken)
 		return send_in_order(skb, p, BPF_F_INGRESS);
-	count_traffic(skb, flow);
+	count_traffic(flow, skb->len);
 	skb->mark |= mark_in;
 	if (flow->flags & FLOW_TRANSIT)
 		out = transit_device(skb, p, &flow->snat, &flow->backend);
@@ -125,7 +111,7 @@ __noinline int to_client(struct __sk_buff *skb, struct packet *p, const struct d
 	if (out < 0)
 		return drop(out);
 	if (out) {
-		count_traffic(skb, flow);
+		count_traffic(flow, skb->len);
 		if (set_end(skb, p, true, &flow->vip, flow->vip_port) ||
 		    set_end(skb, p, false, &flow->client, flow->client_port))
 			return drop(-DROP_REWRITE_FAILED);

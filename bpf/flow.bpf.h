@@ -19,6 +19,7 @@
 #include "clock.bpf.h"
 #include "config.bpf.h"
 #include "maps.bpf.h"
+#include "sctp.bpf.h"
 
 /* Keys are written in place: a key by value would cost a copy on the small stack. */
 static __always_inline void flow_outer_key(struct flow_key *key, const struct ip_addr *src, __be16 sport,
@@ -136,6 +137,51 @@ static __always_inline __u32 flow_timeout(const struct flow *f)
 static __always_inline bool flow_expired(const struct flow *f, __u32 now)
 {
 	return (__s32)(now - f->last_seen) > (__s32)flow_timeout(f);
+}
+
+/*
+ * Anybody can send an RST with the right ports: the end it is for answers one that is out of its window with an ACK or
+ * not at all, and talks on (RFC 5961, section 3.2). One that has taken it says nothing but RST.
+ */
+static __always_inline bool outlives_reset(const struct flow *owner, __u8 tcp_flags, bool from_client)
+{
+	__u32 state = owner->state;
+
+	return (state & FLOW_RST) && !(state & FLOW_ENDED) && !(tcp_flags & (TCP_SYN | TCP_RST)) &&
+	       from_client == !(state & FLOW_RST_CLIENT);
+}
+
+/* Notes a packet of the flow: time, and the end of a connection. */
+static __always_inline void flow_touch(struct flow *owner, __u8 tcp_flags, bool from_client, __u32 now)
+{
+	__u32 seen = 0;
+
+	if (owner->last_seen != now)
+		owner->last_seen = now;
+	if (!proto_connects(owner->proto))
+		return;
+	if (outlives_reset(owner, tcp_flags, from_client))
+		__sync_fetch_and_and(&owner->state, ~(FLOW_RST | FLOW_RST_CLIENT));
+	if (tcp_flags & TCP_RST)
+		seen = from_client ? FLOW_RST | FLOW_RST_CLIENT : FLOW_RST;
+	else if (tcp_flags & TCP_FIN)
+		seen = from_client ? FLOW_FIN_CLIENT : FLOW_FIN_BACKEND;
+	if (seen && (owner->state & seen) != seen)
+		__sync_fetch_and_or(&owner->state, seen);
+}
+
+static __always_inline void count_traffic(const struct flow *flow, __u32 bytes)
+{
+	__u32 service = flow->service;
+	struct service_stats *stats;
+
+	if (flow->flags & FLOW_DIRECT) /* of no Service */
+		return;
+	stats = bpf_map_lookup_elem(&service_stats, &service);
+	if (stats) {
+		count(&stats->packets, 1);
+		count(&stats->bytes, bytes);
+	}
 }
 
 /*

@@ -272,7 +272,7 @@ int pt_egress(struct __sk_buff *skb)
 		}
 		heard_backend(w, owner);
 	}
-	count_traffic(skb, owner);
+	count_traffic(owner, skb->len);
 	skb->mark |= mark_out;
 	if (set_end(skb, p, true, &owner->vip, owner->vip_port) ||
 	    set_end(skb, p, false, &owner->client, owner->client_port))

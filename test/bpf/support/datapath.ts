@@ -6,7 +6,7 @@ import { decode, encode } from "../../../src/datapath/ebpf/codec.ts";
 import { ipFromBytes } from "../../../src/model/ip.ts";
 import { earlierLayoutWanted, earlierRodata, earlierSizes, moveBack, moveForward } from "./earlier-layout.ts";
 import type { FuzzReport } from "./fuzz/fuzz.ts";
-import type { Entry, LoadOptions, Machine } from "./machine.ts";
+import type { Entry, Hook, LoadOptions, Machine } from "./machine.ts";
 import { type DeviceName, deviceIndex } from "./topology.ts";
 import { backendNames, nodeEntries, type Service, serviceEntries } from "./world.ts";
 
@@ -14,9 +14,11 @@ import { backendNames, nodeEntries, type Service, serviceEntries } from "./world
 export type Counters = Readonly<Record<string, number>>;
 
 export const verdicts: Readonly<Record<number, string>> = { [-1]: "next", 2: "drop", 7: "redirect" };
+/** XDP_TX sends back out of the device, XDP_REDIRECT out of another. */
+const xdpVerdicts: typeof verdicts = { 1: "drop", 2: "next", 3: "back", 4: "redirect" };
 
 export interface Outcome {
-  /** "next", "drop" or "redirect"; the number when it is none of these */
+  /** "next", "drop", "redirect", of XDP "back" too; the number when it is none of these */
   readonly verdict: string;
   readonly data: Uint8Array;
   readonly mark: number;
@@ -100,11 +102,12 @@ export class Datapath {
     await this.machine.ask({ do: "remove", handle: this.#handle, map, keys });
   }
 
-  async run(hook: "ingress" | "egress", device: DeviceName, data: Uint8Array, mark = 0, gsoSize = 0): Promise<Outcome> {
+  async run(hook: Hook, device: DeviceName, data: Uint8Array, mark = 0, gsoSize = 0): Promise<Outcome> {
     if (earlierLayoutWanted()) await moveBack(this);
     const packet = { program: `pt_${hook}`, ifindex: deviceIndex[device], mark, gsoSize, data } as const;
     const done = await this.machine.ask({ do: "run", handle: this.#handle, packet });
-    return { ...done, verdict: verdicts[done.verdict] ?? String(done.verdict) };
+    const names = hook === "xdp" ? xdpVerdicts : verdicts;
+    return { ...done, verdict: names[done.verdict] ?? String(done.verdict) };
   }
 
   /** Random packets through all programs, judged by the reference model: fuzz/fuzz.ts. */

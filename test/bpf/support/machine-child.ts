@@ -21,10 +21,15 @@ const MARK = 8;
 const IFINDEX = 40;
 const GSO_SEGS = 164;
 const GSO_SIZE = 176;
+/** Of struct xdp_md. */
+const XDP_MD_SIZE = 24;
+const DATA_END = 4;
+const INGRESS_IFINDEX = 12;
 
 interface Copy {
   readonly tc: LoadedBpfObject;
   readonly sweep: LoadedBpfObject;
+  readonly xdp: LoadedBpfObject;
 }
 const copies: Copy[] = [];
 
@@ -37,15 +42,29 @@ function copyOf(handle: number): Copy {
 function load(directory: string, options: LoadOptions): number {
   using tc = openObject(`${directory}/tc.bpf.o`);
   using sweep = openObject(`${directory}/sweep.bpf.o`);
+  using xdp = openObject(`${directory}/xdp.bpf.o`);
   for (const [variable, bytes] of Object.entries(options.rodata)) tc.setRodata(variable, bytes);
   for (const [map, size] of Object.entries(options.sizes)) tc.setMaxEntries(map, size);
   const loaded = tc.load();
-  for (const map of sweep.mapNames)
-    if (tc.mapNames.includes(map) && !map.includes(".")) sweep.reuseMap(map, loaded.map(map));
-  return copies.push({ tc: loaded, sweep: sweep.load() }) - 1;
+  for (const other of [sweep, xdp]) {
+    for (const map of other.mapNames)
+      if (tc.mapNames.includes(map) && !map.includes(".")) other.reuseMap(map, loaded.map(map));
+  }
+  return copies.push({ tc: loaded, sweep: sweep.load(), xdp: xdp.load() }) - 1;
+}
+
+function runXdp(handle: number, { data, ifindex, mark }: Packet): Reply["run"] {
+  const ctx = new DataView(new ArrayBuffer(XDP_MD_SIZE));
+  ctx.setUint32(DATA_END, data.length, true);
+  ctx.setUint32(INGRESS_IFINDEX, ifindex, true);
+  const done = copyOf(handle)
+    .xdp.program("pt_xdp")
+    .testRun({ data, ctx: new Uint8Array(ctx.buffer) });
+  return { verdict: done.retval, data: done.dataOut, mark };
 }
 
 function run(handle: number, packet: Packet): Reply["run"] {
+  if (packet.program === "pt_xdp") return runXdp(handle, packet);
   const ctx = new DataView(new ArrayBuffer(SK_BUFF_SIZE));
   ctx.setUint32(MARK, packet.mark, true);
   ctx.setUint32(IFINDEX, packet.ifindex, true);

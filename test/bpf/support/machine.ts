@@ -15,8 +15,10 @@ export interface LoadOptions {
   readonly sizes: Readonly<Record<string, number>>;
 }
 
+export type Hook = "ingress" | "egress" | "xdp";
+
 export interface Packet {
-  readonly program: "pt_ingress" | "pt_egress";
+  readonly program: `pt_${Hook}`;
   readonly ifindex: number;
   readonly mark: number;
   /** Bytes of TCP payload in each of two segments, when the packet stands for both; 0: it is one. */
@@ -42,7 +44,7 @@ export type Ask =
 export interface Reply {
   /** Index of the loaded copy. */
   load: number;
-  /** verdict: TC_ACT_*, signed. */
+  /** verdict: TC_ACT_*, signed; XDP's own. */
   run: { readonly verdict: number; readonly data: Uint8Array; readonly mark: number };
   write: undefined;
   remove: readonly boolean[];
@@ -73,7 +75,7 @@ export class Machine implements AsyncDisposable {
     return this.#child.ask(ask) as Promise<Reply[A["do"]]>;
   }
 
-  /** Loads tc.bpf.o and, over the same maps, sweep.bpf.o. */
+  /** Loads tc.bpf.o and, over the same maps, sweep.bpf.o and xdp.bpf.o. */
   load(options: LoadOptions): Promise<number> {
     return this.ask({ do: "load", directory: bpfDirectory(), options });
   }

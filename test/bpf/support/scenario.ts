@@ -5,7 +5,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Counters, Datapath, type RecordKind, type Settings } from "./datapath.ts";
 import { bytes, dump } from "./hex.ts";
-import { Machine } from "./machine.ts";
+import { type Hook, Machine } from "./machine.ts";
 import type { DeviceName } from "./topology.ts";
 import { faultOf } from "./valid-packet.ts";
 import type { Service } from "./world.ts";
@@ -14,12 +14,12 @@ export const MARK_IN = 0x20000000;
 export const MARK_OUT = 0x40000000;
 
 export interface Step {
-  readonly at: `${"ingress" | "egress"} ${DeviceName}`;
+  readonly at: `${Hook} ${DeviceName}`;
   /** hex, from the Ethernet header on */
   readonly packet: string;
   readonly mark?: number;
-  /** "next" goes on to the stack or the wire, "redirect" leaves by a device the program chose */
-  readonly verdict: "next" | "drop" | "redirect";
+  /** "next" goes on to tc, the stack or the wire, "redirect" leaves by a device the program chose, "back" by its own */
+  readonly verdict: "next" | "drop" | "redirect" | "back";
   /** hex; not given: every byte as it came. Nobody sees the bytes of a packet that is dropped. */
   readonly out?: string;
   /** not given: as it came */
@@ -61,7 +61,7 @@ function difference(before: Counters, after: Counters): Counters {
 }
 
 async function take(datapath: Datapath, step: Step, label: string): Promise<void> {
-  const [hook, device] = step.at.split(" ") as ["ingress" | "egress", DeviceName];
+  const [hook, device] = step.at.split(" ") as [Hook, DeviceName];
   const data = bytes(step.packet);
   const expected = bytes(step.out ?? step.packet);
   if (step.malformed !== true) {
