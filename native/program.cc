@@ -5,6 +5,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <linux/if_link.h>
 #include <net/if.h>
 
 #include <vector>
@@ -61,7 +62,8 @@ void Program::Init(Napi::Env env, Napi::Object exports) {
   env.GetInstanceData<AddonData>()->program_class = Napi::Persistent(DefineClass(
       env, "Program",
       {InstanceMethod<&Program::TestRun>("testRun"), InstanceMethod<&Program::AttachTcx>("attachTcx"),
-       InstanceMethod<&Program::AttachTc>("attachTc"), InstanceMethod<&Program::AttachCgroup>("attachCgroup"),
+       InstanceMethod<&Program::AttachTc>("attachTc"), InstanceMethod<&Program::AttachXdp>("attachXdp"),
+       InstanceMethod<&Program::AttachCgroup>("attachCgroup"),
        InstanceMethod<&Program::Iterate>("iterate"), InstanceMethod<&Program::Pin>("pin"),
        InstanceMethod<&Program::Close>("close"), InstanceMethod<&Program::Info>("info")}));
   exports.Set("openPinnedProgram", Napi::Function::New(env, OpenPinnedProgram, "openPinnedProgram"));
@@ -144,6 +146,21 @@ Napi::Value Program::AttachTcx(const Napi::CallbackInfo& info) {
                        .error = error,
                        .object = name_ + " on " + where,
                        .hint = error == EINVAL ? "TCX needs kernel 6.6 or later" : ""});
+  }
+  return Link::New(info.Env(), std::move(link), where);
+}
+
+// attachXdp(ifindex) -> Link. By the driver alone: the kernel's generic XDP comes no earlier than tc does.
+Napi::Value Program::AttachXdp(const Napi::CallbackInfo& info) {
+  const int fd = this->fd("BPF_LINK_CREATE");
+  const uint32_t ifindex = Uint32Argument(info, 0, "ifindex");
+  const std::string where = "xdp of " + DeviceText(ifindex);
+  const LibbpfLog log;
+  LIBBPF_OPTS(bpf_link_create_opts, options, .flags = XDP_FLAGS_DRV_MODE);
+  Fd link(bpf_link_create(fd, ifindex, BPF_XDP, &options));
+  if (!link.valid()) {
+    Throw(info.Env(),
+          {.syscall = "bpf(BPF_LINK_CREATE)", .error = errno, .object = name_ + " on " + where, .log = log.text()});
   }
   return Link::New(info.Env(), std::move(link), where);
 }

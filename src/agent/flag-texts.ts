@@ -41,6 +41,7 @@ const TEXTS: Readonly<Record<keyof AgentFlags, TextOf>> = {
   masqueradeAll: ({ masqueradeAll }) => masqueradeAll,
   protectNodeports: ({ protectNodePorts }) => protectNodePorts,
   vipPing: ({ vipPing }) => vipPing,
+  xdp: ({ xdp }) => xdp,
   takeOver: ({ takeOver }) => takeOver,
   serviceCidr: ({ serviceCidrs }) => cidrs(serviceCidrs),
   snatPortRange: ({ snatPorts }) => ports(snatPorts),

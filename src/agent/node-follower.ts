@@ -170,6 +170,11 @@ export class NodeFollower implements Disposable {
     for (const device of changes.changed)
       this.#log.info({ device: device.name, roles: rolesOf(device.role) }, "changed");
     for (const ifindex of changes.removed) this.#log.info({ ifindex }, "detached");
+    for (const { device, error } of changes.graded) {
+      if (error)
+        this.#log.info({ device: device.name, reason: error.message }, "no XDP on this device, tc does its work");
+      else this.#log.info({ device: device.name }, "XDP");
+    }
     const failures: Error[] = [];
     for (const { device, error } of changes.failed) {
       // A device may go while we attach to it.

@@ -17,6 +17,9 @@ import { type SourceFlags, type SourceOptions, sourceOptions } from "./source-op
 
 export type LogFormat = "json" | "text";
 export const LOG_FORMATS: readonly LogFormat[] = ["json", "text"];
+/** native: in the drivers of uplinks that can run it; off: tc does its work. */
+export type XdpMode = "off" | "native";
+export const XDP_MODES: readonly XdpMode[] = ["off", "native"];
 export const LOG_LEVELS: readonly string[] = ["trace", "debug", "info", "warn", "error", "fatal", "silent"];
 export const IPTABLES_VARIANTS: readonly VariantChoice[] = ["auto", "nft", "legacy"];
 /** Of the kernel (net/netfilter/ipvs); each is a module of its own. */
@@ -85,6 +88,7 @@ export interface AgentOptions {
   readonly protectNodePorts: boolean;
   /** VIPs answer ping. */
   readonly vipPing: boolean;
+  readonly xdp: XdpMode;
   /** A kube-proxy's rules on this node go once ours serve. */
   readonly takeOver: boolean;
   /** Ranges that ClusterIPs come from, beside those of ServiceCIDR objects. */
@@ -142,6 +146,7 @@ export interface AgentFlags extends SourceFlags {
   readonly masqueradeAll?: boolean;
   readonly protectNodeports?: boolean;
   readonly vipPing?: boolean;
+  readonly xdp: XdpMode;
   readonly takeOver?: boolean;
   readonly serviceCidr?: readonly string[];
   readonly snatPortRange: PortRange;
@@ -197,6 +202,7 @@ export function agentOptions(flags: AgentFlags): AgentOptions {
     masqueradeAll: flags.masqueradeAll ?? false,
     protectNodePorts: flags.protectNodeports ?? false,
     vipPing: flags.vipPing ?? false,
+    xdp: flags.xdp,
     takeOver: flags.takeOver ?? false,
     serviceCidrs: (flags.serviceCidr ?? []).map(parseServiceCidr),
     snatPorts: flags.snatPortRange,

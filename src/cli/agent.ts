@@ -19,6 +19,7 @@ import {
   MODES,
   OOM_SCORE_ADJ,
   SERVICE_METRICS_LIMITS,
+  XDP_MODES,
 } from "../agent/options.ts";
 import type { PortRange } from "../agent/port-range.ts";
 import {
@@ -119,6 +120,11 @@ export function agentCommand(): Command {
     .option("--no-protect-nodeports", "leave bind() alone (default)")
     .option("--vip-ping", "addresses of Services answer ping")
     .option("--no-vip-ping", "they do not (default)")
+    .addOption(
+      new Option("--xdp <mode>", "native: before the stack, on uplinks whose drivers can")
+        .choices(XDP_MODES)
+        .default("off"),
+    )
     .option("--take-over", "take the rules of a kube-proxy on this node away once ours serve")
     .option("--no-take-over", "refuse to begin where it has any (default)")
     .option("--service-cidr <cidrs>", "where ClusterIPs come from, beside ServiceCIDR objects", parseList)

@@ -61,6 +61,14 @@ export interface DeviceChanges {
   readonly removed: readonly number[];
   /** Devices that could not be attached to; the next call tries again. */
   readonly failed: readonly FailedDevice[];
+  /** Devices on which XDP was tried. */
+  readonly graded: readonly GradedDevice[];
+}
+
+/** error: why it does without XDP; undefined: it has it. */
+export interface GradedDevice {
+  readonly device: Device;
+  readonly error: Error | undefined;
 }
 
 export interface Datapath {

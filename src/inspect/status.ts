@@ -52,7 +52,7 @@ export interface DeviceStatus {
   readonly ifindex: number;
   /** uplink, pod, bridge, bridge_port, l3, overlay */
   readonly roles: readonly string[];
-  /** ingress, egress: those pinned as TCX links; empty where clsact filters are used */
+  /** xdp; ingress, egress: those pinned as TCX links; without these where clsact filters are used */
   readonly hooks: readonly string[];
 }
 
@@ -122,7 +122,8 @@ export function socketHooks(links: ReadonlySet<string>): readonly string[] {
 
 /** Likewise, those of a device. */
 export function deviceHooks(ifindex: number, links: ReadonlySet<string>): readonly string[] {
-  return ["ingress", "egress"].filter((direction) => links.has(`tcx-${ifindex}-${direction}`));
+  const wire = ["ingress", "egress"].filter((direction) => links.has(`tcx-${ifindex}-${direction}`));
+  return links.has(`xdp-${ifindex}`) ? ["xdp", ...wire] : wire;
 }
 
 function deviceStatus(device: DeviceState, links: readonly LinkInfo[], pinned: ReadonlySet<string>): DeviceStatus {

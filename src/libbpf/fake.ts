@@ -193,6 +193,10 @@ export class FakeProgram implements BpfProgram {
     this.attachments.add(`clsact/${direction} of ${ifindex}`);
   }
 
+  attachXdp(ifindex: number): BpfLink {
+    return new FakeLink(this, `xdp of ${ifindex}`);
+  }
+
   attachCgroup(cgroupPath: string, type: CgroupAttachType): BpfLink {
     return new FakeLink(this, `cgroup/${type} of ${cgroupPath}`);
   }

@@ -61,6 +61,7 @@ export interface NativeProgram {
   ): { retval: number; dataOut: Uint8Array; ctxOut: Uint8Array; durationNs: number };
   attachTcx(ifindex: number, direction: string, first: boolean): NativeLink;
   attachTc(ifindex: number, direction: string, priority: number): void;
+  attachXdp(ifindex: number): NativeLink;
   attachCgroup(cgroupPath: string, type: string): NativeLink;
   iterate(netnsPath: string | undefined, destroy: boolean): Promise<Uint8Array>;
   pin(path: string): void;

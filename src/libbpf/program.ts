@@ -60,6 +60,10 @@ export class KernelProgram implements BpfProgram {
     this.handle.attachTc(ifindex, direction, priority);
   }
 
+  attachXdp(ifindex: number): BpfLink {
+    return new KernelLink(this.handle.attachXdp(ifindex));
+  }
+
   attachCgroup(cgroupPath: string, type: CgroupAttachType): BpfLink {
     return new KernelLink(this.handle.attachCgroup(cgroupPath, type));
   }

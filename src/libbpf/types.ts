@@ -91,6 +91,8 @@ export interface BpfProgram extends Disposable {
   attachTcx(ifindex: number, direction: TcDirection, first: boolean): BpfLink;
   /** clsact filter where TCX is missing; replaces ours (same priority and handle) atomically. */
   attachTc(ifindex: number, direction: TcDirection, priority: number): void;
+  /** XDP link in the device's driver. Throws BpfError: EOPNOTSUPP, EINVAL where that cannot, EBUSY, EEXIST where somebody else has it. */
+  attachXdp(ifindex: number): BpfLink;
   attachCgroup(cgroupPath: string, type: CgroupAttachType): BpfLink;
   /**
    * Runs an iterator program over the network namespace at this path (undefined: our own); resolves with what it wrote.

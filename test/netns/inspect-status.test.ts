@@ -29,6 +29,7 @@ async function startDriver(mount: { readonly path: string }): Promise<EbpfDriver
       masqueradeAll: false,
       detectLocalMode: "Device",
       vipPing: false,
+      xdp: false,
       snatPorts: { min: 1024, max: 65_535 },
       nodePorts: { min: 30_000, max: 32_767 },
       markBits: { inbound: 29, outbound: 30 },

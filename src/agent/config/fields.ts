@@ -15,6 +15,7 @@ import {
   MODES,
   OOM_SCORE_ADJ,
   SERVICE_METRICS_LIMITS,
+  XDP_MODES,
 } from "../options.ts";
 import { apiServersProblem } from "../source-options.ts";
 import {
@@ -66,6 +67,7 @@ export const FIELDS: readonly ConfigField[] = [
   { path: "detectLocal.interfaceNamePrefix", flag: "podInterfaceNamePrefix", kind: TEXT },
   { path: "masqueradeAll", flag: "masqueradeAll", kind: FLAG },
   { path: "vipPing", flag: "vipPing", kind: FLAG },
+  { path: "xdp", flag: "xdp", kind: word(XDP_MODES) },
   { path: "takeOver", flag: "takeOver", kind: FLAG },
   { path: "snatPortRange", flag: "snatPortRange", kind: PORT_RANGE },
   { path: "serviceNodePortRange", flag: "serviceNodePortRange", kind: PORT_RANGE },

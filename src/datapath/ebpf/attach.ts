@@ -31,6 +31,8 @@ export class DeviceHooks {
   /** ifindex → what the map says of it */
   readonly #attached = new Map<number, Uint8Array>();
   readonly #earlier = new LastingRoles();
+  /** As last classified. */
+  #devices: readonly Device[] = [];
   #adopted = false;
 
   constructor(programs: TcPrograms, map: BpfMap, pins: Pins, attachment: TcAttachment) {
@@ -49,8 +51,9 @@ export class DeviceHooks {
   }
 
   /** Makes hooks and map fit the network. The first that succeeds also puts right what an earlier agent left. */
-  reconcile(network: NetworkView, rules: DeviceRules): DeviceChanges {
+  reconcile(network: NetworkView, rules: DeviceRules): Omit<DeviceChanges, "graded"> {
     const wanted = this.#classify(network, rules);
+    this.#devices = [...wanted.values()];
     const added: Device[] = [];
     const changed: Device[] = [];
     const failed: DeviceChanges["failed"][number][] = [];
@@ -72,6 +75,11 @@ export class DeviceHooks {
     for (const ifindex of removed) this.#detach(ifindex);
     this.#adopted = true;
     return { added, changed, removed, failed };
+  }
+
+  /** Those that were wanted last. */
+  get devices(): readonly Device[] {
+    return this.#devices;
   }
 
   /**

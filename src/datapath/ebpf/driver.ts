@@ -29,6 +29,7 @@ import {
 import { type SocketPassListener, type SocketProtocol, StaleSockets } from "./stale-sockets.ts";
 import { Predecessor, pinPrograms, removeOthers, serveFirst, type TakenOver, takeOver } from "./takeover.ts";
 import { MapWriter } from "./writer.ts";
+import { XdpHooks } from "./xdp.ts";
 
 export interface DriverOptions {
   readonly pins: Pins;
@@ -49,8 +50,11 @@ export class EbpfDriver implements Datapath, Disposable {
   readonly #pins: Pins;
   readonly #programs: Programs;
   readonly #predecessor: Predecessor | undefined;
+  /** Not all flows of the predecessor are ours yet. */
+  #takesOver: boolean;
   readonly #writer: MapWriter;
   readonly #hooks: DeviceHooks;
+  readonly #xdp: XdpHooks;
   readonly #state: AgentStateCell;
   /** Pods whose sockets are not balanced. */
   readonly optedOut: OptedOutTable;
@@ -79,6 +83,7 @@ export class EbpfDriver implements Datapath, Disposable {
     this.#options = options;
     this.#pins = pins;
     this.#predecessor = predecessor;
+    this.#takesOver = predecessor !== undefined;
     this.#programs = programs;
     const map = (name: string) => this.#programs.map(name);
     this.#writer = new MapWriter(
@@ -115,6 +120,7 @@ export class EbpfDriver implements Datapath, Disposable {
       });
     }
     this.#hooks = new DeviceHooks(programs.movers ?? programs, map("devices"), pins, tcAttachment);
+    this.#xdp = new XdpHooks(programs.xdp, pins);
     this.#state = new AgentStateCell(map("agent_state"));
     this.optedOut = new OptedOutTable(map("opted_out"), map("opted_out_at"));
   }
@@ -248,9 +254,12 @@ export class EbpfDriver implements Datapath, Disposable {
     this.#state.update({ config, detectLocal: this.#detectLocal, rangesOf });
   }
 
-  /** Makes tc hooks and device map fit the network. Only once the state is there. */
+  /** Makes hooks and device map fit the network. Only once the state is there. */
   attachDevices(network: NetworkView, rules: DeviceRules): DeviceChanges {
-    return this.#hooks.reconcile(network, rules);
+    // It knows our own tables alone, so tc is alone while another layout's are taken over.
+    if (this.#takesOver) this.#xdp.drop();
+    const changes = this.#hooks.reconcile(network, rules);
+    return { ...changes, graded: this.#takesOver ? [] : this.#xdp.reconcile(this.#hooks.devices) };
   }
 
   /**
@@ -259,7 +268,12 @@ export class EbpfDriver implements Datapath, Disposable {
    */
   async takeOver(): Promise<TakenOver | undefined> {
     const predecessor = this.#predecessor;
-    if (predecessor) return await takeOver(predecessor, this.#pins, this.#programs, this.#hooks);
+    if (predecessor) {
+      const taken = await takeOver(predecessor, this.#pins, this.#programs, this.#hooks);
+      this.#takesOver = taken.waitsFor !== undefined;
+      if (!this.#takesOver) this.#xdp.reconcile(this.#hooks.devices);
+      return taken;
+    }
     // Of an agent that was killed before its programs served; they may hang where ours do not yet.
     if (this.#hooks.complete) removeOthers(this.#pins);
     return undefined;
@@ -270,7 +284,8 @@ export class EbpfDriver implements Datapath, Disposable {
    * links of a large node takes tens of milliseconds. Returns whose they were: ifindexes, and "sockets". Throws BpfError.
    */
   healHooks(part: number, parts: number): readonly (number | "sockets")[] {
-    const devices = this.#hooks.heal((ifindex) => ifindex % parts === part);
+    const among = (ifindex: number): boolean => ifindex % parts === part;
+    const devices = [...new Set([...this.#hooks.heal(among), ...this.#xdp.heal(among)])];
     if (part > 0 || !this.#attachSockets) return devices;
     if (CGROUP_HOOKS.every((hook) => isAttached(linkPin(this.#pins, `cgroup-${hook}`)))) return devices;
     this.#attachSockets();

@@ -23,7 +23,7 @@ import { linkPin, mapPin, type Pins } from "./pins.ts";
 import { flag, u16, u32, u64 } from "./rodata.ts";
 import type { Predecessor, TcPrograms } from "./takeover.ts";
 
-const OBJECTS = ["cgroup", "tc", "sweep", "leave"] as const;
+const OBJECTS = ["cgroup", "tc", "sweep", "leave", "xdp"] as const;
 type ObjectName = (typeof OBJECTS)[number] | "migrate";
 
 /** What balances the sockets below a cgroup; all of them, at every agent. */
@@ -63,6 +63,8 @@ export interface ProgramConfig {
   readonly detectLocalMode: DetectLocalMode;
   /** VIPs answer echo requests. */
   readonly vipPing: boolean;
+  /** Uplinks whose drivers can run XDP. */
+  readonly xdp: boolean;
   /** Ports, both ends included, for masqueraded connections; nodePorts are left out of them. */
   readonly snatPorts: { readonly min: number; readonly max: number };
   readonly nodePorts: { readonly min: number; readonly max: number };
@@ -129,6 +131,7 @@ export class Programs implements Disposable {
     try {
       for (const name of OBJECTS) {
         if (name === "leave" && !canDestroySockets(config.features)) continue;
+        if (name === "xdp" && !config.xdp) continue;
         objects.set(name, await loadObject(name, pins, inForce, config));
       }
       if (predecessor?.flowsMove)
@@ -158,6 +161,11 @@ export class Programs implements Disposable {
 
   get sweep(): BpfProgram {
     return this.#object("sweep").program("pt_sweep");
+  }
+
+  /** undefined: not asked for. */
+  get xdp(): BpfProgram | undefined {
+    return this.#objects.get("xdp")?.program("pt_xdp");
   }
 
   /** Iterate over sockets; undefined where the kernel or our capabilities do not allow it. */

@@ -170,7 +170,7 @@ export class RuleDriver implements Datapath, AsyncDisposable {
     this.#devicesKnown = true;
     this.#tellClients();
     if (this.#due) this.#turn().catch(this.#options.onError);
-    return { added: [], changed: [], removed: [], failed: [] };
+    return { added: [], changed: [], removed: [], failed: [], graded: [] };
   }
 
   noteProblems(count: number): void {

@@ -224,6 +224,7 @@ function configOf({ masqueradeAll = false, hostNetnsCookie = netnsCookie() }: No
     masqueradeAll,
     detectLocalMode: "Device",
     vipPing: false,
+    xdp: false,
     snatPorts: { min: 1024, max: 65535 },
     nodePorts: { min: 30000, max: 32767 },
     markBits: { inbound: 29, outbound: 30 },

@@ -14,6 +14,7 @@ using programs = await Programs.load(pins, mapSizeTable({ maxServices: 1024, max
   masqueradeAll: false,
   detectLocalMode: "Device",
   vipPing: false,
+  xdp: false,
   snatPorts: { min: 1024, max: 65_535 },
   nodePorts: { min: 30_000, max: 32_767 },
   markBits: { inbound: 29, outbound: 30 },

@@ -52,9 +52,9 @@ function world(rule: NodePortRule = [], adopted: readonly Ip[] = []) {
       const [device] = classifyDevices(view, { uplinkPatterns: [], podPatterns: [], nodeAddresses: [] }).values();
       if (!device) throw new Error("the veth is no device");
       say("attach", errno === 0 ? device.name : `${device.name} failed`);
-      if (errno === 0) return { added: [device], changed: [], removed: [], failed: [] };
+      if (errno === 0) return { added: [device], changed: [], removed: [], failed: [], graded: [] };
       const error = new BpfError({ syscall: "bpf(BPF_LINK_CREATE)", errno, object: undefined });
-      return { added: [], changed: [], removed: [], failed: [{ device, error }] };
+      return { added: [], changed: [], removed: [], failed: [{ device, error }], graded: [] };
     },
   };
   const options = {
