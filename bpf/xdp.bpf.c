@@ -11,14 +11,6 @@
 #define AF_INET 2
 #define AF_INET6 10
 
-/* ifindex -> itself: devices whose drivers take frames from XDP; agent writes. */
-struct {
-	__uint(type, BPF_MAP_TYPE_DEVMAP_HASH);
-	__uint(max_entries, 1024);
-	__type(key, __u32);
-	__type(value, __u32);
-} xdp_devices SEC(".maps");
-
 /*
  * The owner of a lasting transit flow that this packet goes on with, whichever way it goes; NULL: tc is asked. A
  * datagram keeps its backend only while that serves, a connection that ends with its endpoint likewise: when the
@@ -93,8 +85,7 @@ int pt_xdp(struct xdp_md *ctx)
 	to.sport = request ? owner->snat_port : owner->vip_port;
 	to.dst = request ? owner->backend : owner->client;
 	to.dport = request ? owner->backend_port : owner->client_port;
-	if (!find_way(ctx, &f, &to, &fib) ||
-	    (fib.ifindex != ifindex && !bpf_map_lookup_elem(&xdp_devices, &fib.ifindex)))
+	if (!find_way(ctx, &f, &to, &fib) || fib.ifindex != ifindex)
 		return XDP_PASS;
 
 	if (!request && !(owner->state & FLOW_ANSWERED))
@@ -104,9 +95,7 @@ int pt_xdp(struct xdp_md *ctx)
 	set_ends(&f, &to);
 	__builtin_memcpy(f.eth->h_dest, fib.dmac, ETH_ALEN);
 	__builtin_memcpy(f.eth->h_source, fib.smac, ETH_ALEN);
-	if (fib.ifindex == ifindex)
-		return XDP_TX;
-	return bpf_redirect_map(&xdp_devices, fib.ifindex, 0);
+	return XDP_TX;
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";

@@ -4,108 +4,17 @@
 
 import { MARK_IN, MARK_OUT, table } from "./support/scenario.ts";
 import { services4 } from "./support/services.ts";
+import { transit4 } from "./support/transit.ts";
 
 table("remote backends over IPv4", services4, [
   {
     name: "TCP to a remote backend passes through at once, both ends translated, one hop older",
-    steps: [
-      {
-        at: "ingress uplink",
-        packet: `
-            020000000011 02000000ff99 0800
-            45000028 00014000 40063cc8 cb007105 c0000201
-            c350 7581 00001001 00000000 5002ffff 6908 0000`,
-        verdict: "redirect",
-        out: `
-            020000000011 02000000ff99 0800
-            45000028 00014000 3f06b7b9 c0000201 c0000214
-            9c40 1f90 00001001 00000000 5002ffff 5ffb 0000`,
-        markOut: MARK_IN | MARK_OUT,
-        counts: { "far.connections": 1, "far.packets": 1, "far.bytes": 54, "far[0].connections": 1 },
-      },
-      {
-        at: "ingress uplink",
-        packet: `
-            020000000011 02000000ff99 0800
-            45000028 00014000 4006b6b9 c0000214 c0000201
-            1f90 9c40 00002000 00002001 5012ffff 2feb 0000`,
-        verdict: "redirect",
-        out: `
-            020000000011 02000000ff99 0800
-            45000028 00014000 3f063dc8 c0000201 cb007105
-            7581 c350 00002000 00002001 5012ffff 38f8 0000`,
-        markOut: MARK_IN | MARK_OUT,
-        counts: { "far.packets": 1, "far.bytes": 54 },
-      },
-      {
-        at: "ingress uplink",
-        packet: `
-            020000000011 02000000ff99 0800
-            45000028 00014000 02067ac8 cb007105 c0000201
-            c350 7581 00001001 00002001 5010ffff 48f9 0000`,
-        verdict: "redirect",
-        out: `
-            020000000011 02000000ff99 0800
-            45000028 00014000 0106f5b9 c0000201 c0000214
-            9c40 1f90 00001001 00002001 5010ffff 3fec 0000`,
-        markOut: MARK_IN | MARK_OUT,
-        counts: { "far.packets": 1, "far.bytes": 54 },
-      },
-    ],
+    steps: transit4.tcp,
     flows: ["flows owner 203.0.113.5:50000 > 192.0.2.1:30081 > 192.0.2.20:8080 as 192.0.2.1:40000 transit answered"],
   },
   {
     name: "UDP to a remote backend passes through at once, both ends translated, one hop older",
-    steps: [
-      {
-        at: "ingress uplink",
-        packet: `
-            020000000011 02000000ff99 0800
-            45000021 00014000 40113cc4 cb007105 c0000201
-            c350 7566 000d 8543
-            68656c6c6f`,
-        verdict: "redirect",
-        out: `
-            020000000011 02000000ff99 0800
-            45000021 00014000 3f11b7b5 c0000201 c0000214
-            9c40 14e9 000d 86c2
-            68656c6c6f`,
-        markOut: MARK_IN | MARK_OUT,
-        counts: { "far-dns.connections": 1, "far-dns.packets": 1, "far-dns.bytes": 47, "far-dns[0].connections": 1 },
-      },
-      {
-        at: "ingress uplink",
-        packet: `
-            020000000011 02000000ff99 0800
-            45000021 00014000 4011b6b5 c0000214 c0000201
-            14e9 9c40 000d 7cb8
-            776f726c64`,
-        verdict: "redirect",
-        out: `
-            020000000011 02000000ff99 0800
-            45000021 00014000 3f113dc4 c0000201 cb007105
-            7566 c350 000d 7b39
-            776f726c64`,
-        markOut: MARK_IN | MARK_OUT,
-        counts: { "far-dns.packets": 1, "far-dns.bytes": 47 },
-      },
-      {
-        at: "ingress uplink",
-        packet: `
-            020000000011 02000000ff99 0800
-            45000021 00014000 02117ac4 cb007105 c0000201
-            c350 7566 000d 8543
-            68656c6c6f`,
-        verdict: "redirect",
-        out: `
-            020000000011 02000000ff99 0800
-            45000021 00014000 0111f5b5 c0000201 c0000214
-            9c40 14e9 000d 86c2
-            68656c6c6f`,
-        markOut: MARK_IN | MARK_OUT,
-        counts: { "far-dns.packets": 1, "far-dns.bytes": 47 },
-      },
-    ],
+    steps: transit4.udp,
     flows: ["flows owner 203.0.113.5:50000 > 192.0.2.1:30054 > 192.0.2.20:5353 as 192.0.2.1:40000 transit answered"],
   },
   {

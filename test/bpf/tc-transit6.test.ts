@@ -4,110 +4,19 @@
 
 import { MARK_IN, MARK_OUT, table } from "./support/scenario.ts";
 import { services6 } from "./support/services.ts";
+import { transit6 } from "./support/transit.ts";
 
 table("remote backends over IPv6", services6, [
   {
     name: "TCP to a remote backend passes through at once, both ends translated, one hop older",
-    steps: [
-      {
-        at: "ingress uplink",
-        packet: `
-            020000000011 02000000ff99 86dd
-            6000000000140640 20010db8009900000000000000000005 20010db8000200000000000000000001
-            c350 7581 00001001 00000000 5002ffff 0afd 0000`,
-        verdict: "redirect",
-        out: `
-            020000000011 02000000ff99 86dd
-            600000000014063f 20010db8000200000000000000000001 20010db8000200000000000000000020
-            9c40 1f90 00001001 00000000 5002ffff 887a 0000`,
-        markOut: MARK_IN | MARK_OUT,
-        counts: { "far.connections": 1, "far.packets": 1, "far.bytes": 74, "far[0].connections": 1 },
-      },
-      {
-        at: "ingress uplink",
-        packet: `
-            020000000011 02000000ff99 86dd
-            6000000000140640 20010db8000200000000000000000020 20010db8000200000000000000000001
-            1f90 9c40 00002000 00002001 5012ffff 586a 0000`,
-        verdict: "redirect",
-        out: `
-            020000000011 02000000ff99 86dd
-            600000000014063f 20010db8000200000000000000000001 20010db8009900000000000000000005
-            7581 c350 00002000 00002001 5012ffff daec 0000`,
-        markOut: MARK_IN | MARK_OUT,
-        counts: { "far.packets": 1, "far.bytes": 74 },
-      },
-      {
-        at: "ingress uplink",
-        packet: `
-            020000000011 02000000ff99 86dd
-            6000000000140602 20010db8009900000000000000000005 20010db8000200000000000000000001
-            c350 7581 00001001 00002001 5010ffff eaed 0000`,
-        verdict: "redirect",
-        out: `
-            020000000011 02000000ff99 86dd
-            6000000000140601 20010db8000200000000000000000001 20010db8000200000000000000000020
-            9c40 1f90 00001001 00002001 5010ffff 686b 0000`,
-        markOut: MARK_IN | MARK_OUT,
-        counts: { "far.packets": 1, "far.bytes": 74 },
-      },
-    ],
+    steps: transit6.tcp,
     flows: [
       "flows owner [2001:db8:99::5]:50000 > [2001:db8:2::1]:30081 > [2001:db8:2::20]:8080 as [2001:db8:2::1]:40000 transit answered",
     ],
   },
   {
     name: "UDP to a remote backend passes through at once, both ends translated, one hop older",
-    steps: [
-      {
-        at: "ingress uplink",
-        packet: `
-            020000000011 02000000ff99 86dd
-            60000000000d1140 20010db8009900000000000000000005 20010db8000200000000000000000001
-            c350 7566 000d 2738
-            68656c6c6f`,
-        verdict: "redirect",
-        out: `
-            020000000011 02000000ff99 86dd
-            60000000000d113f 20010db8000200000000000000000001 20010db8000200000000000000000020
-            9c40 14e9 000d af41
-            68656c6c6f`,
-        markOut: MARK_IN | MARK_OUT,
-        counts: { "far-dns.connections": 1, "far-dns.packets": 1, "far-dns.bytes": 67, "far-dns[0].connections": 1 },
-      },
-      {
-        at: "ingress uplink",
-        packet: `
-            020000000011 02000000ff99 86dd
-            60000000000d1140 20010db8000200000000000000000020 20010db8000200000000000000000001
-            14e9 9c40 000d a537
-            776f726c64`,
-        verdict: "redirect",
-        out: `
-            020000000011 02000000ff99 86dd
-            60000000000d113f 20010db8000200000000000000000001 20010db8009900000000000000000005
-            7566 c350 000d 1d2e
-            776f726c64`,
-        markOut: MARK_IN | MARK_OUT,
-        counts: { "far-dns.packets": 1, "far-dns.bytes": 67 },
-      },
-      {
-        at: "ingress uplink",
-        packet: `
-            020000000011 02000000ff99 86dd
-            60000000000d1102 20010db8009900000000000000000005 20010db8000200000000000000000001
-            c350 7566 000d 2738
-            68656c6c6f`,
-        verdict: "redirect",
-        out: `
-            020000000011 02000000ff99 86dd
-            60000000000d1101 20010db8000200000000000000000001 20010db8000200000000000000000020
-            9c40 14e9 000d af41
-            68656c6c6f`,
-        markOut: MARK_IN | MARK_OUT,
-        counts: { "far-dns.packets": 1, "far-dns.bytes": 67 },
-      },
-    ],
+    steps: transit6.udp,
     flows: [
       "flows owner [2001:db8:99::5]:50000 > [2001:db8:2::1]:30054 > [2001:db8:2::20]:5353 as [2001:db8:2::1]:40000 transit answered",
     ],

@@ -5,12 +5,12 @@
 import { type Cluster, type ClusterOptions, useCluster } from "../support/cluster.ts";
 import type { Question } from "./ask.ts";
 import type { Difference, Driver } from "./drivers/driver.ts";
-import { ebpf } from "./drivers/ebpf.ts";
+import { ebpf, ebpfXdp } from "./drivers/ebpf.ts";
 import { iptablesDrivers } from "./drivers/iptables.ts";
 import { ipvs } from "./drivers/ipvs.ts";
 import { nftables } from "./drivers/nftables.ts";
 
-const DRIVERS: readonly Driver[] = [ebpf, nftables, ...iptablesDrivers, ipvs];
+const DRIVERS: readonly Driver[] = [ebpf, ebpfXdp, nftables, ...iptablesDrivers, ipvs];
 
 /** Throws for a driver that there is not. */
 export function driverUnderTest(): Driver {

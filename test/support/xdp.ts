@@ -8,15 +8,21 @@ import type { Lab } from "../../src/demo/lab/lab.ts";
 import { ip } from "../../src/demo/lab/run.ts";
 
 export async function readyForXdp(lab: Lab): Promise<void> {
+  const names = lab.nodes.map(({ name }) => name);
+  await attachPass(lab, lab.plan.switchNetns, names);
+  for (const host of [lab.client, ...lab.nodes, ...lab.pods])
+    await lab.exec(host, ["ethtool", "-K", "eth0", "tx", "off"]);
+}
+
+/** A program that lets every frame pass, as somebody else's would hang there. */
+export async function attachPass(lab: Lab, netns: string, devices: readonly string[]): Promise<void> {
   const object = join(lab.plan.directory, "pass.bpf.o");
   const source = join(import.meta.dirname, "programs", "pass.bpf.c");
   const machine = execFileSync("uname", ["-m"], { encoding: "utf8" }).trim();
   const flags = ["-g", "-O2", "-target", "bpf", "-idirafter", `/usr/include/${machine}-linux-gnu`];
   execFileSync(process.env.CLANG ?? "clang-19", [...flags, "-c", source, "-o", object], { stdio: "pipe" });
   await ip(
-    lab.plan.switchNetns,
-    lab.nodes.map(({ name }) => `link set dev ${name} xdpdrv obj ${object} sec xdp`),
+    netns,
+    devices.map((name) => `link set dev ${name} xdpdrv obj ${object} sec xdp`),
   );
-  for (const host of [lab.client, ...lab.nodes, ...lab.pods])
-    await lab.exec(host, ["ethtool", "-K", "eth0", "tx", "off"]);
 }

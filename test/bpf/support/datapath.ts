@@ -14,8 +14,8 @@ import { backendNames, nodeEntries, type Service, serviceEntries } from "./world
 export type Counters = Readonly<Record<string, number>>;
 
 export const verdicts: Readonly<Record<number, string>> = { [-1]: "next", 2: "drop", 7: "redirect" };
-/** XDP_TX sends back out of the device, XDP_REDIRECT out of another. */
-const xdpVerdicts: typeof verdicts = { 1: "drop", 2: "next", 3: "back", 4: "redirect" };
+/** XDP_TX sends back out of the device. */
+const xdpVerdicts: typeof verdicts = { 2: "next", 3: "back" };
 
 export interface Outcome {
   /** "next", "drop", "redirect", of XDP "back" too; the number when it is none of these */

@@ -3,6 +3,7 @@
 
 import { openState } from "../../../src/datapath/ebpf/state.ts";
 import { serviceRows } from "../../../src/inspect/service-rows.ts";
+import { readyForXdp } from "../../support/xdp.ts";
 import type { Driver } from "./driver.ts";
 
 export const ebpf: Driver = {
@@ -44,4 +45,12 @@ export const ebpf: Driver = {
       instead: { answers: "EACCES" },
     },
   ],
+};
+
+/** The same, with XDP on the nodes' uplinks. */
+export const ebpfXdp: Driver = {
+  ...ebpf,
+  name: "ebpf-xdp",
+  agentFlags: [...ebpf.agentFlags, "--xdp", "native"],
+  prepare: readyForXdp,
 };

@@ -43,6 +43,7 @@ detectLocalMode: Device
 detectLocal: {bridgeInterface: cni0, interfaceNamePrefix: cali}
 masqueradeAll: true
 vipPing: true
+xdp: native
 takeOver: true
 snatPortRange: 20000-29999
 serviceNodePortRange: 30000-30999
@@ -86,6 +87,7 @@ logging: {format: json, level: debug}
       podInterfaceNamePrefix: "cali",
       masqueradeAll: true,
       vipPing: true,
+      xdp: "native",
       takeOver: true,
       snatPortRange: { min: 20000, max: 29999 },
       serviceNodePortRange: { min: 30000, max: 30999 },
