@@ -15,6 +15,7 @@ const TUPLES = "test/netns/edge-tuples.test.ts";
 const SNAT = "test/netns/edge-snat.test.ts";
 const PATHS = "test/netns/paths.test.ts";
 const OVERLAY = "test/netns/overlay.test.ts";
+const XDP = "test/bpf/xdp-transit4.test.ts";
 const TRANSIT = "test/netns/edge-transit.test.ts";
 const FLOWS = "test/netns/edge-flows.test.ts";
 
@@ -116,6 +117,30 @@ export const EDGE_MUTANTS: readonly Mutant[] = [
     from: "flow->flags |= FLOW_TRANSIT;",
     to: ";",
     test: TRANSIT,
+  },
+  {
+    clause: "E5",
+    what: "XDP leaves checksums as they were",
+    file: "xdp_frame.bpf.h",
+    from: "*f->check = checksum ||",
+    to: "checksum = checksum ||",
+    test: XDP,
+  },
+  {
+    clause: "E5",
+    what: "XDP forwards what is on its last hop",
+    file: "xdp_frame.bpf.h",
+    from: "return ip->ttl > 1 &&",
+    to: "return ip->ttl > 0 &&",
+    test: XDP,
+  },
+  {
+    clause: "E5",
+    what: "XDP sends datagrams on to an endpoint that has left",
+    file: "xdp.bpf.c",
+    from: "!word_stands(owner->service, owner->epoch))",
+    to: "0)",
+    test: "test/bpf/xdp-change.test.ts",
   },
   {
     clause: "E5",

@@ -11,7 +11,7 @@ import { EDGE_MUTANTS, type Mutant } from "./edge.ts";
 import { ROW_MUTANTS, type RowMutant } from "./rows.ts";
 
 /** Every object that shares headers with another, but for the probes. */
-const OBJECTS = ["tc", "sweep", "explain", "cgroup", "leave"];
+const OBJECTS = ["tc", "sweep", "explain", "cgroup", "leave", "xdp"];
 
 /** Of vitest's JSON report, what is looked at. */
 interface Report {

@@ -15,10 +15,10 @@ export interface Mutation {
   readonly to: string;
 }
 
-const CHANGED = ["tc", "sweep", "explain"];
+const CHANGED = ["tc", "sweep", "explain", "xdp"];
 
 /**
- * Builds objects, by default tc, sweep and explain, from a changed copy of bpf/, beside the other objects. Their directory is gone when
+ * Builds objects, by default tc, sweep, explain and xdp, from a changed copy of bpf/, beside the other objects. Their directory is gone when
  * disposed. Throws when the text to change is not there any more.
  */
 export function buildMutant(
