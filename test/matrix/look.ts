@@ -18,7 +18,7 @@ import {
 } from "../../src/libbpf/index.ts";
 import { type KernelRecord, MODULES } from "./kernel-record.ts";
 
-const OBJECTS = ["cgroup", "tc", "sweep", "leave"];
+const OBJECTS = ["cgroup", "tc", "sweep", "leave", "xdp"];
 const CGROUP = "/sys/fs/cgroup/matrix";
 const PRIORITY = 1;
 
@@ -66,6 +66,18 @@ async function answered<T>(ask: () => Promise<T>): Promise<{ readonly value: T }
   }
 }
 
+/** lo has no driver that could. */
+function tryXdp(program: BpfProgram): void {
+  execFileSync("ip", ["link", "add", "matrix0", "type", "veth", "peer", "name", "matrix1"]);
+  try {
+    using netlink = openNetlink();
+    using link = program.attachXdp(netlink.links().find(({ name }) => name === "matrix0")?.ifindex ?? 0);
+    link.detach();
+  } finally {
+    execFileSync("ip", ["link", "delete", "matrix0"]);
+  }
+}
+
 async function tryHooks(): Promise<Readonly<Record<string, Probe>>> {
   using netlink = openNetlink();
   const lo = netlink.links().find(({ name }) => name === "lo")?.ifindex ?? 0;
@@ -88,6 +100,7 @@ async function tryHooks(): Promise<Readonly<Record<string, Probe>>> {
     const ways = { [`tc/${direction} by TCX`]: byTcx, [`tc/${direction} by clsact`]: byClsact };
     hooks.push(...(await tryProgram("tc", `pt_${direction}`, ways)));
   }
+  hooks.push(...(await tryProgram("xdp", "pt_xdp", { "xdp of a veth": tryXdp })));
   hooks.push(...(await tryProgram("sweep", "pt_sweep", { sweep: undefined })));
   for (const protocol of ["udp", "tcp"]) {
     hooks.push(...(await tryProgram("leave", `pt_leave_${protocol}`, { [`iter/${protocol}`]: undefined })));
