@@ -47,7 +47,7 @@ static __always_inline bool read_ipv4(struct frame *f, struct iphdr *ip, void *e
 	f->length = bpf_ntohs(ip->tot_len);
 	f->l4 = (void *)(ip + 1);
 	f->ip4 = ip;
-	return ip->ttl > 1 && (void *)ip + f->length <= end;
+	return ip->ttl > 1 && f->length <= end - (void *)ip;
 }
 
 static __always_inline bool read_ipv6(struct frame *f, struct ipv6hdr *ip, void *end)
@@ -60,7 +60,7 @@ static __always_inline bool read_ipv6(struct frame *f, struct ipv6hdr *ip, void 
 	f->length = bpf_ntohs(ip->payload_len) + sizeof(*ip);
 	f->l4 = (void *)(ip + 1);
 	f->ip6 = ip;
-	return ip->payload_len && ip->hop_limit > 1 && (void *)(ip + 1) + bpf_ntohs(ip->payload_len) <= end;
+	return ip->payload_len && ip->hop_limit > 1 && f->length <= end - (void *)ip;
 }
 
 static __always_inline bool read_ports(struct frame *f, void *end)
