@@ -132,7 +132,7 @@ describe("node health", () => {
     const flagz = await onNode("127.0.0.1", "/flagz");
     expect(flagz).toMatch(/^HTTP\/1.1 200 OK\r\nContent-Type: text\/plain; charset=utf-8\r\nDate: /);
     expect(bodyOf(flagz)).toMatch(
-      /^\nportolan flagz\nWarning: .*\n(?:.*\n)*devices=eth0\n(?:.*\n)*node-name=n1\n(?:.*\n)*vip-ping=false$/,
+      /^\nportolan flagz\nWarning: .*\n(?:.*\n)*devices=eth0\n(?:.*\n)*node-name=n1\n(?:.*\n)*vip-ping=false\nxdp=off$/,
     );
     const kind = "g=config.k8s.io;v=v1beta1;as=Flagz";
     const object = await get(getLab(), node, "127.0.0.1", METRICS, "/flagz", `application/json;${kind}`);
