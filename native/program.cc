@@ -59,13 +59,13 @@ Napi::Uint8Array ToBytes(Napi::Env env, const std::vector<uint8_t>& from, size_t
 }  // namespace
 
 void Program::Init(Napi::Env env, Napi::Object exports) {
-  env.GetInstanceData<AddonData>()->program_class = Napi::Persistent(DefineClass(
-      env, "Program",
-      {InstanceMethod<&Program::TestRun>("testRun"), InstanceMethod<&Program::AttachTcx>("attachTcx"),
-       InstanceMethod<&Program::AttachTc>("attachTc"), InstanceMethod<&Program::AttachXdp>("attachXdp"),
-       InstanceMethod<&Program::AttachCgroup>("attachCgroup"),
-       InstanceMethod<&Program::Iterate>("iterate"), InstanceMethod<&Program::Pin>("pin"),
-       InstanceMethod<&Program::Close>("close"), InstanceMethod<&Program::Info>("info")}));
+  env.GetInstanceData<AddonData>()->program_class = Napi::Persistent(
+      DefineClass(env, "Program",
+                  {InstanceMethod<&Program::TestRun>("testRun"), InstanceMethod<&Program::AttachTcx>("attachTcx"),
+                   InstanceMethod<&Program::AttachTc>("attachTc"), InstanceMethod<&Program::AttachXdp>("attachXdp"),
+                   InstanceMethod<&Program::AttachCgroup>("attachCgroup"), InstanceMethod<&Program::Iterate>("iterate"),
+                   InstanceMethod<&Program::Pin>("pin"), InstanceMethod<&Program::Close>("close"),
+                   InstanceMethod<&Program::Info>("info")}));
   exports.Set("openPinnedProgram", Napi::Function::New(env, OpenPinnedProgram, "openPinnedProgram"));
 }
 
