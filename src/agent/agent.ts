@@ -147,7 +147,11 @@ async function follow(serving: Serving, following: Following): Promise<void> {
   if (stop.aborted) return;
   onEvent(starting(datapath.mode));
 
-  const beginning = serving.begin({ published: services.published, attach: () => node.attach() });
+  const beginning = serving.begin({
+    published: services.published,
+    unread: !services.told,
+    attach: () => node.attach(),
+  });
   await Promise.race([beginning, aborted(stop)]);
   if (stop.aborted) return;
   status.attached();

@@ -69,13 +69,13 @@ export const serveEbpf: Serve = async ({ options, choice, log, onEvent, read }, 
     adopted,
     counters: driver.counters,
     sockets: { optedOut: driver.optedOut, podCgroups },
-    begin: async ({ published, attach }: FirstState) => {
+    begin: async ({ published, unread, attach }: FirstState) => {
       await accepting;
-      // On a first start nothing may meet the programs before their state is there.
-      if (adopted.length === 0) await published;
+      const byNetfilter = others.modes.length > 0 || (options.takeOver && kubeProxy.rules.length > 0);
+      // On a first start nothing may meet the programs before their state is there; without one it meets nobody's.
+      if (adopted.length === 0 && (byNetfilter || !unread)) await published;
       attach();
       await takeOver.attempt();
-      const byNetfilter = others.modes.length > 0 || (options.takeOver && kubeProxy.rules.length > 0);
       if (byNetfilter || driver.optedOut.datagramsOnWire) kubeProxyKeeper.leaveDatagrams();
       kubeProxyKeeper.leaveSockets();
       driver.attachSockets(cgroupRoot, options);

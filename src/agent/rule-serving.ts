@@ -70,10 +70,11 @@ export function serveByRules(mode: RuleMode): Serve {
       adopted: [],
       counters: undefined,
       sockets: undefined,
-      begin: async ({ published, attach }) => {
+      begin: async ({ published, unread, attach }) => {
         if (mode !== "ipvs") await forward.begin(); // whose own rules accept
         attach();
-        if (!servedBefore || others.modes.length > 0) await published;
+        // What else serves may not go before ours does.
+        if (others.modes.length > 0 || options.takeOver || !(servedBefore || unread)) await published;
         if (mode !== "ipvs") void forward.keep();
         await others.leave();
         kubeProxyKeeper.keep();

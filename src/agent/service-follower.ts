@@ -48,6 +48,7 @@ export class ServiceFollower implements Disposable {
   /** Said so, while the state is not complete. */
   #warned = false;
   #begun = false;
+  #told = false;
   #onPublished: () => void = () => undefined;
   readonly #published: Promise<void> = new Promise((resolve) => {
     this.#onPublished = resolve;
@@ -82,6 +83,7 @@ export class ServiceFollower implements Disposable {
    * sure: all that was read could be; if not, a port that is not known may be one all the same, and none is refused.
    */
   async update(changes: ModelChanges, sure: boolean = this.#sure): Promise<void> {
+    this.#told = true;
     this.#synced = changes.synced;
     this.#sure = sure;
     this.#observer.queued(changes);
@@ -121,6 +123,11 @@ export class ServiceFollower implements Disposable {
   /** The first state that may take away what an earlier agent left was published. */
   get begun(): boolean {
     return this.#begun;
+  }
+
+  /** Some state has come from the source. */
+  get told(): boolean {
+    return this.#told;
   }
 
   /** Resolves once a state is in force, be it what an earlier agent left and nothing contradicts. */

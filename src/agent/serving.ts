@@ -23,6 +23,8 @@ export interface ServingContext {
 export interface FirstState {
   /** Resolves once it has been published. */
   readonly published: Promise<void>;
+  /** The source could not be read yet: nothing is on its way to be published. */
+  readonly unread: boolean;
   /** From now on the datapath is told of devices, as they are and as they change. */
   readonly attach: () => void;
 }
