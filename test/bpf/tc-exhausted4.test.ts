@@ -2,8 +2,9 @@
 // Over IPv4, what is refused when there is no port left, and that a refusal leaves nothing behind.
 
 import { begun4 } from "./support/begun.ts";
-import { MARK_IN, MARK_OUT, table } from "./support/scenario.ts";
+import { MARK_IN, table } from "./support/scenario.ts";
 import { services4 } from "./support/services.ts";
+import { transit4 } from "./support/transit.ts";
 
 table("one SNAT port over IPv4", services4, [
   {
@@ -40,20 +41,7 @@ table("one SNAT port over IPv4", services4, [
           "port-dns[0].connections": 1,
         },
       },
-      {
-        at: "ingress uplink",
-        packet: `
-            020000000011 02000000ff99 0800
-            45000028 00014000 40063cc8 cb007105 c0000201
-            c350 7581 00001001 00000000 5002ffff 6908 0000`,
-        verdict: "redirect",
-        out: `
-            020000000011 02000000ff99 0800
-            45000028 00014000 3f06b7b9 c0000201 c0000214
-            9c40 1f90 00001001 00000000 5002ffff 5ffb 0000`,
-        markOut: MARK_IN | MARK_OUT,
-        counts: { "far.connections": 1, "far.packets": 1, "far.bytes": 54, "far[0].connections": 1 },
-      },
+      transit4.tcp[0],
     ],
     flows: [
       "nascent owner 203.0.113.5:50000 > 192.0.2.1:30080 > 10.0.0.20:8080 as 192.0.2.1:40000",

@@ -2,8 +2,9 @@
 // Over IPv6, what is refused when there is no port left, and that a refusal leaves nothing behind.
 
 import { begun6 } from "./support/begun.ts";
-import { MARK_IN, MARK_OUT, table } from "./support/scenario.ts";
+import { MARK_IN, table } from "./support/scenario.ts";
 import { services6 } from "./support/services.ts";
+import { transit6 } from "./support/transit.ts";
 
 table("one SNAT port over IPv6", services6, [
   {
@@ -40,20 +41,7 @@ table("one SNAT port over IPv6", services6, [
           "port-dns[0].connections": 1,
         },
       },
-      {
-        at: "ingress uplink",
-        packet: `
-            020000000011 02000000ff99 86dd
-            6000000000140640 20010db8009900000000000000000005 20010db8000200000000000000000001
-            c350 7581 00001001 00000000 5002ffff 0afd 0000`,
-        verdict: "redirect",
-        out: `
-            020000000011 02000000ff99 86dd
-            600000000014063f 20010db8000200000000000000000001 20010db8000200000000000000000020
-            9c40 1f90 00001001 00000000 5002ffff 887a 0000`,
-        markOut: MARK_IN | MARK_OUT,
-        counts: { "far.connections": 1, "far.packets": 1, "far.bytes": 74, "far[0].connections": 1 },
-      },
+      transit6.tcp[0],
     ],
     flows: [
       "nascent owner [2001:db8:99::5]:50000 > [2001:db8:2::1]:30080 > [fd00::20]:8080 as [2001:db8:2::1]:40000",

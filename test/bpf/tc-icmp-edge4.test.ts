@@ -4,27 +4,13 @@
 import { begun4 } from "./support/begun.ts";
 import { MARK_IN, MARK_OUT, table } from "./support/scenario.ts";
 import { services4 } from "./support/services.ts";
+import { transit4 } from "./support/transit.ts";
 
 table("ICMP at the edges over IPv4", services4, [
   {
     name: "an error about a transit flow passes through at once, one hop older",
     steps: [
-      {
-        at: "ingress uplink",
-        packet: `
-            020000000011 02000000ff99 0800
-            45000021 00014000 40113cc4 cb007105 c0000201
-            c350 7566 000d 8543
-            68656c6c6f`,
-        verdict: "redirect",
-        out: `
-            020000000011 02000000ff99 0800
-            45000021 00014000 3f11b7b5 c0000201 c0000214
-            9c40 14e9 000d 86c2
-            68656c6c6f`,
-        markOut: MARK_IN | MARK_OUT,
-        counts: { "far-dns.connections": 1, "far-dns.packets": 1, "far-dns.bytes": 47, "far-dns[0].connections": 1 },
-      },
+      transit4.udp[0],
       {
         at: "ingress uplink",
         packet: `

@@ -4,27 +4,13 @@
 import { begun6 } from "./support/begun.ts";
 import { MARK_IN, MARK_OUT, table } from "./support/scenario.ts";
 import { services6 } from "./support/services.ts";
+import { transit6 } from "./support/transit.ts";
 
 table("ICMP at the edges over IPv6", services6, [
   {
     name: "an error about a transit flow passes through at once, one hop older",
     steps: [
-      {
-        at: "ingress uplink",
-        packet: `
-            020000000011 02000000ff99 86dd
-            60000000000d1140 20010db8009900000000000000000005 20010db8000200000000000000000001
-            c350 7566 000d 2738
-            68656c6c6f`,
-        verdict: "redirect",
-        out: `
-            020000000011 02000000ff99 86dd
-            60000000000d113f 20010db8000200000000000000000001 20010db8000200000000000000000020
-            9c40 14e9 000d af41
-            68656c6c6f`,
-        markOut: MARK_IN | MARK_OUT,
-        counts: { "far-dns.connections": 1, "far-dns.packets": 1, "far-dns.bytes": 67, "far-dns[0].connections": 1 },
-      },
+      transit6.udp[0],
       {
         at: "ingress uplink",
         packet: `

@@ -3,9 +3,11 @@
 
 import { MARK_IN, MARK_OUT, type Step } from "./scenario.ts";
 
+type Taken = readonly [request: Step, answer: Step, word: Step];
+
 export interface TransitSteps {
-  readonly tcp: readonly Step[];
-  readonly udp: readonly Step[];
+  readonly tcp: Taken;
+  readonly udp: Taken;
 }
 
 export const transit4: TransitSteps = {
