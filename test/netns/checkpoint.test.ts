@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A node that boots while no API server answers: it has no pins, but a checkpoint.
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import type { Lab } from "../../src/demo/lab/lab.ts";
@@ -10,6 +10,7 @@ import { Field } from "../../src/source/field.ts";
 import { writeCheckpoint } from "../../src/source/kubernetes/checkpoint.ts";
 import { readObject } from "../../src/source/object.ts";
 import { useCluster } from "../support/cluster.ts";
+import { writeDeadKubeconfig } from "../support/dead-api.ts";
 import { type KubeObject, serviceObjects } from "../support/manifests.ts";
 
 const TARGETS = [
@@ -17,22 +18,10 @@ const TARGETS = [
   { address: "fd00:10:96::1", port: 80 },
 ];
 
-/** Nobody listens there. */
-const KUBECONFIG = `{
-  "apiVersion": "v1", "kind": "Config", "current-context": "here",
-  "clusters": [{"name": "c", "cluster": {"server": "https://127.0.0.1:9"}}],
-  "users": [{"name": "u", "user": {"token": "t"}}],
-  "contexts": [{"name": "here", "context": {"cluster": "c", "user": "u"}}]
-}`;
-
 const cluster = useCluster({
   nodes: [{ name: "n1", routedPods: ["p1a", "p1b"] }],
   agents: [],
-  source: (lab) => {
-    const file = join(lab.plan.directory, "kubeconfig");
-    writeFileSync(file, KUBECONFIG);
-    return Promise.resolve(["--kubeconfig", file]);
-  },
+  source: (lab) => Promise.resolve(["--kubeconfig", writeDeadKubeconfig(lab)]),
 });
 
 function modelOf(object: KubeObject): ModelObject {
